@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 const ALPHABET: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
 /// 3^(i-1) mod 31 for positions 1 to 17.
 const WEIGHTS: [u32; 17] = [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28];
@@ -19,7 +21,8 @@ const PROVINCES: [&[u8; 2]; 35] = [
 ///
 /// Real codes that fail the check character circulate, so the verdict travels with
 /// the code instead of deciding for every caller.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Uscc {
     code: [u8; 18],
     verdict: Verdict,
@@ -104,6 +107,20 @@ impl fmt::Debug for Uscc {
 impl fmt::Display for Uscc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl TryFrom<String> for Uscc {
+    type Error = MalformedUscc;
+
+    fn try_from(raw: String) -> Result<Self, MalformedUscc> {
+        raw.parse()
+    }
+}
+
+impl From<Uscc> for String {
+    fn from(uscc: Uscc) -> String {
+        uscc.as_str().to_owned()
     }
 }
 
