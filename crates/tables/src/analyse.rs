@@ -1,0 +1,344 @@
+//! Exact findings about a table: gaps, contradictions, rows that never decide.
+//!
+//! All questions are one: *is there a point that these rows take and those do not?* The columns'
+//! classes make the space finite; the search walks it column by column and remembers, for each
+//! column, the sets of rows it has already seen, so that equal rests are searched once.
+
+use std::collections::HashSet;
+
+use crate::cell::Cell;
+use crate::error::{Defect, Example, Place, TableError, TableErrors};
+use crate::rows::RowSet;
+use crate::schema::{Column, ColumnKind, Schema, Value};
+use crate::source::HitPolicy;
+use crate::table::{Index, Row, Table, TestedColumn};
+
+/// Steps of one search; a table beyond is refused as too intricate, never half analysed.
+const MAX_STEPS: usize = 200_000;
+/// Ways in which the cells of one set column can tell sets apart.
+const MAX_CLASSES: usize = 4096;
+/// Gaps reported at once.
+const MAX_GAPS: usize = 8;
+
+impl Table {
+    /// Refuses a table that leaves a case without an answer, whose rows contradict one another
+    /// (hit policy `unique`), or that has a row which can never decide.
+    ///
+    /// `schema` is the one that the table was built with.
+    pub fn analyse(&self, schema: &Schema) -> Result<(), TableErrors> {
+        let mut errors = Vec::new();
+        let complete = Space::of(self, schema).and_then(|space| space.findings(self, &mut errors));
+        if complete.is_none() {
+            errors.push((None, Defect::TooComplex));
+        }
+        if errors.is_empty() {
+            return Ok(());
+        }
+        let place = |row| Place {
+            row,
+            ..Place::table(&self.name)
+        };
+        Err(TableErrors(
+            errors
+                .into_iter()
+                .map(|(row, defect)| TableError {
+                    place: place(row),
+                    defect,
+                })
+                .collect(),
+        ))
+    }
+}
+
+/// The table's rows, followed by the schema's exclusions as further rows.
+struct Space<'a> {
+    dimensions: Vec<Dimension<'a>>,
+    rows: RowSet,
+    excluded: RowSet,
+}
+
+struct Dimension<'a> {
+    column: &'a Column,
+    /// Different sets of rows, each with a value that has it.
+    classes: Vec<(RowSet, String)>,
+}
+
+/// A point of the space as far as it was chosen: one class a column.
+type Point = Vec<usize>;
+
+impl<'a> Space<'a> {
+    /// `None` if a column has too many classes.
+    fn of(table: &Table, schema: &'a Schema) -> Option<Space<'a>> {
+        let count = table.rows.len();
+        let total = count + schema.exclusions.len();
+        let mut dimensions = Vec::new();
+        for (position, column) in schema.columns.iter().enumerate() {
+            let mut cells = match table.columns.iter().find(|tested| tested.column == position) {
+                Some(tested) => tested.cells.clone(),
+                None => vec![Cell::Any; count],
+            };
+            for exclusion in &schema.exclusions {
+                let cell = exclusion
+                    .iter()
+                    .find(|(at, _)| *at == position)
+                    .map(|(_, cell)| cell.clone());
+                cells.push(cell.unwrap_or(Cell::Any));
+            }
+            if cells.iter().all(|cell| *cell == Cell::Any) {
+                continue;
+            }
+            let tested = TestedColumn::new(position, column, cells);
+            dimensions.push(Dimension {
+                column,
+                classes: classes(&tested, column)?,
+            });
+        }
+        let rows = RowSet::first_rows(count);
+        let excluded = RowSet::first_rows(total).without(rows);
+        Some(Space {
+            dimensions,
+            rows,
+            excluded,
+        })
+    }
+
+    /// `None` if a search became too large.
+    fn findings(&self, table: &Table, errors: &mut Vec<(Option<usize>, Defect)>) -> Option<()> {
+        let total = matches!(
+            table.hit,
+            HitPolicy::Unique | HitPolicy::First | HitPolicy::Strictest
+        );
+        if total && table.default.is_none() {
+            let mut search = Search::new(self, RowSet::EMPTY, self.rows | self.excluded, MAX_GAPS);
+            search.run()?;
+            for point in &search.found {
+                errors.push((
+                    None,
+                    Defect::Gap {
+                        example: self.show(point),
+                    },
+                ));
+            }
+        }
+        for row in 0..table.rows.len() {
+            if self.point(RowSet::of(row), self.excluded)?.is_none() {
+                errors.push((Some(row + 1), Defect::Unreachable { row: row + 1 }));
+            } else if table.hit == HitPolicy::First {
+                self.masked(row, errors)?;
+            }
+        }
+        if table.hit == HitPolicy::Unique {
+            for (first, left) in table.rows.iter().enumerate() {
+                for (second, right) in table.rows.iter().enumerate().skip(first + 1) {
+                    self.overlap((first, left), (second, right), errors)?;
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn masked(&self, row: usize, errors: &mut Vec<(Option<usize>, Defect)>) -> Option<()> {
+        let before = RowSet::first_rows(row);
+        if self.point(RowSet::of(row), before | self.excluded)?.is_some() {
+            return Some(());
+        }
+        // Reachable, yet never first: at any point of it some row before takes it.
+        if let Some(point) = self.point(RowSet::of(row), self.excluded)? {
+            let by = (self.rows_at(&point) & before).first().unwrap_or(0);
+            let defect = Defect::Masked {
+                row: row + 1,
+                by: by + 1,
+                example: self.show(&point),
+            };
+            errors.push((Some(row + 1), defect));
+        }
+        Some(())
+    }
+
+    fn overlap(
+        &self,
+        (first, left): (usize, &Row),
+        (second, right): (usize, &Row),
+        errors: &mut Vec<(Option<usize>, Defect)>,
+    ) -> Option<()> {
+        if left.outcome == right.outcome && left.measures == right.measures {
+            return Some(());
+        }
+        if let Some(point) = self.point(RowSet::of(first) | RowSet::of(second), self.excluded)? {
+            let (first, second) = (first + 1, second + 1);
+            errors.push((
+                Some(second),
+                Defect::Overlap {
+                    first,
+                    second,
+                    example: self.show(&point),
+                },
+            ));
+        }
+        Some(())
+    }
+
+    /// A point that all of `require` take and none of `forbid` does.
+    fn point(&self, require: RowSet, forbid: RowSet) -> Option<Option<Point>> {
+        let mut search = Search::new(self, require, forbid, 1);
+        search.run()?;
+        Some(search.found.pop())
+    }
+
+    fn rows_at(&self, point: &Point) -> RowSet {
+        let mut rows = self.rows | self.excluded;
+        for (dimension, class) in self.dimensions.iter().zip(point) {
+            rows &= dimension
+                .classes
+                .get(*class)
+                .map_or(RowSet::EMPTY, |(rows, _)| *rows);
+        }
+        rows
+    }
+
+    fn show(&self, point: &Point) -> Example {
+        let chosen = self
+            .dimensions
+            .iter()
+            .zip(point)
+            .filter_map(|(dimension, class)| {
+                let (_, witness) = dimension.classes.get(*class)?;
+                Some((dimension.column.name.clone(), witness.clone()))
+            });
+        Example(chosen.collect())
+    }
+}
+
+struct Search<'a> {
+    space: &'a Space<'a>,
+    require: RowSet,
+    forbid: RowSet,
+    limit: usize,
+    seen: HashSet<(usize, RowSet)>,
+    point: Point,
+    found: Vec<Point>,
+}
+
+impl<'a> Search<'a> {
+    fn new(space: &'a Space<'a>, require: RowSet, forbid: RowSet, limit: usize) -> Search<'a> {
+        Search {
+            space,
+            require,
+            forbid,
+            limit,
+            seen: HashSet::new(),
+            point: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+
+    fn run(&mut self) -> Option<()> {
+        self.from(0, self.require | self.forbid)
+    }
+
+    /// `alive`: the rows among those asked about that take all classes chosen so far.
+    fn from(&mut self, depth: usize, alive: RowSet) -> Option<()> {
+        if self.found.len() >= self.limit || !alive.holds_all(self.require) {
+            return Some(());
+        }
+        if !self.seen.insert((depth, alive)) {
+            return Some(());
+        }
+        if self.seen.len() > MAX_STEPS {
+            return None;
+        }
+        let space = self.space;
+        let Some(dimension) = space.dimensions.get(depth) else {
+            if (alive & self.forbid).is_empty() {
+                self.found.push(self.point.clone());
+            }
+            return Some(());
+        };
+        for (class, (rows, _)) in dimension.classes.iter().enumerate() {
+            self.point.push(class);
+            let searched = self.from(depth + 1, alive & *rows);
+            self.point.pop();
+            searched?;
+        }
+        Some(())
+    }
+}
+
+/// The classes of a column, equal ones once.
+fn classes(tested: &TestedColumn, column: &Column) -> Option<Vec<(RowSet, String)>> {
+    let mut classes: Vec<(RowSet, String)> = Vec::new();
+    let mut add = |rows: RowSet, witness: String| {
+        if !classes.iter().any(|(seen, _)| *seen == rows) {
+            classes.push((rows, witness));
+        }
+    };
+    match &tested.index {
+        Index::Boolean { no, yes } => {
+            add(*no, column.show(Value::Boolean(false)));
+            add(*yes, column.show(Value::Boolean(true)));
+        }
+        Index::Choice(rows) => {
+            for (value, rows) in rows.iter().enumerate() {
+                add(
+                    *rows,
+                    column.show(Value::Choice(u16::try_from(value).unwrap_or(u16::MAX))),
+                );
+            }
+        }
+        Index::Ordered { cuts, rows } => {
+            let (min, max) = column.range().unwrap_or((i64::MIN, i64::MAX));
+            let starts = std::iter::once(min).chain(cuts.iter().copied());
+            let ends = cuts
+                .iter()
+                .map(|cut| cut.saturating_sub(1))
+                .chain(std::iter::once(max));
+            for ((start, end), rows) in starts.zip(ends).zip(rows) {
+                if start.max(min) <= end.min(max) {
+                    add(*rows, column.show(Value::Ordered(start.max(min))));
+                }
+            }
+        }
+        Index::Tree { nodes, other } => {
+            nodes
+                .iter()
+                .for_each(|(node, rows)| add(*rows, column.show(Value::Code(node))));
+            add(*other, "any other code".to_owned());
+        }
+        Index::Set(splits) => {
+            let values = if let ColumnKind::Set { values } = &column.kind {
+                values.len().min(64)
+            } else {
+                0
+            };
+            for set in distinguishable(splits.iter().map(|split| split.mask), values)? {
+                if let Ok(rows) = tested.rows(Value::Set(set)) {
+                    add(rows, column.show(Value::Set(set)));
+                }
+            }
+        }
+    }
+    if column.optional {
+        add(tested.absent, column.show(Value::Absent));
+    }
+    Some(classes)
+}
+
+/// One set of values for each way in which the masks can be hit, grown value by value.
+fn distinguishable(masks: impl Iterator<Item = u64>, values: usize) -> Option<Vec<u64>> {
+    let masks: Vec<u64> = masks.collect();
+    let pattern = |set: u64| masks.iter().map(|mask| set & mask != 0).collect::<Vec<bool>>();
+    let mut seen = HashSet::from([pattern(0)]);
+    let mut sets = vec![0u64];
+    for value in 0..values {
+        for index in 0..sets.len() {
+            let grown = sets.get(index).copied().unwrap_or(0) | 1 << value;
+            if seen.insert(pattern(grown)) {
+                sets.push(grown);
+            }
+            if sets.len() > MAX_CLASSES {
+                return None;
+            }
+        }
+    }
+    Some(sets)
+}

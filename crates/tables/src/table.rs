@@ -1,0 +1,370 @@
+//! A table that was checked against its schema, compiled to bit sets over cut points.
+//!
+//! Every column cuts its values into classes that no cell of the table can tell apart; for each
+//! class it holds the rows whose cell takes it. A decision is the AND of one such set a column.
+
+use greenstar_kernel::LocalizedText;
+
+use crate::cell::{Cell, Test};
+use crate::rows::RowSet;
+use crate::schema::{Column, ColumnKind, Value};
+use crate::source::HitPolicy;
+
+/// A checked and compiled decision table.
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub(crate) name: String,
+    pub(crate) hit: HitPolicy,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) default: Option<Row>,
+    /// Columns that at least one row tests, in the schema's order.
+    pub(crate) columns: Vec<TestedColumn>,
+}
+
+/// What a row answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Position in the schema's outcomes; higher is more severe.
+    pub outcome: usize,
+    pub measures: Vec<MeasureUse>,
+    pub reason: LocalizedText,
+    pub basis: Vec<LocalizedText>,
+}
+
+/// A measure that a row names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MeasureUse {
+    /// Position in the schema's measures.
+    pub measure: usize,
+    pub value: Option<i64>,
+}
+
+/// A column as the table tests it.
+#[derive(Clone, Debug)]
+pub(crate) struct TestedColumn {
+    /// Position in the schema.
+    pub(crate) column: usize,
+    /// One cell a row.
+    pub(crate) cells: Vec<Cell>,
+    /// Rows that take an absent value.
+    pub(crate) absent: RowSet,
+    pub(crate) index: Index,
+}
+
+/// From a value to the rows that take it.
+#[derive(Clone, Debug)]
+pub(crate) enum Index {
+    Boolean {
+        no: RowSet,
+        yes: RowSet,
+    },
+    /// Class `k` holds the values from `cuts[k - 1]` up to but not including `cuts[k]`.
+    Ordered {
+        cuts: Vec<i64>,
+        rows: Vec<RowSet>,
+    },
+    Choice(Vec<RowSet>),
+    /// Each test splits the sets in two; the rows are the AND over all tests.
+    Set(Vec<Split>),
+    /// Named nodes, longest first, and everything else.
+    Tree {
+        nodes: Vec<(String, RowSet)>,
+        other: RowSet,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Split {
+    pub(crate) mask: u64,
+    /// Rows that take a set with one of the mask's values.
+    pub(crate) hit: RowSet,
+    pub(crate) miss: RowSet,
+}
+
+/// Which rows hold and which of them decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub matched: RowSet,
+    /// By the hit policy; empty if no row holds, and then the default row decides if there is one.
+    pub deciding: RowSet,
+}
+
+/// A row that would have answered, but for some columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NearMiss {
+    /// From 0.
+    pub row: usize,
+    /// Bit `k`: the column at position `k` of [`Table::tested`] does not hold.
+    pub failed: u64,
+}
+
+/// The host gave a value that its column cannot hold: a fault of the host, never "no match".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a value of the wrong type was given for column {column}")]
+pub struct WrongValue {
+    /// Position in the schema.
+    pub column: usize,
+}
+
+impl Table {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn hit(&self) -> HitPolicy {
+        self.hit
+    }
+
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    pub fn default_row(&self) -> Option<&Row> {
+        self.default.as_ref()
+    }
+
+    /// Positions in the schema of the columns that the table reads.
+    pub fn tested(&self) -> impl Iterator<Item = usize> {
+        self.columns.iter().map(|column| column.column)
+    }
+
+    /// Evaluates; `value` is asked once for each tested column. Allocates nothing.
+    pub fn evaluate<'v>(&self, value: impl Fn(usize) -> Value<'v>) -> Result<Answer, WrongValue> {
+        let mut matched = RowSet::first_rows(self.rows.len());
+        for column in &self.columns {
+            matched &= column.rows(value(column.column))?;
+            if matched.is_empty() {
+                break;
+            }
+        }
+        Ok(self.answer(matched))
+    }
+
+    /// The same by interpretation of the cells: slow, plain, and the judge of [`Table::evaluate`].
+    pub fn evaluate_naively<'v>(&self, value: impl Fn(usize) -> Value<'v>) -> Answer {
+        let mut matched = RowSet::EMPTY;
+        for row in 0..self.rows.len() {
+            let holds = |column: &TestedColumn| {
+                column
+                    .cells
+                    .get(row)
+                    .is_some_and(|cell| cell.holds(value(column.column)))
+            };
+            if self.columns.iter().all(holds) {
+                matched.insert(row);
+            }
+        }
+        self.answer(matched)
+    }
+
+    /// The row among `candidates` that fails in the fewest columns (the earliest of equals).
+    pub fn nearest<'v>(
+        &self,
+        candidates: RowSet,
+        value: impl Fn(usize) -> Value<'v>,
+    ) -> Result<Option<NearMiss>, WrongValue> {
+        let mut failed = [0u64; 256];
+        for (position, column) in self.columns.iter().enumerate() {
+            let holding = column.rows(value(column.column))?;
+            for row in candidates.without(holding).iter() {
+                if let Some(bits) = failed.get_mut(row) {
+                    *bits |= 1u64
+                        .checked_shl(u32::try_from(position).unwrap_or(64))
+                        .unwrap_or(0);
+                }
+            }
+        }
+        let misses = candidates.iter().filter_map(|row| {
+            Some(NearMiss {
+                row,
+                failed: *failed.get(row)?,
+            })
+        });
+        Ok(misses.min_by_key(|miss| miss.failed.count_ones()))
+    }
+
+    fn answer(&self, matched: RowSet) -> Answer {
+        let deciding = match self.hit {
+            HitPolicy::Collect => matched,
+            HitPolicy::First | HitPolicy::Unique => matched.first().map(RowSet::of).unwrap_or_default(),
+            HitPolicy::Strictest => self.strictest_of(matched),
+        };
+        Answer { matched, deciding }
+    }
+
+    fn strictest_of(&self, matched: RowSet) -> RowSet {
+        let mut worst = 0;
+        let mut deciding = RowSet::EMPTY;
+        for row in matched.iter() {
+            let outcome = self.rows.get(row).map_or(0, |row| row.outcome);
+            if outcome > worst {
+                worst = outcome;
+                deciding = RowSet::EMPTY;
+            }
+            if outcome == worst {
+                deciding.insert(row);
+            }
+        }
+        deciding
+    }
+
+    /// The most severe outcome of an answer's deciding rows, or the default row's.
+    pub fn outcome(&self, answer: &Answer) -> Option<usize> {
+        let decided = answer
+            .deciding
+            .iter()
+            .filter_map(|row| self.rows.get(row))
+            .map(|row| row.outcome)
+            .max();
+        decided.or_else(|| self.default.as_ref().map(|row| row.outcome))
+    }
+}
+
+impl TestedColumn {
+    pub(crate) fn new(position: usize, column: &Column, cells: Vec<Cell>) -> TestedColumn {
+        let taking = |value: Value<'_>| {
+            let mut rows = RowSet::EMPTY;
+            cells
+                .iter()
+                .enumerate()
+                .filter(|(_, cell)| cell.holds(value))
+                .for_each(|(row, _)| rows.insert(row));
+            rows
+        };
+        let tests = || {
+            cells.iter().flat_map(|cell| match cell {
+                Cell::Any => &[][..],
+                Cell::Tests { tests, .. } => tests.as_slice(),
+            })
+        };
+        let absent = taking(Value::Absent);
+        let index = match &column.kind {
+            ColumnKind::Boolean => Index::Boolean {
+                no: taking(Value::Boolean(false)),
+                yes: taking(Value::Boolean(true)),
+            },
+            ColumnKind::Choice { values } => {
+                let choices = (0..values.len()).filter_map(|value| u16::try_from(value).ok());
+                Index::Choice(choices.map(|value| taking(Value::Choice(value))).collect())
+            }
+            ColumnKind::Tree => {
+                let mut nodes: Vec<&String> = tests()
+                    .filter_map(|test| {
+                        if let Test::Under(node) = test {
+                            Some(node)
+                        } else {
+                            None
+                        }
+                    })
+                    .collect();
+                nodes.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+                nodes.dedup();
+                let nodes = nodes
+                    .into_iter()
+                    .map(|node| (node.clone(), taking(Value::Code(node))))
+                    .collect();
+                Index::Tree {
+                    nodes,
+                    other: taking(Value::Code("")),
+                }
+            }
+            ColumnKind::Set { .. } => Index::Set(splits(&cells)),
+            ColumnKind::Integer { .. } | ColumnKind::Points { .. } | ColumnKind::Date { .. } => {
+                let bounds = tests().filter_map(|test| {
+                    if let Test::Between { low, high } = test {
+                        Some([*low, high.saturating_add(1)])
+                    } else {
+                        None
+                    }
+                });
+                let mut cuts: Vec<i64> = bounds.flatten().collect();
+                cuts.sort_unstable();
+                cuts.dedup();
+                let below = cuts.first().map_or(0, |cut| cut.saturating_sub(1));
+                let starts = std::iter::once(below).chain(cuts.iter().copied());
+                Index::Ordered {
+                    rows: starts.map(|value| taking(Value::Ordered(value))).collect(),
+                    cuts,
+                }
+            }
+        };
+        TestedColumn {
+            column: position,
+            cells,
+            absent,
+            index,
+        }
+    }
+
+    pub(crate) fn rows(&self, value: Value<'_>) -> Result<RowSet, WrongValue> {
+        let wrong = WrongValue { column: self.column };
+        match (value, &self.index) {
+            (Value::Absent, _) => Ok(self.absent),
+            (Value::Boolean(value), Index::Boolean { no, yes }) => Ok(if value { *yes } else { *no }),
+            (Value::Ordered(value), Index::Ordered { cuts, rows }) => rows
+                .get(cuts.partition_point(|cut| *cut <= value))
+                .copied()
+                .ok_or(wrong),
+            (Value::Choice(value), Index::Choice(rows)) => rows.get(usize::from(value)).copied().ok_or(wrong),
+            (Value::Set(value), Index::Set(splits)) => {
+                let mut rows = RowSet::first_rows(self.cells.len());
+                for split in splits {
+                    rows &= if value & split.mask != 0 {
+                        split.hit
+                    } else {
+                        split.miss
+                    };
+                }
+                Ok(rows)
+            }
+            (Value::Code(value), Index::Tree { nodes, other }) => Ok(nodes
+                .iter()
+                .find(|(node, _)| value.starts_with(node.as_str()))
+                .map_or(*other, |(_, rows)| *rows)),
+            (
+                Value::Boolean(_) | Value::Ordered(_) | Value::Choice(_) | Value::Set(_) | Value::Code(_),
+                Index::Boolean { .. }
+                | Index::Ordered { .. }
+                | Index::Choice(_)
+                | Index::Set(_)
+                | Index::Tree { .. },
+            ) => Err(wrong),
+        }
+    }
+}
+
+/// One split for each distinct mask; a set cell has one test, so rows meet by AND.
+fn splits(cells: &[Cell]) -> Vec<Split> {
+    let mut splits: Vec<Split> = Vec::new();
+    let all = RowSet::first_rows(cells.len());
+    for (row, cell) in cells.iter().enumerate() {
+        let Cell::Tests { negated, tests } = cell else {
+            continue;
+        };
+        for test in tests {
+            let (mask, wants_hit) = match test {
+                Test::ContainsAny(mask) => (*mask, !negated),
+                Test::EmptySet => (u64::MAX, *negated),
+                Test::Absent | Test::Boolean(_) | Test::Between { .. } | Test::Choice(_) | Test::Under(_) => {
+                    continue;
+                }
+            };
+            if !splits.iter().any(|split| split.mask == mask) {
+                splits.push(Split {
+                    mask,
+                    hit: all,
+                    miss: all,
+                });
+            }
+            for split in splits.iter_mut().filter(|split| split.mask == mask) {
+                let side = if wants_hit {
+                    &mut split.miss
+                } else {
+                    &mut split.hit
+                };
+                *side = side.without(RowSet::of(row));
+            }
+        }
+    }
+    splits
+}
