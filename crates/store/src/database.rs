@@ -1,0 +1,226 @@
+//! An open database.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use greenstar_kernel::{Epoch, Position, Revision};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, PgPool, SqlitePool};
+
+use crate::error::{OpenError, StoreError};
+use crate::migrate::Migrations;
+use crate::sqlite::FileLock;
+use crate::tx::{Connection, Handle, Link, Slot, Tx, position};
+use crate::{Entry, Location, postgres, sqlite};
+
+/// One service's database. Clones share it.
+///
+/// A SQLite database is held by one process at a time; it has one write connection and several readers.
+#[derive(Clone, Debug)]
+pub struct Database {
+    engine: Arc<Engine>,
+    epoch: Epoch,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Sqlite {
+        readers: SqlitePool,
+        write: Box<SqliteConnectOptions>,
+        slot: Arc<Slot>,
+        /// Let go of last.
+        _lock: FileLock,
+    },
+    Postgres {
+        pool: PgPool,
+        /// With the settings of a session.
+        session: Box<PgConnectOptions>,
+    },
+}
+
+impl Database {
+    /// Opens a database that is up to date. Changes nothing in it.
+    pub async fn open(at: &Location, migrations: &Migrations) -> Result<Database, OpenError> {
+        Database::prepare(at, migrations, false).await
+    }
+
+    /// Brings a database up to date, or makes it, and opens it.
+    /// A damaged, newer or foreign one is refused as it is.
+    pub async fn migrate(at: &Location, migrations: &Migrations) -> Result<Database, OpenError> {
+        Database::prepare(at, migrations, true).await
+    }
+
+    async fn prepare(at: &Location, migrations: &Migrations, migrate: bool) -> Result<Database, OpenError> {
+        let engine = match at {
+            Location::Sqlite(path) => open_sqlite(path, migrations, migrate).await?,
+            Location::Postgres(options) => open_postgres(options, migrations, migrate).await?,
+        };
+        let epoch = engine.head().await?.epoch;
+        Ok(Database {
+            engine: Arc::new(engine),
+            epoch,
+        })
+    }
+
+    /// The life of the database as it was when it was opened.
+    pub fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// The committed head, read on the primary by a statement that starts after this call.
+    pub async fn head(&self) -> Result<Position, StoreError> {
+        self.engine.head().await
+    }
+
+    /// A transaction for reading that sees one state of the database throughout. Drop it when done.
+    pub async fn read(&self) -> Result<Tx, StoreError> {
+        match &*self.engine {
+            Engine::Sqlite { readers, .. } => {
+                Tx::begin(Link::SqlitePool(Some(readers.acquire().await?)), "BEGIN").await
+            }
+            Engine::Postgres { pool, .. } => {
+                let link = Link::PostgresPool(Some(pool.acquire().await?));
+                Tx::begin(link, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+            }
+        }
+    }
+
+    /// A transaction for rows that no change log tells of, e.g. leases and staged imports.
+    /// What others are to hear of goes through a [`crate::Writer`].
+    ///
+    /// On SQLite it waits for the write connection, and the writer waits for it.
+    pub async fn write(&self) -> Result<Tx, StoreError> {
+        match &*self.engine {
+            Engine::Sqlite { slot, .. } => self.begin_write(slot).await,
+            Engine::Postgres { pool, .. } => {
+                Tx::begin(
+                    Link::PostgresPool(Some(pool.acquire().await?)),
+                    "BEGIN ISOLATION LEVEL READ COMMITTED",
+                )
+                .await
+            }
+        }
+    }
+
+    /// At most `limit` changes after `after`, in order and without gaps.
+    pub async fn changes(&self, after: Revision, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        self.read().await?.changes(after, limit).await
+    }
+
+    /// Waits until every connection is closed; a SQLite file is then whole without its log.
+    pub async fn close(&self) {
+        match &*self.engine {
+            Engine::Sqlite { readers, slot, .. } => {
+                readers.close().await;
+                if let Some(Connection::Sqlite(connection)) = slot.lock().await.take()
+                    && let Err(error) = connection.close().await
+                {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "a database was not closed cleanly"
+                    );
+                }
+            }
+            Engine::Postgres { pool, .. } => pool.close().await,
+        }
+    }
+
+    /// A place for a writer's connection. SQLite has one for all.
+    pub(crate) fn write_slot(&self) -> Arc<Slot> {
+        match &*self.engine {
+            Engine::Sqlite { slot, .. } => slot.clone(),
+            Engine::Postgres { .. } => Arc::new(Slot::default()),
+        }
+    }
+
+    /// Starts a writing transaction on the connection in `slot`, connecting if it is empty.
+    pub(crate) async fn begin_write(&self, slot: &Arc<Slot>) -> Result<Tx, StoreError> {
+        let mut slot = slot.clone().lock_owned().await;
+        match &*self.engine {
+            Engine::Sqlite { write, .. } => {
+                if slot.is_none() {
+                    *slot = Some(Connection::Sqlite(write.connect().await?));
+                }
+                Tx::begin(Link::Own(slot), "BEGIN IMMEDIATE").await
+            }
+            Engine::Postgres { session, .. } => {
+                if slot.is_none() {
+                    *slot = Some(Connection::Postgres(postgres::connect(session).await?));
+                }
+                Tx::begin(Link::Own(slot), "BEGIN ISOLATION LEVEL READ COMMITTED").await
+            }
+        }
+    }
+}
+
+impl Engine {
+    async fn head(&self) -> Result<Position, StoreError> {
+        const HEAD: &str = "SELECT epoch, revision FROM change_head WHERE one = 1";
+        let found = match self {
+            Engine::Sqlite { readers, .. } => {
+                Handle::Sqlite(&mut *readers.acquire().await?)
+                    .rows(HEAD, &[])
+                    .await?
+            }
+            Engine::Postgres { pool, .. } => {
+                Handle::Postgres(&mut *pool.acquire().await?)
+                    .rows(HEAD, &[])
+                    .await?
+            }
+        };
+        position(found.first())
+    }
+}
+
+async fn open_sqlite(path: &Path, migrations: &Migrations, migrate: bool) -> Result<Engine, OpenError> {
+    let mut lock = FileLock::take(path)?;
+    let there = sqlite::inspect(path, &lock)?;
+    if !there && !migrate {
+        return Err(OpenError::NotMigrated { version: 1 });
+    }
+    let write = sqlite::writer_options(path);
+    let mut connection = Connection::Sqlite(if there {
+        sqlite::check(path).await?
+    } else {
+        write.connect().await.map_err(sqlite::opening)?
+    });
+    up_to_date(&mut connection, migrations, migrate).await?;
+    lock.mark()?;
+    let readers = sqlite::readers(path).await?;
+    Ok(Engine::Sqlite {
+        readers,
+        write,
+        slot: Arc::new(Slot::new(Some(connection))),
+        _lock: lock,
+    })
+}
+
+async fn open_postgres(
+    options: &PgConnectOptions,
+    migrations: &Migrations,
+    migrate: bool,
+) -> Result<Engine, OpenError> {
+    // Without the limits of a session: a migration may take its time.
+    let mut connection = Connection::Postgres(postgres::connect(options).await.map_err(StoreError::from)?);
+    up_to_date(&mut connection, migrations, migrate).await?;
+    drop(connection);
+    let session = Box::new(postgres::session(options));
+    Ok(Engine::Postgres {
+        pool: postgres::pool(options).await?,
+        session,
+    })
+}
+
+async fn up_to_date(
+    connection: &mut Connection,
+    migrations: &Migrations,
+    migrate: bool,
+) -> Result<(), OpenError> {
+    match migrations.check(connection).await? {
+        // Also when nothing is missing: a start that was killed may have left the epoch out.
+        _ if migrate => migrations.run(connection).await,
+        Some(version) => Err(OpenError::NotMigrated { version }),
+        None => Ok(()),
+    }
+}

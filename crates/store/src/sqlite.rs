@@ -1,0 +1,213 @@
+//! SQLite: files, pragmas, statements.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
+use sqlx::{
+    AssertSqlSafe, Column as _, ConnectOptions as _, Row as _, SqlitePool, TypeInfo as _, ValueRef as _,
+};
+
+use crate::error::{OpenError, StoreError, sqlite_code, sqlite_primary};
+use crate::{Row, Value};
+
+const READERS: u32 = 4;
+/// Only the writer of this process and a checkpoint can be in the way.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(crate) fn writer_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // What was acknowledged survives a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+}
+
+pub(crate) async fn readers(path: &Path) -> Result<SqlitePool, StoreError> {
+    let options = writer_options(path)
+        .create_if_missing(false)
+        .pragma("query_only", "on");
+    let pool = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .test_before_acquire(false);
+    Ok(pool.connect_with(options).await?)
+}
+
+/// Held as long as the database is open; the kernel lets go of it when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct FileLock {
+    file: File,
+}
+
+impl FileLock {
+    /// `PATH.lock`, beside the database.
+    pub(crate) fn take(database: &Path) -> Result<FileLock, OpenError> {
+        let mut path = database.as_os_str().to_owned();
+        path.push(".lock");
+        let path = PathBuf::from(path);
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(StoreError::unavailable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(FileLock { file }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
+                path: database.to_owned(),
+            }),
+            Err(TryLockError::Error(error)) => Err(StoreError::unavailable(error).into()),
+        }
+    }
+
+    /// Whether a database was made here before.
+    fn is_marked(&self) -> Result<bool, StoreError> {
+        self.file
+            .metadata()
+            .map(|data| data.len() > 0)
+            .map_err(StoreError::unavailable)
+    }
+
+    /// Remembers that a database was made here: an empty file from now on is a lost one.
+    pub(crate) fn mark(&mut self) -> Result<(), StoreError> {
+        if self.is_marked()? {
+            return Ok(());
+        }
+        self.file.rewind().map_err(StoreError::unavailable)?;
+        self.file
+            .write_all(b"made\n")
+            .and_then(|()| self.file.sync_all())
+            .map_err(StoreError::unavailable)
+    }
+}
+
+/// Whether a database is there. Refuses a file that is none, before any driver touches it.
+pub(crate) fn inspect(path: &Path, lock: &FileLock) -> Result<bool, OpenError> {
+    const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(StoreError::unavailable(error).into()),
+    };
+    let mut head = Vec::with_capacity(MAGIC.len());
+    file.take(16)
+        .read_to_end(&mut head)
+        .map_err(StoreError::unavailable)?;
+    if head.is_empty() {
+        return if lock.is_marked()? {
+            Err(OpenError::damaged("the file is empty"))
+        } else {
+            Ok(false)
+        };
+    }
+    if head != MAGIC {
+        return Err(OpenError::damaged("the file is not a database"));
+    }
+    Ok(true)
+}
+
+/// Opens an existing database and has SQLite check its pages.
+pub(crate) async fn check(path: &Path) -> Result<SqliteConnection, OpenError> {
+    let mut connection = writer_options(path)
+        .create_if_missing(false)
+        .connect()
+        .await
+        .map_err(opening)?;
+    let found: Vec<SqliteRow> = sqlx::query("PRAGMA quick_check(1)")
+        .fetch_all(&mut connection)
+        .await
+        .map_err(opening)?;
+    let verdict: String = found
+        .first()
+        .map(|row| row.try_get(0))
+        .transpose()
+        .map_err(opening)?
+        .unwrap_or_default();
+    if verdict == "ok" {
+        Ok(connection)
+    } else {
+        Err(OpenError::damaged(verdict))
+    }
+}
+
+pub(crate) fn opening(error: sqlx::Error) -> OpenError {
+    match sqlite_primary(&error) {
+        Some(sqlite_code::CORRUPT | sqlite_code::NOTADB) => OpenError::damaged(error),
+        _ => OpenError::Store(error.into()),
+    }
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+fn query<'q>(sql: &str, values: &'q [Value], keep: bool) -> Query<'q> {
+    let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(keep);
+    for value in values {
+        query = match value {
+            Value::Int(value) => query.bind(*value),
+            Value::Text(value) => query.bind(value.clone()),
+            Value::Bytes(value) => query.bind(value.clone()),
+            Value::Bool(value) => query.bind(*value),
+        };
+    }
+    query
+}
+
+pub(crate) async fn run(
+    connection: &mut SqliteConnection,
+    sql: &str,
+    values: &[Value],
+    keep: bool,
+) -> Result<u64, sqlx::Error> {
+    Ok(query(sql, values, keep)
+        .execute(connection)
+        .await?
+        .rows_affected())
+}
+
+pub(crate) async fn rows(
+    connection: &mut SqliteConnection,
+    sql: &str,
+    values: &[Value],
+    keep: bool,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let found = query(sql, values, keep).fetch_all(connection).await?;
+    let Some(first) = found.first() else {
+        return Ok(Vec::new());
+    };
+    let columns: Arc<[String]> = first
+        .columns()
+        .iter()
+        .map(|column| column.name().to_owned())
+        .collect();
+    found
+        .iter()
+        .map(|row| cells(row).map(|cells| Row::new(columns.clone(), cells)))
+        .collect()
+}
+
+/// A cell has the type that was stored, whatever the column says.
+fn cells(row: &SqliteRow) -> Result<Vec<Value>, sqlx::Error> {
+    (0..row.len())
+        .map(|index| {
+            let raw = row.try_get_raw(index)?;
+            if raw.is_null() {
+                return Ok(Value::Int(None));
+            }
+            match raw.type_info().name() {
+                "TEXT" => row.try_get_unchecked(index).map(Value::Text),
+                "BLOB" => row.try_get_unchecked(index).map(Value::Bytes),
+                _ => row.try_get_unchecked(index).map(Value::Int),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,409 @@
+//! A transaction on either engine.
+
+use std::sync::Arc;
+
+use greenstar_kernel::{Epoch, Position, Revision};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Postgres, Sqlite};
+use tokio::sync::OwnedMutexGuard;
+
+use crate::error::{Damage, damage};
+use crate::log::{self, Entry};
+use crate::{Row, StoreError, Value, postgres, sql, sqlite};
+
+/// A statement of more parameters is not kept prepared: its text hardly comes twice.
+const KEEP_PREPARED: usize = 64;
+
+#[derive(Debug)]
+pub(crate) enum Connection {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+/// Where a write connection lives between transactions.
+pub(crate) type Slot = tokio::sync::Mutex<Option<Connection>>;
+
+#[derive(Debug)]
+pub(crate) enum Link {
+    SqlitePool(Option<PoolConnection<Sqlite>>),
+    PostgresPool(Option<PoolConnection<Postgres>>),
+    /// Empty once the connection turned out to be of no use.
+    Own(OwnedMutexGuard<Option<Connection>>),
+}
+
+/// A connection of either engine, wherever it lives.
+pub(crate) enum Handle<'a> {
+    Sqlite(&'a mut SqliteConnection),
+    Postgres(&'a mut PgConnection),
+}
+
+impl Handle<'_> {
+    pub(crate) async fn rows(self, sql: &str, values: &[Value]) -> Result<Vec<Row>, sqlx::Error> {
+        let keep = values.len() <= KEEP_PREPARED;
+        match self {
+            Handle::Sqlite(connection) => sqlite::rows(connection, sql, values, keep).await,
+            Handle::Postgres(connection) => postgres::rows(connection, sql, values, keep).await,
+        }
+    }
+
+    pub(crate) async fn run(self, sql: &str, values: &[Value]) -> Result<u64, sqlx::Error> {
+        let keep = values.len() <= KEEP_PREPARED;
+        match self {
+            Handle::Sqlite(connection) => sqlite::run(connection, sql, values, keep).await,
+            Handle::Postgres(connection) => postgres::run(connection, sql, values, keep).await,
+        }
+    }
+
+    /// BEGIN, COMMIT or ROLLBACK.
+    async fn control(self, sql: &'static str) -> Result<(), sqlx::Error> {
+        match self {
+            Handle::Sqlite(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
+            Handle::Postgres(connection) => {
+                postgres::within(postgres::STEP, sqlx::raw_sql(sql).execute(connection))
+                    .await
+                    .map(drop)
+            }
+        }
+    }
+}
+
+impl Connection {
+    pub(crate) fn handle(&mut self) -> Handle<'_> {
+        match self {
+            Connection::Sqlite(connection) => Handle::Sqlite(connection),
+            Connection::Postgres(connection) => Handle::Postgres(connection),
+        }
+    }
+}
+
+impl Link {
+    fn handle(&mut self) -> Result<Handle<'_>, sqlx::Error> {
+        let handle = match self {
+            Link::SqlitePool(connection) => connection.as_deref_mut().map(Handle::Sqlite),
+            Link::PostgresPool(connection) => connection.as_deref_mut().map(Handle::Postgres),
+            Link::Own(slot) => slot.as_mut().map(Connection::handle),
+        };
+        handle.ok_or(sqlx::Error::PoolClosed)
+    }
+
+    /// Drops the connection without a word to the other side.
+    fn discard(&mut self) {
+        match self {
+            Link::SqlitePool(connection) => drop(connection.take().map(PoolConnection::detach)),
+            Link::PostgresPool(connection) => drop(connection.take().map(PoolConnection::detach)),
+            Link::Own(slot) => drop(slot.take()),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No transaction is open.
+    Closed,
+    Open,
+    /// A statement is on its way; a caller that goes away now leaves the connection in the dark.
+    Busy,
+    /// A statement failed: only a rollback is left.
+    Failed,
+}
+
+/// A transaction. Dropped without [`Tx::commit`] it is rolled back.
+///
+/// Inside it every statement uses it, never the [`crate::Database`]: on SQLite there is one write connection.
+#[derive(Debug)]
+pub struct Tx {
+    link: Link,
+    phase: Phase,
+    /// What the last failure did.
+    damage: Option<Damage>,
+}
+
+/// What became of a COMMIT.
+#[derive(Debug)]
+pub(crate) enum CommitFailure {
+    /// It was rolled back.
+    RolledBack(StoreError),
+    /// The answer was lost, or does not say.
+    Unknown(StoreError),
+    /// SQLite could not write or sync its log: what the disk holds is not known until it is read again by a new process.
+    Disk(StoreError),
+}
+
+impl Tx {
+    /// Starts a transaction with `begin`, e.g. `BEGIN IMMEDIATE`.
+    pub(crate) async fn begin(link: Link, begin: &'static str) -> Result<Tx, StoreError> {
+        let mut tx = Tx {
+            link,
+            phase: Phase::Busy,
+            damage: None,
+        };
+        let begun = match tx.link.handle() {
+            Ok(handle) => handle.control(begin).await,
+            Err(error) => Err(error),
+        };
+        match begun {
+            Ok(()) => {
+                tx.phase = Phase::Open;
+                Ok(tx)
+            }
+            Err(error) => {
+                // Whether it began is not known.
+                tx.link.discard();
+                tx.phase = Phase::Closed;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Runs a query.
+    pub async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.enter()?;
+        let outcome = match self.link.handle() {
+            Ok(handle) => handle.rows(sql, values).await,
+            Err(error) => Err(error),
+        };
+        self.leave(outcome)
+    }
+
+    /// The only row, or none. Several are [`StoreError::Corrupt`].
+    pub async fn row(&mut self, sql: &str, values: &[Value]) -> Result<Option<Row>, StoreError> {
+        let mut found = self.rows(sql, values).await?;
+        match found.len() {
+            0 | 1 => Ok(found.pop()),
+            several => Err(StoreError::corrupt(format!(
+                "{several} rows where one was expected"
+            ))),
+        }
+    }
+
+    /// Runs a statement; answers the number of rows it changed.
+    pub async fn run(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+        self.enter()?;
+        let outcome = match self.link.handle() {
+            Ok(handle) => handle.run(sql, values).await,
+            Err(error) => Err(error),
+        };
+        self.leave(outcome)
+    }
+
+    /// `{before} IN (list) {after}`, in as many statements as the list needs; an order holds within each.
+    /// An empty list reads nothing.
+    pub async fn rows_in(
+        &mut self,
+        before: &str,
+        list: Vec<Value>,
+        after: &str,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut found = Vec::new();
+        for range in sql::chunks(list.len(), 1) {
+            let mut part = list.get(range).unwrap_or_default().to_vec();
+            if let Some(last) = part.last().cloned() {
+                part.resize(sql::padded(part.len()), last);
+                found.extend(self.rows(&sql::in_list(before, part.len(), after), &part).await?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Inserts `rows`, each with a value for every column.
+    pub async fn insert(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), StoreError> {
+        self.write_rows(table, columns, "", rows).await
+    }
+
+    /// Inserts `rows`; where `keys` are there already, sets the other columns. A key comes at most once in `rows`.
+    pub async fn upsert(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        keys: &[&str],
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), StoreError> {
+        self.write_rows(table, columns, &sql::on_conflict_update(columns, keys), rows)
+            .await
+    }
+
+    async fn write_rows(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        conflict: &str,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), StoreError> {
+        if rows.iter().any(|row| row.len() != columns.len()) {
+            return Err(StoreError::backend(format!(
+                "a row of {table} has not {} values",
+                columns.len()
+            )));
+        }
+        let ranges: Vec<_> = sql::chunks(rows.len(), columns.len()).collect();
+        let mut rows = rows.into_iter();
+        for range in ranges {
+            let values: Vec<Value> = rows.by_ref().take(range.len()).flatten().collect();
+            self.run(&sql::insert(table, columns, range.len(), conflict), &values)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The committed head of the change log as this transaction sees it.
+    pub async fn head(&mut self) -> Result<Position, StoreError> {
+        let row = self
+            .row("SELECT epoch, revision FROM change_head WHERE one = 1", &[])
+            .await?;
+        position(row.as_ref())
+    }
+
+    /// At most `limit` changes after `after`, in order.
+    pub async fn changes(&mut self, after: Revision, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        log::read(self, after, limit).await
+    }
+
+    /// Makes the changes stand. After an error nothing is known to stand; see [`StoreError`].
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.try_commit().await.map_err(|failure| match failure {
+            CommitFailure::RolledBack(error) => error,
+            CommitFailure::Unknown(error) | CommitFailure::Disk(error) => {
+                StoreError::OutcomeUnknown(Arc::new(error))
+            }
+        })
+    }
+
+    pub(crate) async fn try_commit(mut self) -> Result<(), CommitFailure> {
+        // PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK and no error.
+        self.enter().map_err(CommitFailure::RolledBack)?;
+        let outcome = match self.link.handle() {
+            Ok(handle) => handle.control("COMMIT").await,
+            Err(error) => Err(error),
+        };
+        let error = match outcome {
+            Ok(()) => {
+                self.phase = Phase::Closed;
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let failure = commit_failure(error);
+        if !matches!(failure, CommitFailure::RolledBack(_))
+            || matches!(self.link.handle(), Ok(Handle::Postgres(_)))
+        {
+            self.link.discard();
+            self.phase = Phase::Closed;
+        } else {
+            self.phase = Phase::Failed;
+            self.rollback().await;
+        }
+        Err(failure)
+    }
+
+    /// Ends the transaction and leaves the connection fit for the next, or drops it.
+    pub(crate) async fn rollback(mut self) {
+        let sound = match self.phase {
+            Phase::Open => true,
+            Phase::Failed => self.damage != Some(Damage::Connection),
+            Phase::Busy | Phase::Closed => false,
+        };
+        if !sound {
+            return; // Drop lets go of the connection.
+        }
+        // From here an end by cancellation leaves the connection in the dark.
+        self.phase = Phase::Busy;
+        let ended = match self.link.handle() {
+            Ok(handle) => handle.control("ROLLBACK").await,
+            Err(error) => Err(error),
+        };
+        if ended.is_ok() {
+            self.phase = Phase::Closed;
+        }
+    }
+
+    /// What the last failed statement did to the connection.
+    pub(crate) fn damage(&self) -> Option<Damage> {
+        self.damage
+    }
+
+    fn enter(&mut self) -> Result<(), StoreError> {
+        match self.phase {
+            Phase::Open => {
+                self.phase = Phase::Busy;
+                Ok(())
+            }
+            Phase::Closed | Phase::Busy | Phase::Failed => Err(StoreError::backend(
+                "an earlier statement of this transaction failed",
+            )),
+        }
+    }
+
+    fn leave<T>(&mut self, outcome: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+        match outcome {
+            Ok(value) => {
+                self.phase = Phase::Open;
+                Ok(value)
+            }
+            Err(error) => {
+                self.phase = Phase::Failed;
+                self.damage = Some(damage(&error));
+                Err(error.into())
+            }
+        }
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        let sound = match self.phase {
+            Phase::Closed => return,
+            Phase::Open => true,
+            Phase::Failed => self.damage != Some(Damage::Connection),
+            Phase::Busy => false,
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if sound => {
+                let link = std::mem::replace(&mut self.link, Link::SqlitePool(None));
+                let tx = Tx {
+                    link,
+                    phase: self.phase,
+                    damage: self.damage,
+                };
+                self.phase = Phase::Closed;
+                runtime.spawn(tx.rollback());
+            }
+            Ok(_) | Err(_) => self.link.discard(),
+        }
+    }
+}
+
+/// An error that says the transaction was undone, or one that leaves it open whether it stands.
+fn commit_failure(error: sqlx::Error) -> CommitFailure {
+    use crate::error::{sqlite_code, sqlite_primary};
+    match sqlite_primary(&error) {
+        Some(sqlite_code::IOERR | sqlite_code::CANTOPEN) => CommitFailure::Disk(error.into()),
+        Some(_) => CommitFailure::RolledBack(error.into()),
+        None if matches!(error, sqlx::Error::WorkerCrashed) => CommitFailure::Disk(error.into()),
+        None => match damage(&error) {
+            // A deferred constraint, a serialization failure: the server says that it rolled back.
+            Damage::Statement | Damage::Contention if error.as_database_error().is_some() => {
+                CommitFailure::RolledBack(error.into())
+            }
+            Damage::Statement | Damage::Contention | Damage::Connection => {
+                CommitFailure::Unknown(error.into())
+            }
+        },
+    }
+}
+
+pub(crate) fn position(row: Option<&Row>) -> Result<Position, StoreError> {
+    let row = row.ok_or_else(|| StoreError::corrupt("the change log has no head"))?;
+    let raw: String = row.get("epoch")?;
+    let epoch = Epoch::parse(&raw).ok_or_else(|| StoreError::corrupt("the head names no epoch"))?;
+    Ok(Position {
+        epoch,
+        revision: row.get("revision")?,
+    })
+}
