@@ -179,7 +179,7 @@ async fn open_sqlite(path: &Path, migrations: &Migrations, migrate: bool) -> Res
     if !there && !migrate {
         return Err(OpenError::NotMigrated { version: 1 });
     }
-    let write = sqlite::writer_options(path);
+    let write = Box::new(sqlite::writer_options(path));
     let mut connection = Connection::Sqlite(if there {
         sqlite::check(path).await?
     } else {
