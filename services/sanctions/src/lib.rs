@@ -1,1 +1,3 @@
-//! To be written.
+//! Flags and the catalogue of what the law allows.
+
+pub mod domain;

@@ -1,0 +1,338 @@
+//! Whether the parts of an edition fit together. All defects are found at once, each with its place.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use greenstar_kernel::{Code, LocalizedText};
+
+use super::{LegalBasis, MeasureClass, Parts, Severity, Support};
+
+/// Why an edition is none.
+#[derive(Debug)]
+pub struct CatalogueErrors(pub Vec<Defect>);
+
+/// What is wrong, and where, e.g. `measures[3] (refuse-permit)`.
+#[derive(Debug)]
+pub struct Defect {
+    pub place: String,
+    pub fault: Fault,
+}
+
+/// What can be wrong with an edition.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("cannot be read: {0}")]
+    Unreadable(#[source] serde_yaml_ng::Error),
+    #[error("the code {0} stands twice")]
+    Duplicate(Code),
+    #[error("no legal basis has the code {0}")]
+    BasisUnknown(Code),
+    #[error("no kind of flag has the code {0}")]
+    KindUnknown(Code),
+    #[error("nothing stands without a legal basis")]
+    NoBasis,
+    #[error("a measure of class 1 needs a basis with an article")]
+    NoArticle,
+    #[error("a kind needs a severity with a term of at least one month")]
+    NoTerm,
+    #[error("severity {} has no ceiling of at least one month", .0.as_str())]
+    NoCeiling(Severity),
+    #[error("a scope needs values to choose from")]
+    NoScopeValue,
+    #[error("nothing carries the measure")]
+    NoSupport,
+    #[error("a flag of kind {kind} is never as grave as {}", .least.as_str())]
+    NeverAsGrave { kind: Code, least: Severity },
+    #[error("the end lies before the beginning")]
+    EndsBeforeItBegins,
+    #[error("the least value lies above the greatest")]
+    EmptyRange,
+    #[error("a title or unit is empty in one language")]
+    NoText,
+}
+
+impl CatalogueErrors {
+    pub(super) fn unreadable(error: serde_yaml_ng::Error) -> CatalogueErrors {
+        CatalogueErrors(vec![Defect {
+            place: "catalogue".to_owned(),
+            fault: Fault::Unreadable(error),
+        }])
+    }
+}
+
+impl fmt::Display for CatalogueErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the catalogue contradicts itself")?;
+        for Defect { place, fault } in &self.0 {
+            write!(f, "; {place}: {fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CatalogueErrors {}
+
+pub(super) fn check(parts: &Parts) -> Result<(), CatalogueErrors> {
+    let mut found = Found(Vec::new());
+    for severity in Severity::ALL {
+        let months = parts.ceilings.get(&severity).map_or(0, |months| months.0);
+        found.when(
+            months == 0,
+            || "ceilings".to_owned(),
+            || Fault::NoCeiling(severity),
+        );
+    }
+    bases(parts, &mut found);
+    flag_kinds(parts, &mut found);
+    measures(parts, &mut found);
+    if found.0.is_empty() {
+        Ok(())
+    } else {
+        Err(CatalogueErrors(found.0))
+    }
+}
+
+struct Found(Vec<Defect>);
+
+impl Found {
+    fn when(&mut self, wrong: bool, place: impl FnOnce() -> String, fault: impl FnOnce() -> Fault) {
+        if wrong {
+            self.0.push(Defect {
+                place: place(),
+                fault: fault(),
+            });
+        }
+    }
+}
+
+fn bases(parts: &Parts, found: &mut Found) {
+    let mut seen = HashSet::new();
+    for (at, basis) in parts.bases.iter().enumerate() {
+        let place = || format!("bases[{at}] ({})", basis.code);
+        found.when(!seen.insert(&basis.code), place, || {
+            Fault::Duplicate(basis.code.clone())
+        });
+        found.when(basis.end.is_some_and(|end| end < basis.effective), place, || {
+            Fault::EndsBeforeItBegins
+        });
+        let texts = [Some(&basis.title), basis.article.as_ref()];
+        found.when(texts.into_iter().flatten().any(is_empty), place, || Fault::NoText);
+    }
+}
+
+fn flag_kinds(parts: &Parts, found: &mut Found) {
+    let mut seen = HashSet::new();
+    for (at, kind) in parts.flag_kinds.iter().enumerate() {
+        let place = || format!("flag_kinds[{at}] ({})", kind.code);
+        found.when(!seen.insert(&kind.code), place, || {
+            Fault::Duplicate(kind.code.clone())
+        });
+        found.when(is_empty(&kind.title), place, || Fault::NoText);
+        let no_term = kind.terms.is_empty() || kind.terms.values().any(|months| months.0 == 0);
+        found.when(no_term, place, || Fault::NoTerm);
+        if let Some(scope) = &kind.scope {
+            found.when(scope.values().is_empty(), place, || Fault::NoScopeValue);
+            let mut values = HashSet::new();
+            for value in scope.values() {
+                found.when(!values.insert(value), place, || Fault::Duplicate(value.clone()));
+            }
+        }
+        named_bases(parts, &kind.bases, place, found);
+    }
+}
+
+fn measures(parts: &Parts, found: &mut Found) {
+    let mut seen = HashSet::new();
+    for (at, measure) in parts.measures.iter().enumerate() {
+        let place = || format!("measures[{at}] ({})", measure.code);
+        found.when(!seen.insert(&measure.code), place, || {
+            Fault::Duplicate(measure.code.clone())
+        });
+        found.when(is_empty(&measure.title), place, || Fault::NoText);
+        let named = named_bases(parts, &measure.bases, place, found);
+        let no_article = named.iter().all(|basis| basis.article.is_none());
+        found.when(measure.class == MeasureClass::Rights && no_article, place, || {
+            Fault::NoArticle
+        });
+        let backwards = matches!((measure.from, measure.until), (Some(from), Some(until)) if until < from);
+        found.when(backwards, place, || Fault::EndsBeforeItBegins);
+        found.when(measure.supports.is_empty(), place, || Fault::NoSupport);
+        for support in &measure.supports {
+            match support {
+                Support::Flag { kind, least } => named_kind(parts, kind, *least, place, found),
+                Support::State { .. } | Support::Star { .. } | Support::Always => {}
+            }
+        }
+        let mut codes = HashSet::new();
+        for parameter in &measure.parameters {
+            found.when(!codes.insert(&parameter.code), place, || {
+                Fault::Duplicate(parameter.code.clone())
+            });
+            found.when(parameter.max < parameter.min, place, || Fault::EmptyRange);
+            found.when(is_empty(&parameter.unit), place, || Fault::NoText);
+        }
+    }
+}
+
+/// The bases that `codes` name.
+fn named_bases<'a>(
+    parts: &'a Parts,
+    codes: &[Code],
+    place: impl Fn() -> String + Copy,
+    found: &mut Found,
+) -> Vec<&'a LegalBasis> {
+    found.when(codes.is_empty(), place, || Fault::NoBasis);
+    let mut named = Vec::new();
+    for code in codes {
+        match parts.bases.iter().find(|basis| basis.code == *code) {
+            Some(basis) => named.push(basis),
+            None => found.when(true, place, || Fault::BasisUnknown(code.clone())),
+        }
+    }
+    named
+}
+
+fn named_kind(parts: &Parts, code: &Code, least: Severity, place: impl Fn() -> String, found: &mut Found) {
+    match parts.flag_kinds.iter().find(|kind| kind.code == *code) {
+        None => found.when(true, place, || Fault::KindUnknown(code.clone())),
+        Some(kind) => {
+            let gravest = kind.terms.keys().next_back();
+            let never = gravest.is_some_and(|gravest| *gravest < least);
+            found.when(never, place, || Fault::NeverAsGrave {
+                kind: code.clone(),
+                least,
+            });
+        }
+    }
+}
+
+fn is_empty(text: &LocalizedText) -> bool {
+    text.zh.trim().is_empty() || text.en.trim().is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Catalogue, SHIPPED};
+
+    /// The shipped edition with one text replaced, and what is then wrong with it.
+    fn broken(from: &str, to: &str) -> String {
+        assert!(SHIPPED.contains(from), "{from}");
+        Catalogue::from_yaml(&SHIPPED.replacen(from, to, 1))
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn the_shipped_edition_is_sound_and_survives_json() {
+        let catalogue = Catalogue::from_yaml(SHIPPED).unwrap();
+        let json = serde_json::to_string(&catalogue).unwrap();
+        assert_eq!(serde_json::from_str::<Catalogue>(&json).unwrap(), catalogue);
+    }
+
+    #[test]
+    fn a_code_that_nothing_defines_is_named_with_its_place() {
+        let error = broken(
+            "bases: [licensing-law-79]\n    repairable",
+            "bases: [licensing-law-80]\n    repairable",
+        );
+        assert_eq!(
+            error,
+            "the catalogue contradicts itself; flag_kinds[2] (permit-by-deceit): no legal basis has the code licensing-law-80"
+        );
+        let error = broken("kind: permit-by-deceit, least", "kind: permit-by-guile, least");
+        assert!(
+            error.contains("(strict-review): no kind of flag has the code permit-by-guile"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn class_one_needs_a_named_article() {
+        let error = broken("    article: { zh: 第七十九条, en: art. 79 } #", "    #");
+        assert!(
+            error.contains("measures[3] (refuse-permit): a measure of class 1 needs"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn codes_are_unique() {
+        let error = broken("code: tolerant-acceptance", "code: fast-track");
+        assert!(
+            error.contains("measures[1] (fast-track): the code fast-track stands twice"),
+            "{error}"
+        );
+        let error = broken("code: ordinary-penalty", "code: serious-penalty");
+        assert!(
+            error.contains("flag_kinds[1] (serious-penalty): the code serious-penalty stands twice"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_can_never_be_is_found() {
+        for (from, to, fault) in [
+            (
+                "terms: { serious: 36 }",
+                "terms: {}",
+                "term of at least one month",
+            ),
+            (
+                "terms: { serious: 36 }",
+                "terms: { serious: 0 }",
+                "term of at least one month",
+            ),
+            (
+                "terms: { serious: 36 }",
+                "terms: { minor: 3 }",
+                "is never as grave as SERIOUS",
+            ),
+            (
+                "ordinary: 12, serious: 36 }",
+                "ordinary: 12 }",
+                "severity SERIOUS has no ceiling",
+            ),
+            (
+                "supports: [{ by: star, star: 5 }]",
+                "supports: []",
+                "nothing carries the measure",
+            ),
+            (
+                "bases: [inspection-2024-54]",
+                "bases: []",
+                "nothing stands without a legal basis",
+            ),
+            ("max: 12,", "max: -1,", "least value lies above the greatest"),
+            (
+                "end: 2026-03-31",
+                "end: 2023-04-30",
+                "the end lies before the beginning",
+            ),
+            ("zh: 绿色通道", "zh: \" \"", "is empty in one language"),
+        ] {
+            let error = broken(from, to);
+            assert!(error.contains(fault), "{from} -> {to}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_edition_is_refused_with_its_place() {
+        for (from, to, place) in [
+            ("edition: 2026-1", "edition: newest", "edition"),
+            ("class: rights", "class: capital", "measures[3].class"),
+            ("star: 4 }", "star: 6 }", "measures[0].supports"),
+            (
+                "effective: 2004-07-01",
+                "effective: 2004-02-30",
+                "bases[0].effective",
+            ),
+            ("repairable: true", "mendable: true", "flag_kinds[0]"),
+        ] {
+            let error = broken(from, to);
+            assert!(
+                error.contains("cannot be read") && error.contains(place),
+                "{from} -> {to}: {error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What sanctions means: the catalogue of the law, the flags, and the gate between them. No I/O, no clock.
+
+pub mod catalogue;
+pub mod flag;
+pub mod gate;
+pub mod ledger;
+pub mod refusal;
+pub mod viewer;

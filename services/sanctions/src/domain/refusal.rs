@@ -1,0 +1,122 @@
+//! Why a step was not taken: for people in both languages, and what to do next.
+
+use greenstar_kernel::{Code, Date, Department, LocalizedText, Officer, Said, Timestamp};
+
+use super::catalogue::Severity;
+use super::flag::{FlagName, FlagState};
+
+/// Why a step was not taken. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the catalogue has no flag kind {kind}; choose one of its kinds")]
+    KindUnknown { kind: Code },
+    #[error("{kind} is raised by {}; hand the document to one of them", list(.departments))]
+    KindNotYours {
+        kind: Code,
+        departments: Vec<Department>,
+    },
+    #[error("{kind} has the severities {}; name one of them", severities(.allowed))]
+    SeverityNotAllowed { kind: Code, allowed: Vec<Severity> },
+    #[error("{}", scope_en(.kind, .allowed))]
+    ScopeInvalid { kind: Code, allowed: Vec<Code> },
+    #[error("the document is dated {date}, but today is {today}; correct the date")]
+    DateInFuture { date: Date, today: Date },
+    #[error("on {day} none of the bases of {kind} ({}) was law; a flag cannot stand without one", list(.bases))]
+    BasisMissing { kind: Code, bases: Vec<Code>, day: Date },
+    #[error("the term ended on {end}; nothing is left to bind")]
+    TermEnded { end: Timestamp },
+    #[error("this document is flagged already with this kind and scope; use that flag")]
+    FlagExists {
+        /// `None`: another department's proposal, which the caller may not see.
+        flag: Option<FlagName>,
+    },
+    #[error("no flag is named {flag}; check the name")]
+    FlagUnknown { flag: FlagName },
+    #[error("the flag is {}, this step needs {}; read it again", .state.as_str(), states(.needed))]
+    FlagState {
+        state: FlagState,
+        needed: &'static [FlagState],
+    },
+    #[error("department {department} did not raise this flag; only the one that did can move it on")]
+    DepartmentNotAllowed { department: Department },
+    #[error("{officer} raised this flag; another officer of the department must confirm it")]
+    SameOfficer { officer: Officer },
+}
+
+impl Said for Refusal {
+    fn said(&self) -> LocalizedText {
+        let zh = match self {
+            Refusal::KindUnknown { kind } => format!("目录中没有失信标记种类 {kind}，请选用目录中的种类"),
+            Refusal::KindNotYours { kind, departments } => {
+                format!("{kind} 只能由 {} 提出，请将文书移交其中之一", list(departments))
+            }
+            Refusal::SeverityNotAllowed { kind, allowed } => {
+                format!("{kind} 的严重程度只能是 {}，请注明其一", severities(allowed))
+            }
+            Refusal::ScopeInvalid { kind, allowed } if allowed.is_empty() => {
+                format!("{kind} 不分范围，请去掉范围")
+            }
+            Refusal::ScopeInvalid { kind, allowed } => {
+                format!("{kind} 须注明范围，取值为 {} 之一", list(allowed))
+            }
+            Refusal::DateInFuture { date, today } => {
+                format!("文书日期 {date} 晚于今天 {today}，请更正日期")
+            }
+            Refusal::BasisMissing { kind, bases, day } => {
+                format!(
+                    "{kind} 的法律依据（{}）在 {day} 均未生效或者已经失效，没有依据不得标记",
+                    list(bases)
+                )
+            }
+            Refusal::TermEnded { end } => format!("期限已于 {end} 届满，不再产生约束"),
+            Refusal::FlagExists { .. } => "该文书已按同一种类和范围标记，请使用已有的标记".to_owned(),
+            Refusal::FlagUnknown { flag } => format!("没有名为 {flag} 的失信标记，请核对名称"),
+            Refusal::FlagState { state, needed } => {
+                format!(
+                    "标记当前状态为 {}，此步骤要求 {}，请重新读取",
+                    state.as_str(),
+                    states(needed)
+                )
+            }
+            Refusal::DepartmentNotAllowed { department } => {
+                format!("该标记不是由 {department} 提出的，只有提出部门可以办理")
+            }
+            Refusal::SameOfficer { officer } => {
+                format!("该标记由 {officer} 提出，须由本部门另一名工作人员确认")
+            }
+        };
+        LocalizedText::new(zh, self.to_string())
+    }
+}
+
+fn list<T: ToString>(items: &[T]) -> String {
+    items
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn severities(allowed: &[Severity]) -> String {
+    allowed
+        .iter()
+        .map(|severity| severity.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn states(needed: &[FlagState]) -> String {
+    needed
+        .iter()
+        .map(|state| state.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn scope_en(kind: &Code, allowed: &[Code]) -> String {
+    if allowed.is_empty() {
+        format!("{kind} has no scope; leave it out")
+    } else {
+        format!("{kind} needs a scope out of {}", list(allowed))
+    }
+}

@@ -1,0 +1,31 @@
+//! Who sees what of a flag (P11).
+
+use greenstar_kernel::{Department, Uscc};
+
+use super::flag::Flag;
+
+/// Who looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Viewer {
+    Department(Department),
+    /// The firm itself.
+    Enterprise(Uscc),
+}
+
+impl Viewer {
+    /// A flag that was never confirmed is its department's own business; a firm sees only its own.
+    pub fn sees(&self, flag: &Flag) -> bool {
+        match self {
+            Viewer::Department(department) => flag.is_known() || flag.department == *department,
+            Viewer::Enterprise(uscc) => flag.is_known() && flag.identity.enterprise == *uscc,
+        }
+    }
+
+    /// Officers are named to their own department only.
+    pub fn sees_officers(&self, flag: &Flag) -> bool {
+        match self {
+            Viewer::Department(department) => flag.department == *department,
+            Viewer::Enterprise(_) => false,
+        }
+    }
+}
