@@ -1,1 +1,29 @@
-//! To be written.
+//! The server every service is started with, and the client they reach one another by: one port for
+//! gRPC, gRPC-Web and REST; who calls and what they may; limits, deadlines, health, reflection; and the
+//! only place that builds a `tonic::Status`.
+
+mod access;
+mod call;
+mod client;
+pub mod credentials;
+mod door;
+mod guard;
+mod json;
+mod limit;
+pub mod names;
+mod openapi;
+pub mod pages;
+mod refusals;
+mod serve;
+mod stack;
+mod status;
+
+pub use call::{Call, accept, call, checked};
+pub use client::{Client, ClientError, Credential, channel, remote, with_credential};
+pub use credentials::{Credentials, CredentialsError};
+pub use door::Door;
+pub use greenstar_proto::rest::Grpc;
+pub use guard::Limits;
+pub use refusals::service_unavailable;
+pub use stack::{Health, Stack, StackBuilder, add_reflection};
+pub use status::{DOMAIN, EN, ZH, code_name, fault, field, item_error, reason_of, said_of, status};

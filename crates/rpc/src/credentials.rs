@@ -1,0 +1,188 @@
+//! Who a secret belongs to. Secrets are kept as SHA-256 only, and compared in constant time.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use greenstar_kernel::{Caller, Department, Officer, Role, Uscc};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+/// The known callers of a server: the credentials file, read.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    known: Vec<([u8; 32], Caller)>,
+}
+
+/// Why a credentials file is none. No secret is ever part of it.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialsError {
+    #[error("the credentials file cannot be read or written")]
+    File(#[source] std::io::Error),
+    #[error("the credentials file is not a JSON object of names and secrets")]
+    Json(#[source] serde_json::Error),
+    #[error(
+        "the credentials file names {0:?}, which is neither a department's officer nor `enterprises/{{uscc}}`"
+    )]
+    Name(String),
+    #[error("the secret of {0:?} is shorter than 16 characters")]
+    Short(String),
+    #[error("{0:?} and {1:?} have the same secret")]
+    Shared(String, String),
+}
+
+impl Credentials {
+    /// Nobody is known: everyone is the public.
+    pub fn empty() -> Credentials {
+        Credentials::default()
+    }
+
+    /// Reads a file as [`Credentials::parse`] does.
+    pub fn read(path: &Path) -> Result<Credentials, CredentialsError> {
+        Credentials::parse(&std::fs::read_to_string(path).map_err(CredentialsError::File)?)
+    }
+
+    /// A JSON object name → secret. A name is `{department}` or `{department}/{n}`; what it may do follows
+    /// from the name: `operator…` runs the suite, `supervision-policy…` and `…/subscriber` follow feeds,
+    /// `enterprises/{uscc}` is a firm, all others are officers.
+    pub fn parse(json: &str) -> Result<Credentials, CredentialsError> {
+        let file: BTreeMap<String, String> = serde_json::from_str(json).map_err(CredentialsError::Json)?;
+        let mut known: Vec<([u8; 32], Caller)> = Vec::new();
+        let mut names: Vec<String> = Vec::new();
+        for (name, secret) in file {
+            if secret.chars().count() < 16 {
+                return Err(CredentialsError::Short(name));
+            }
+            let hash = hash(&secret);
+            if let Some(other) = known.iter().position(|(taken, _)| *taken == hash) {
+                return Err(CredentialsError::Shared(names.swap_remove(other), name));
+            }
+            let caller = caller_of(&name).ok_or_else(|| CredentialsError::Name(name.clone()))?;
+            known.push((hash, caller));
+            names.push(name);
+        }
+        Ok(Credentials { known })
+    }
+
+    /// The owner of a secret. Looks at every entry, so that time tells nothing.
+    pub fn caller(&self, secret: &str) -> Option<&Caller> {
+        let hash = hash(secret);
+        let mut found = None;
+        for (known, caller) in &self.known {
+            if bool::from(known.ct_eq(&hash)) {
+                found = Some(caller);
+            }
+        }
+        found
+    }
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials({} callers)", self.known.len())
+    }
+}
+
+/// Writes a new file with a fresh secret for each name, readable by its owner only. An existing file is an
+/// error: secrets that somebody holds are not replaced.
+pub fn create(path: &Path, names: &[&str]) -> Result<(), CredentialsError> {
+    let secrets: BTreeMap<&str, String> = names.iter().map(|name| (*name, fresh_secret())).collect();
+    let text = serde_json::to_string_pretty(&secrets).map_err(CredentialsError::Json)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(CredentialsError::File)?;
+    writeln!(file, "{text}")
+        .and_then(|()| file.sync_all())
+        .map_err(CredentialsError::File)
+}
+
+/// 256 bits in hexadecimal.
+fn fresh_secret() -> String {
+    let mut text = String::with_capacity(64);
+    for byte in rand::random::<[u8; 32]>() {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+fn hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+fn caller_of(name: &str) -> Option<Caller> {
+    if let Some(code) = name.strip_prefix("enterprises/") {
+        return code.parse::<Uscc>().ok().map(Caller::Enterprise);
+    }
+    let (first, rest) = name.split_once('/').unwrap_or((name, ""));
+    let department = Department::parse(first).ok()?;
+    let role = match (first, rest) {
+        ("operator", _) => Role::Operator,
+        ("supervision-policy", _) | (_, "subscriber") => Role::Subscriber,
+        _ => Role::Officer,
+    };
+    Some(Caller::Department {
+        department,
+        officer: Officer(name.to_owned()),
+        roles: vec![role],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_who_the_caller_is() {
+        let file = r#"{"enforcement/2": "aaaaaaaaaaaaaaaa", "enterprises/914403001922038216": "bbbbbbbbbbbbbbbb",
+                       "supervision-policy": "cccccccccccccccc"}"#;
+        let credentials = Credentials::parse(file).unwrap();
+        assert_eq!(
+            credentials.caller("aaaaaaaaaaaaaaaa").unwrap().principal(),
+            "enforcement/2"
+        );
+        assert!(matches!(
+            credentials.caller("bbbbbbbbbbbbbbbb"),
+            Some(Caller::Enterprise(_))
+        ));
+        assert!(matches!(
+            credentials.caller("cccccccccccccccc"),
+            Some(Caller::Department { roles, .. }) if roles == &[Role::Subscriber]
+        ));
+        assert_eq!(credentials.caller("aaaaaaaaaaaaaaab"), None);
+        assert_eq!(credentials.caller(""), None);
+    }
+
+    #[test]
+    fn a_bad_file_is_refused_without_showing_a_secret() {
+        for file in [
+            "[]",
+            r#"{"licensing": "short"}"#,
+            r#"{"Licensing!": "aaaaaaaaaaaaaaaa"}"#,
+            r#"{"enterprises/1": "aaaaaaaaaaaaaaaa"}"#,
+            r#"{"licensing": "aaaaaaaaaaaaaaaa", "finance": "aaaaaaaaaaaaaaaa"}"#,
+        ] {
+            let error = Credentials::parse(file).unwrap_err();
+            assert!(!error.to_string().contains("aaaa"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_new_file_is_its_owners_and_is_never_overwritten() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("credentials.json");
+        create(&path, &["licensing", "licensing/2"]).unwrap();
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(Credentials::read(&path).unwrap().known.len(), 2);
+        assert!(create(&path, &["licensing"]).is_err());
+    }
+}

@@ -1,0 +1,122 @@
+//! One port, three protocols: gRPC, gRPC-Web and REST/JSON, all ending in the same gRPC services.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use greenstar_proto::rest::{Forward, Grpc, Transcoder, transcoder};
+use http::{Request, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
+use rest_over_grpc::transcoding::{Transcode as _, TranscodeResponse};
+use tonic::Status;
+use tonic::body::Body;
+use tower::{Layer as _, Service as _};
+
+use crate::json::{self, Accepted};
+use crate::limit::DRAIN;
+use crate::{openapi, refusals};
+
+/// What listens on a port: a gRPC service and the protocols it is reached by.
+#[derive(Clone)]
+pub struct Door {
+    grpc: Grpc,
+    rest: Arc<Transcoder>,
+    openapi: Arc<str>,
+    body_bytes: usize,
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door")
+            .field("body_bytes", &self.body_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Door {
+    /// Opens `grpc` to all protocols. `packages` are described at `/openapi.json`; `body_bytes` bounds a REST body.
+    pub fn new(grpc: Grpc, packages: &[&str], body_bytes: usize) -> Door {
+        let rest = transcoder(&Forward::new(grpc.clone(), json::details));
+        Door {
+            grpc,
+            rest: Arc::new(rest),
+            openapi: openapi::document(packages).into(),
+            body_bytes,
+        }
+    }
+
+    /// Answers one request of any protocol.
+    pub async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let kind = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .map_or(&b""[..], |value| value.as_bytes());
+        if kind.starts_with(b"application/grpc-web") {
+            let mut web = tonic_web::GrpcWebLayer::new().layer(self.grpc.clone());
+            let Ok(response) = web.call(request).await.map_err(|never: Infallible| never);
+            return response;
+        }
+        if kind.starts_with(b"application/grpc") {
+            let Ok(response) = self.grpc.clone().call(request).await;
+            return response;
+        }
+        self.rest(request).await
+    }
+
+    async fn rest(&self, request: Request<Body>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let accepted = Accepted::of(&parts.headers);
+        if parts.uri.path() == "/openapi.json" && parts.method == http::Method::GET {
+            return json::with_json(StatusCode::OK, self.openapi.to_string());
+        }
+        let body = match self.read(body).await {
+            Ok(body) => body,
+            Err(refusal) => return json::response(&refusal, accepted),
+        };
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        match self
+            .rest
+            .try_transcode(parts.method.as_str(), target, parts.headers, &body)
+            .await
+        {
+            Some(TranscodeResponse::Unary(answer)) => {
+                let http = answer.into_http().map(Bytes::from);
+                if http.status().is_success() {
+                    http.map(|body| Body::new(http_body_util::Full::new(body)))
+                } else {
+                    json::reshaped(http.body(), accepted)
+                }
+            }
+            // build/ of the contracts refuses REST paths for streams.
+            Some(TranscodeResponse::Streaming(_)) | None => json::response(
+                &refusals::path_unknown(parts.method.as_str(), parts.uri.path()),
+                accepted,
+            ),
+        }
+    }
+
+    /// The body, if it is small enough. What is too large is read and thrown away, up to a bound, so that
+    /// its sender gets to the answer.
+    async fn read(&self, mut body: Body) -> Result<Bytes, Status> {
+        let mut read = BytesMut::new();
+        let mut total = 0usize;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| refusals::body_malformed("the body was cut off"))?;
+            let Ok(data) = frame.into_data() else { continue };
+            total = total.saturating_add(data.len());
+            if total <= self.body_bytes {
+                read.extend_from_slice(&data);
+            } else {
+                read = BytesMut::new();
+                if total > DRAIN {
+                    break;
+                }
+            }
+        }
+        if total > self.body_bytes {
+            Err(refusals::too_large(self.body_bytes))
+        } else {
+            Ok(read.freeze())
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! What stands in front of every handler, written once: who calls, may they, is there room, how large,
+//! how long, and what an error looks like when it leaves. gRPC-Web and REST calls come through here too.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use greenstar_kernel::Caller;
+use greenstar_proto::{Method, method};
+use greenstar_telemetry::attributes;
+use http::{HeaderMap, Request, Response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic::{Code, Status};
+use tower::Service;
+use tracing::Instrument as _;
+
+use crate::call::Call;
+use crate::credentials::Credentials;
+use crate::limit::FrameLimit;
+use crate::{access, refusals, status};
+
+/// What one server takes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of one request message. A REST body is held to the same.
+    pub request_bytes: usize,
+    /// Unary calls at once.
+    pub calls: usize,
+    /// Open streams at once.
+    pub streams: usize,
+    /// For a unary call that brings no deadline of its own.
+    pub deadline: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            request_bytes: 4 << 20,
+            calls: 1024,
+            streams: 1024,
+            deadline: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The gRPC services behind all that every call passes.
+#[derive(Clone, Debug)]
+pub(crate) struct Guard {
+    routes: Routes,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    credentials: Arc<Credentials>,
+    limits: Limits,
+    calls: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+}
+
+impl Guard {
+    pub(crate) fn new(routes: Routes, credentials: Arc<Credentials>, limits: Limits) -> Guard {
+        let shared = Shared {
+            credentials,
+            limits,
+            calls: Arc::new(Semaphore::new(limits.calls)),
+            streams: Arc::new(Semaphore::new(limits.streams)),
+        };
+        Guard {
+            routes,
+            shared: Arc::new(shared),
+        }
+    }
+}
+
+impl Service<Request<Body>> for Guard {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // An axum router is always ready.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let routes = self.routes.clone();
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move { Ok(shared.answer(routes, request).await) })
+    }
+}
+
+impl Shared {
+    async fn answer(&self, routes: Routes, request: Request<Body>) -> Response<Body> {
+        let path = request.uri().path().to_owned();
+        let caller = self.caller(request.headers());
+        let principal = caller
+            .as_ref()
+            .map_or_else(|_| "unknown".to_owned(), Caller::principal);
+        // A span a call costs about a tenth of the call, so it is made only at level debug; refusals and
+        // failures name method and caller themselves.
+        let span = tracing::debug_span!(
+            "rpc",
+            { attributes::RPC_SYSTEM } = "grpc",
+            { attributes::RPC_METHOD } = path.trim_start_matches('/'),
+            { attributes::PRINCIPAL } = principal,
+            { attributes::RPC_STATUS } = tracing::field::Empty,
+        );
+        let started = Instant::now();
+        let outcome = match caller {
+            Ok(caller) => {
+                self.pass(routes, request, &path, caller)
+                    .instrument(span.clone())
+                    .await
+            }
+            Err(refusal) => Err(refusal),
+        };
+        let response = match outcome {
+            Ok(response) => response,
+            Err(status) => status.into_http(),
+        };
+        // Success has its status behind the body; a status among the headers is an error.
+        let Some(refusal) = error_of(response.headers()) else {
+            span.record(attributes::RPC_STATUS, "OK");
+            return response;
+        };
+        let refusal = dressed(refusal, &path);
+        let reason = status::reason_of(&refusal).unwrap_or_default();
+        span.record(attributes::RPC_STATUS, status::code_name(refusal.code()));
+        let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let code = status::code_name(refusal.code());
+        if matches!(refusal.code(), Code::PermissionDenied | Code::Unauthenticated) {
+            tracing::warn!(method = path, principal, reason, code, "call refused");
+        } else {
+            tracing::debug!(method = path, principal, reason, code, elapsed_us, "call failed");
+        }
+        refusal.into_http()
+    }
+
+    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Status> {
+        let Some(header) = headers.get(http::header::AUTHORIZATION) else {
+            return Ok(Caller::Public);
+        };
+        let secret = header.to_str().ok().and_then(|text| {
+            let (scheme, secret) = text.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+        });
+        secret
+            .and_then(|secret| self.credentials.caller(secret))
+            .cloned()
+            .ok_or_else(refusals::credential_unknown)
+    }
+
+    async fn pass(
+        &self,
+        mut routes: Routes,
+        request: Request<Body>,
+        path: &str,
+        caller: Caller,
+    ) -> Result<Response<Body>, Status> {
+        let known = method(path);
+        match known {
+            Some(method) => access::check(method, &caller)?,
+            // Health and reflection: open to all, and no business of a department.
+            None if path.starts_with("/grpc.") => {}
+            None => return Err(refusals::route_unknown(path)),
+        }
+        let unary = known.is_some_and(Method::is_unary);
+        let permit = self.permit(unary)?;
+        let timeout = timeout(request.headers());
+        let deadline = unary.then(|| Instant::now() + timeout.unwrap_or(self.limits.deadline));
+
+        let limit = self.limits.request_bytes;
+        let mut request = request.map(|body| Body::new(FrameLimit::new(body, limit)));
+        request.extensions_mut().insert(Call { caller, deadline });
+        let handled = AssertUnwindSafe(routes.call(request)).catch_unwind();
+        let finished = match deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), handled)
+                .await
+                .map_err(|_| refusals::deadline_exceeded())?,
+            None => handled.await,
+        };
+        let Ok(response) = finished.map_err(|panic| panicked(&*panic))?;
+        Ok(if unary {
+            response
+        } else {
+            response.map(|body| {
+                Body::new(Held {
+                    body,
+                    _permit: permit,
+                })
+            })
+        })
+    }
+
+    fn permit(&self, unary: bool) -> Result<OwnedSemaphorePermit, Status> {
+        let room = if unary { &self.calls } else { &self.streams };
+        Arc::clone(room)
+            .try_acquire_owned()
+            .map_err(|_| refusals::overloaded())
+    }
+}
+
+/// A stream's body, which holds its place until it ends.
+struct Held {
+    body: Body,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl http_body::Body for Held {
+    type Data = bytes::Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, Status>>> {
+        std::pin::Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Status {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without text".to_owned());
+    refusals::internal(&std::io::Error::other(format!("a handler panicked: {text}")))
+}
+
+/// The error that a response of headers only carries.
+fn error_of(headers: &HeaderMap) -> Option<Status> {
+    headers
+        .get("grpc-status")
+        .filter(|code| code.as_bytes() != b"0")?;
+    Status::from_header_map(headers)
+}
+
+/// An error without a reason comes from tonic itself (decoding, compression, routing): give it ours.
+fn dressed(status: Status, path: &str) -> Status {
+    if !status.details().is_empty() {
+        return status;
+    }
+    let message = status.message();
+    match status.code() {
+        Code::Unimplemented if message.is_empty() => refusals::route_unknown(path),
+        Code::Unimplemented => refusals::body_malformed(message),
+        Code::OutOfRange | Code::ResourceExhausted
+            if message.starts_with("Error, decoded message length") =>
+        {
+            refusals::too_large(Limits::default().request_bytes)
+        }
+        Code::ResourceExhausted => refusals::too_large(Limits::default().request_bytes),
+        Code::Internal if READING.iter().any(|start| message.starts_with(start)) => {
+            refusals::body_malformed(message)
+        }
+        Code::Cancelled => status,
+        _ => refusals::internal(&status),
+    }
+}
+
+/// How tonic's errors about what a caller sent begin.
+const READING: [&str; 5] = [
+    "failed to decode",
+    "protocol error",
+    "Unexpected EOF",
+    "Missing request message",
+    "Error decompressing",
+];
+
+/// `grpc-timeout`: at most eight digits and a unit. One that cannot be read is as good as none.
+fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.len() > 8 {
+        return None;
+    }
+    let amount: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(amount * 3600)),
+        "M" => Some(Duration::from_secs(amount * 60)),
+        "S" => Some(Duration::from_secs(amount)),
+        "m" => Some(Duration::from_millis(amount)),
+        "u" => Some(Duration::from_micros(amount)),
+        "n" => Some(Duration::from_nanos(amount)),
+        _ => None,
+    }
+}

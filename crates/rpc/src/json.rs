@@ -1,0 +1,148 @@
+//! Errors as JSON, in the shape of the Google APIs:
+//! `{"error": {"code", "status", "message", "details": [{"@type": …}]}}`.
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetail, StatusExt as _};
+
+use crate::refusals;
+use crate::status::{EN, ZH, code_name};
+
+/// A status as an HTTP answer. `message` is Chinese for a caller who asks for it first, English otherwise;
+/// both are among the details.
+pub(crate) fn response(status: &Status, accepted: Accepted) -> Response<Body> {
+    render(status.code(), status.message(), details(status), accepted)
+}
+
+/// The transcoder's error body (`{"code", "message", "details"}`) in our shape. Without details it is the
+/// transcoder's own: the request could not be read.
+pub(crate) fn reshaped(body: &[u8], accepted: Accepted) -> Response<Body> {
+    let error: Value = serde_json::from_slice(body).unwrap_or_default();
+    let code = error["code"]
+        .as_i64()
+        .and_then(|code| i32::try_from(code).ok())
+        .map_or(Code::Unknown, Code::from_i32);
+    let message = error["message"]
+        .as_str()
+        .unwrap_or("the answer could not be written");
+    match error["details"].as_array() {
+        Some(details) => render(code, message, details.clone(), accepted),
+        None if code == Code::InvalidArgument => response(&refusals::body_malformed(message), accepted),
+        None => response(
+            &refusals::internal(&std::io::Error::other(message.to_owned())),
+            accepted,
+        ),
+    }
+}
+
+fn render(code: Code, message: &str, details: Vec<Value>, accepted: Accepted) -> Response<Body> {
+    let reason = details
+        .iter()
+        .find_map(|detail| detail["reason"].as_str())
+        .unwrap_or_default();
+    let http = http_status(code, reason);
+    let locale = if accepted.chinese { ZH } else { EN };
+    let said = details
+        .iter()
+        .find(|detail| detail["locale"] == locale)
+        .and_then(|detail| detail["message"].as_str());
+    let body = json!({"error": {
+        "code": http.as_u16(),
+        "status": code_name(code),
+        "message": said.unwrap_or(message),
+        "details": details,
+    }});
+    let mut response = with_json(http, body.to_string());
+    if http == StatusCode::UNAUTHORIZED {
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+/// A body of JSON.
+pub(crate) fn with_json(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::new(http_body_util::Full::new(bytes::Bytes::from(body))));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// What an answer must know of its request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Accepted {
+    chinese: bool,
+}
+
+impl Accepted {
+    pub(crate) fn of(headers: &HeaderMap) -> Accepted {
+        let first = headers
+            .get(header::ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("");
+        Accepted {
+            chinese: first.trim_start().to_ascii_lowercase().starts_with("zh"),
+        }
+    }
+}
+
+fn http_status(code: Code, reason: &str) -> StatusCode {
+    match code {
+        Code::Ok => StatusCode::OK,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::AlreadyExists | Code::Aborted => StatusCode::CONFLICT,
+        Code::ResourceExhausted if reason == "REQUEST_TOO_LARGE" => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::Cancelled => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The details of a status as JSON, one object each.
+pub(crate) fn details(status: &Status) -> Vec<Value> {
+    status.get_error_details_vec().iter().filter_map(detail).collect()
+}
+
+fn detail(one: &ErrorDetail) -> Option<Value> {
+    let (name, mut object) = match one {
+        ErrorDetail::ErrorInfo(info) => (
+            "ErrorInfo",
+            json!({"reason": info.reason, "domain": info.domain, "metadata": info.metadata}),
+        ),
+        ErrorDetail::LocalizedMessage(text) => (
+            "LocalizedMessage",
+            json!({"locale": text.locale, "message": text.message}),
+        ),
+        ErrorDetail::BadRequest(bad) => {
+            let fields: Vec<Value> = bad
+                .field_violations
+                .iter()
+                .map(|one| json!({"field": one.field, "description": one.description, "reason": one.reason}))
+                .collect();
+            ("BadRequest", json!({"fieldViolations": fields}))
+        }
+        ErrorDetail::Help(help) => {
+            let links: Vec<Value> = help
+                .links
+                .iter()
+                .map(|link| json!({"description": link.description, "url": link.url}))
+                .collect();
+            ("Help", json!({"links": links}))
+        }
+        // We send no others.
+        _ => return None,
+    };
+    object["@type"] = Value::String(format!("type.googleapis.com/google.rpc.{name}"));
+    Some(object)
+}

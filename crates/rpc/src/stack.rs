@@ -1,0 +1,175 @@
+//! A service's server: its gRPC services behind the layers, with health and reflection beside them.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+
+use greenstar_proto::FILE_DESCRIPTOR_SET;
+use greenstar_proto::rest::Grpc;
+use http::Request;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::service::RoutesBuilder;
+use tonic::transport::Channel;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+use tower::Service;
+use tower::util::BoxCloneSyncService;
+
+use crate::client;
+use crate::credentials::Credentials;
+use crate::door::Door;
+use crate::guard::{Guard, Limits};
+
+/// A server that is put together and not yet, or more than once, served.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    grpc: Grpc,
+    door: Door,
+    health: Health,
+}
+
+/// Collects the services of a [`Stack`].
+#[derive(Debug)]
+pub struct StackBuilder {
+    routes: RoutesBuilder,
+    services: Vec<&'static str>,
+    credentials: Arc<Credentials>,
+    limits: Limits,
+}
+
+/// The health names of a stack: the empty name, each of its services, and `fresh`.
+#[derive(Clone, Debug)]
+pub struct Health {
+    reporter: HealthReporter,
+    services: Arc<[&'static str]>,
+}
+
+impl Health {
+    /// Whether calls are taken. A new stack does not until this says so.
+    pub async fn serving(&self, yes: bool) {
+        for service in std::iter::once(&"").chain(self.services.iter()) {
+            self.reporter.set_service_status(*service, status(yes)).await;
+        }
+    }
+
+    /// The health name `fresh`: whether the view is within its bound of staleness. A stale replica stays
+    /// serving (protocol.md §4).
+    pub async fn fresh(&self, yes: bool) {
+        self.reporter.set_service_status("fresh", status(yes)).await;
+    }
+}
+
+fn status(yes: bool) -> ServingStatus {
+    if yes {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    }
+}
+
+impl Stack {
+    /// Callers are known by `credentials`.
+    pub fn builder(credentials: Arc<Credentials>) -> StackBuilder {
+        StackBuilder {
+            routes: RoutesBuilder::default(),
+            services: Vec::new(),
+            credentials,
+            limits: Limits::default(),
+        }
+    }
+
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// The services behind their layers, to be called in the same process.
+    pub fn grpc(&self) -> Grpc {
+        self.grpc.clone()
+    }
+
+    /// Names of the services, e.g. `greenstar.rating.v1.RatingService`.
+    pub fn services(&self) -> &[&'static str] {
+        &self.health.services
+    }
+
+    /// Serves all protocols on one port until `stop`; open calls then have five seconds to end.
+    pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
+        self.door.clone().serve(listener, stop).await
+    }
+
+    /// Serves in memory until `stop`: a channel without a port.
+    pub fn in_process(&self, stop: CancellationToken) -> Channel {
+        client::in_process(self.door.clone(), stop)
+    }
+}
+
+impl StackBuilder {
+    /// Adds a gRPC service, e.g. `RatingServiceServer::new(…)`.
+    #[must_use]
+    pub fn with<S>(mut self, service: S) -> StackBuilder
+    where
+        S: Service<Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
+        S::Response: axum::response::IntoResponse,
+        S::Future: Send + 'static,
+    {
+        self.services.push(S::NAME);
+        self.routes.add_service(service);
+        self
+    }
+
+    /// Other limits than the default ones.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> StackBuilder {
+        self.limits = limits;
+        self
+    }
+
+    /// The finished stack; it says NOT_SERVING until [`Health::serving`].
+    pub fn build(mut self) -> Stack {
+        let (reporter, health) = tonic_health::server::health_reporter();
+        self.routes.add_service(health);
+        let described = self.services.clone();
+        add_reflection(&mut self.routes, &described);
+        let packages: Vec<&str> = self
+            .services
+            .iter()
+            .filter_map(|name| name.rsplit_once('.'))
+            .map(|(package, _)| package)
+            .collect();
+        let guard = Guard::new(self.routes.routes().prepare(), self.credentials, self.limits);
+        let grpc: Grpc = BoxCloneSyncService::new(guard);
+        let door = Door::new(grpc.clone(), &packages, self.limits.request_bytes);
+        Stack {
+            grpc,
+            door,
+            health: Health {
+                reporter,
+                services: self.services.into(),
+            },
+        }
+    }
+}
+
+/// Reflection, v1 and v1alpha, of `services`: with all files they import, so that a client needs no others.
+pub fn add_reflection(routes: &mut RoutesBuilder, services: &[&str]) {
+    let builder = || {
+        services.iter().fold(
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                .with_service_name("grpc.health.v1.Health"),
+            |builder, service| builder.with_service_name(*service),
+        )
+    };
+    // The descriptor set is built with this program and read by a test: an error here cannot happen at run time.
+    match (builder().build_v1(), builder().build_v1alpha()) {
+        (Ok(v1), Ok(v1alpha)) => {
+            routes.add_service(v1);
+            routes.add_service(v1alpha);
+        }
+        (Err(error), _) | (_, Err(error)) => tracing::error!(%error, "no reflection"),
+    }
+}

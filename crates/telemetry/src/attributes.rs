@@ -1,0 +1,14 @@
+//! Attribute names: OpenTelemetry's where it has one, ours below `greenstar.` otherwise.
+
+/// Always `grpc`: REST and gRPC-Web calls become gRPC calls.
+pub const RPC_SYSTEM: &str = "rpc.system.name";
+/// `greenstar.rating.v1.RatingService/GetRating`.
+pub const RPC_METHOD: &str = "rpc.method";
+/// Canonical code by name, `OK` included.
+pub const RPC_STATUS: &str = "rpc.response.status_code";
+/// `uscc` of the enterprise a call is about.
+pub const ENTERPRISE: &str = "greenstar.enterprise";
+/// The caller's principal, e.g. `enforcement/2`; never a secret.
+pub const PRINCIPAL: &str = "greenstar.principal";
+/// Name of an `ErrorReason` without its prefix.
+pub const REASON: &str = "greenstar.reason";
