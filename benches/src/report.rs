@@ -1,0 +1,203 @@
+//! What a run prints: a table for people, and as the last line one JSON object for programs.
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+use crate::stats::{Figures, Summary, ratio};
+
+/// Everything that was measured, as it is printed on the last line. Keys are the contract of this program.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) yardstick: &'static str,
+    pub(crate) settings: Settings,
+    /// Encoded sizes in bytes, without gRPC's frame.
+    pub(crate) request_bytes: usize,
+    pub(crate) reply_bytes: usize,
+    pub(crate) ceiling: Summary,
+    pub(crate) sampled: Summary,
+    pub(crate) durable: Summary,
+    /// Replies per second, ours / ceiling: 1 is as fast as a server that does nothing.
+    pub(crate) ratio_sampled: f64,
+    pub(crate) ratio_durable: f64,
+    /// Processor time per reply, ours / ceiling: 1 is as cheap.
+    pub(crate) cpu_ratio_sampled: f64,
+    pub(crate) cpu_ratio_durable: f64,
+}
+
+/// How it was measured.
+#[derive(Debug, Serialize)]
+pub(crate) struct Settings {
+    pub(crate) rounds: usize,
+    pub(crate) seconds: f64,
+    pub(crate) connections: usize,
+    pub(crate) in_flight: usize,
+    pub(crate) rate: u32,
+    pub(crate) cores: usize,
+    pub(crate) optimised: bool,
+    /// True: the records were written to memory, so `durable` proves nothing about a disk.
+    pub(crate) records_in_memory: bool,
+}
+
+impl Report {
+    pub(crate) fn new(
+        settings: Settings,
+        [request_bytes, reply_bytes]: [usize; 2],
+        [ceiling, sampled, durable]: [Summary; 3],
+    ) -> Report {
+        let rate = |ours: &Summary| ratio(ours, &ceiling, |figures| figures.per_second);
+        let cpu = |ours: &Summary| ratio(ours, &ceiling, |figures| figures.cpu_us);
+        Report {
+            yardstick: "check",
+            settings,
+            request_bytes,
+            reply_bytes,
+            ratio_sampled: rate(&sampled),
+            ratio_durable: rate(&durable),
+            cpu_ratio_sampled: cpu(&sampled),
+            cpu_ratio_durable: cpu(&durable),
+            ceiling,
+            sampled,
+            durable,
+        }
+    }
+
+    /// For people.
+    pub(crate) fn table(&self) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::ASCII_MARKDOWN);
+        table.set_header([
+            "CheckPermit",
+            "req/s",
+            "range",
+            "x ceiling",
+            "CPU us/req",
+            "x ceiling",
+            "p50 us",
+            "p99 us",
+            "p99.9 us",
+        ]);
+        let mut row = |name: &str, summary: &Summary, rate: f64, cpu: f64| {
+            let Figures {
+                per_second,
+                cpu_us,
+                load_cpu_us: _,
+                latency_us,
+            } = &summary.median;
+            let [least, greatest] = &summary.per_second_range;
+            table.add_row([
+                name.to_owned(),
+                format!("{per_second:.0}"),
+                format!("{least:.0}..{greatest:.0}"),
+                format!("{rate:.3}"),
+                format!("{cpu_us:.1}"),
+                format!("{cpu:.2}"),
+                format!("{:.0}", latency_us.p50),
+                format!("{:.0}", latency_us.p99),
+                format!("{:.0}", latency_us.p999),
+            ]);
+        };
+        row("bare tonic (ceiling)", &self.ceiling, 1.0, 1.0);
+        row(
+            "suite, record sampled",
+            &self.sampled,
+            self.ratio_sampled,
+            self.cpu_ratio_sampled,
+        );
+        row(
+            "suite, record durable",
+            &self.durable,
+            self.ratio_durable,
+            self.cpu_ratio_durable,
+        );
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let Settings {
+            rounds,
+            seconds,
+            connections,
+            in_flight,
+            rate,
+            cores,
+            optimised,
+            records_in_memory,
+        } = &self.settings;
+        let mut text = format!(
+            "{table}\nmedians of {rounds} interleaved rounds of {seconds} s; {connections} connections x {in_flight} \
+             in flight, latencies at {rate} req/s; request {} B, reply {} B;\nload and servers are processes of their \
+             own on the same {cores} cores, the load takes {:.1} us of them per request",
+            self.request_bytes, self.reply_bytes, self.ceiling.median.load_cpu_us
+        );
+        if !optimised {
+            text.push_str("\nNOT OPTIMISED: a debug build says nothing; run with --profile dist");
+        }
+        if *records_in_memory {
+            text.push_str("\nRECORDS IN MEMORY: `durable` was not written to a disk; choose another --data");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::Latency;
+
+    fn report() -> Report {
+        let summary = |per_second: f64| {
+            let latency_us = Latency {
+                p50: 300.0,
+                p99: 700.0,
+                p999: 900.0,
+            };
+            Summary::of(vec![
+                Figures {
+                    per_second,
+                    cpu_us: 1e6 / per_second,
+                    load_cpu_us: 9.0,
+                    latency_us
+                };
+                3
+            ])
+        };
+        let settings = Settings {
+            rounds: 3,
+            seconds: 4.0,
+            connections: 8,
+            in_flight: 32,
+            rate: 5000,
+            cores: 2,
+            optimised: true,
+            records_in_memory: false,
+        };
+        Report::new(
+            settings,
+            [60, 318],
+            [summary(100_000.0), summary(90_000.0), summary(80_000.0)],
+        )
+    }
+
+    #[test]
+    fn the_json_is_one_line_with_all_figures_and_the_ratios() {
+        let line = serde_json::to_string(&report()).unwrap();
+        assert!(!line.contains('\n'));
+
+        let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(json["ratio_sampled"], 0.9);
+        assert_eq!(json["ratio_durable"], 0.8);
+        assert_eq!(json["cpu_ratio_durable"], 1.25);
+        assert_eq!(json["durable"]["per_second"], 80_000.0);
+        assert_eq!(json["ceiling"]["latency_us"]["p999"], 900.0);
+        assert_eq!(json["sampled"]["rounds"].as_array().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn the_table_warns_of_runs_that_prove_nothing() {
+        let mut report = report();
+        assert!(!report.table().contains("NOT OPTIMISED"));
+        report.settings.optimised = false;
+        report.settings.records_in_memory = true;
+        assert!(report.table().contains("NOT OPTIMISED"));
+        assert!(report.table().contains("RECORDS IN MEMORY"));
+    }
+}
