@@ -1,1 +1,14 @@
-//! To be written.
+//! Real servers for tests: a private PostgreSQL and Redis on free ports in temporary folders, and a TCP
+//! proxy that breaks connections on cue.
+//!
+//! A server is started once per test process and ends with it, however that ends. Functions panic when
+//! they cannot do their work: there is no test without it.
+
+mod daemon;
+pub mod postgres;
+mod proxy;
+pub mod redis;
+mod scratch;
+
+pub use proxy::{Cut, Proxy};
+pub use scratch::Scratch;
