@@ -1,1 +1,84 @@
-//! To be written.
+//! One door for the suite: gRPC, gRPC-Web and REST on one port, each call handed to the service that owns
+//! it. No business logic, and no second opinion on who may call: the services decide that themselves, on
+//! the same credentials.
+
+mod health;
+mod router;
+
+use std::io;
+
+use greenstar_rpc::{ClientError, Door, Grpc, Limits};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::router::Router;
+
+/// A service of the suite as the gateway reaches it.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// The package it owns, e.g. `greenstar.rating.v1`.
+    package: &'static str,
+    /// Full names of its services.
+    services: Vec<String>,
+    grpc: Grpc,
+}
+
+/// The gateway, put together.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    door: Door,
+}
+
+impl Upstream {
+    /// A service in this process, called without a hop: `grpc` is its `Stack::grpc()`.
+    pub fn local(package: &'static str, grpc: Grpc) -> Upstream {
+        Upstream {
+            package,
+            services: services_of(package),
+            grpc,
+        }
+    }
+
+    /// A service at `uri`, which need not be up yet; errors name it by `name`.
+    ///
+    /// Errors: `uri` is no address.
+    pub fn remote(name: &'static str, package: &'static str, uri: &str) -> Result<Upstream, ClientError> {
+        let grpc = greenstar_rpc::remote(name, greenstar_rpc::channel(uri)?);
+        Ok(Upstream {
+            package,
+            services: services_of(package),
+            grpc,
+        })
+    }
+}
+
+fn services_of(package: &str) -> Vec<String> {
+    let mut services: Vec<String> = greenstar_rpc::METHODS
+        .iter()
+        .map(|method| method.service)
+        .filter(|service| {
+            service
+                .rsplit_once('.')
+                .is_some_and(|(owner, _)| owner == package)
+        })
+        .map(str::to_owned)
+        .collect();
+    services.dedup();
+    services
+}
+
+impl Gateway {
+    /// A gateway in front of `upstreams`.
+    pub fn new(upstreams: Vec<Upstream>, limits: Limits) -> Gateway {
+        let packages: Vec<&str> = upstreams.iter().map(|upstream| upstream.package).collect();
+        let grpc = Router::new(upstreams.clone()).into_grpc();
+        Gateway {
+            door: Door::new(grpc, &packages, limits.request_bytes),
+        }
+    }
+
+    /// Serves all protocols on one port until `stop`; open calls then have five seconds to end.
+    pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
+        self.door.clone().serve(listener, stop).await
+    }
+}

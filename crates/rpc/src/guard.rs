@@ -22,7 +22,7 @@ use tracing::Instrument as _;
 
 use crate::call::Call;
 use crate::credentials::Credentials;
-use crate::limit::FrameLimit;
+use crate::limit::limited;
 use crate::{access, refusals, status};
 
 /// What one server takes on.
@@ -167,8 +167,7 @@ impl Shared {
         let known = method(path);
         match known {
             Some(method) => access::check(method, &caller)?,
-            // Health and reflection: open to all, and no business of a department.
-            None if path.starts_with("/grpc.") => {}
+            None if path.starts_with(OPEN) => {}
             None => return Err(refusals::route_unknown(path)),
         }
         let unary = known.is_some_and(Method::is_unary);
@@ -177,7 +176,7 @@ impl Shared {
         let deadline = unary.then(|| Instant::now() + timeout.unwrap_or(self.limits.deadline));
 
         let limit = self.limits.request_bytes;
-        let mut request = request.map(|body| Body::new(FrameLimit::new(body, limit)));
+        let mut request = request.map(|body| limited(body, limit));
         request.extensions_mut().insert(Call { caller, deadline });
         let handled = AssertUnwindSafe(routes.call(request)).catch_unwind();
         let finished = match deadline {
@@ -246,9 +245,10 @@ fn error_of(headers: &HeaderMap) -> Option<Status> {
     Status::from_header_map(headers)
 }
 
-/// An error without a reason comes from tonic itself (decoding, compression, routing): give it ours.
+/// An error without a reason comes from tonic itself (decoding, compression, routing): give it ours. Health
+/// and reflection keep the answers that their own contracts describe.
 fn dressed(status: Status, path: &str) -> Status {
-    if !status.details().is_empty() {
+    if !status.details().is_empty() || path.starts_with(OPEN) {
         return status;
     }
     let message = status.message();
@@ -268,6 +268,9 @@ fn dressed(status: Status, path: &str) -> Status {
         _ => refusals::internal(&status),
     }
 }
+
+/// Health and reflection: open to all, and no business of a department.
+const OPEN: &str = "/grpc.";
 
 /// How tonic's errors about what a caller sent begin.
 const READING: [&str; 5] = [

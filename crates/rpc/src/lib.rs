@@ -23,7 +23,9 @@ pub use client::{Client, ClientError, Credential, channel, remote, with_credenti
 pub use credentials::{Credentials, CredentialsError};
 pub use door::Door;
 pub use greenstar_proto::rest::Grpc;
+pub use greenstar_proto::{METHODS, Method};
 pub use guard::Limits;
-pub use refusals::service_unavailable;
+pub use refusals::{health_unknown, route_unknown, service_unavailable};
+pub use serve::stop_signal;
 pub use stack::{Health, Stack, StackBuilder, add_reflection};
 pub use status::{DOMAIN, EN, ZH, code_name, fault, field, item_error, reason_of, said_of, status};

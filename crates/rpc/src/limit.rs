@@ -15,10 +15,15 @@ pub(crate) const DRAIN: usize = 64 << 20;
 
 /// A gRPC body whose messages may have at most `limit` bytes each.
 #[derive(Debug)]
-pub(crate) struct FrameLimit {
+struct FrameLimit {
     inner: Body,
     limit: usize,
     state: State,
+}
+
+/// `body` with every message bounded: a larger one ends it with RESOURCE_EXHAUSTED REQUEST_TOO_LARGE.
+pub(crate) fn limited(body: Body, limit: usize) -> Body {
+    Body::new(FrameLimit::new(body, limit))
 }
 
 #[derive(Debug)]
@@ -42,7 +47,7 @@ enum State {
 const START: State = State::Prefix { seen: 0, length: 0 };
 
 impl FrameLimit {
-    pub(crate) fn new(inner: Body, limit: usize) -> FrameLimit {
+    fn new(inner: Body, limit: usize) -> FrameLimit {
         FrameLimit {
             inner,
             limit,

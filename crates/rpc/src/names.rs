@@ -14,6 +14,17 @@ pub fn enterprise(field: &str, raw: &str) -> Result<Uscc, Status> {
     uscc(field, code)
 }
 
+/// `enterprises/{uscc}`, or None for `enterprises/-`: all of them (AIP-159).
+///
+/// Errors: INVALID_ARGUMENT NAME_MALFORMED, USCC_MALFORMED.
+pub fn enterprise_or_all(field: &str, raw: &str) -> Result<Option<Uscc>, Status> {
+    if raw == "enterprises/-" {
+        Ok(None)
+    } else {
+        enterprise(field, raw).map(Some)
+    }
+}
+
 /// `enterprises/{uscc}/{part}`, e.g. `part` = `rating`.
 ///
 /// Errors: INVALID_ARGUMENT NAME_MALFORMED, USCC_MALFORMED.

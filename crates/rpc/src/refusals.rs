@@ -84,13 +84,25 @@ pub(crate) fn body_malformed(what: &str) -> Status {
     )
 }
 
-pub(crate) fn route_unknown(path: &str) -> Status {
+/// UNIMPLEMENTED: no service of ours has this path.
+pub fn route_unknown(path: &str) -> Status {
     say(
         Code::Unimplemented,
         ErrorReason::RouteUnknown,
         "没有这个地址或方法：请查阅 /openapi.json 或服务反射",
         "no such path or method: see /openapi.json or server reflection",
         &[("path", path.to_owned())],
+    )
+}
+
+/// NOT_FOUND: nobody reports health under this name.
+pub fn health_unknown(name: &str) -> Status {
+    say(
+        Code::NotFound,
+        ErrorReason::RouteUnknown,
+        "没有这个健康检查名称：可用名称为空、各服务全名和 fresh",
+        "no such health name: there are the empty one, each service's full name, and `fresh`",
+        &[("name", name.to_owned())],
     )
 }
 

@@ -113,3 +113,20 @@ fn sockets(listener: TcpListener) -> impl Stream<Item = TcpStream> {
         }
     })
 }
+
+/// Returns when the process is told to stop: SIGTERM or Ctrl-C.
+pub async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "SIGTERM cannot be heard; Ctrl-C still stops");
+            let _ = interrupt.await;
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use greenstar_proto::FILE_DESCRIPTOR_SET;
 use greenstar_proto::rest::Grpc;
 use http::Request;
@@ -142,14 +143,13 @@ impl StackBuilder {
         let guard = Guard::new(self.routes.routes().prepare(), self.credentials, self.limits);
         let grpc: Grpc = BoxCloneSyncService::new(guard);
         let door = Door::new(grpc.clone(), &packages, self.limits.request_bytes);
-        Stack {
-            grpc,
-            door,
-            health: Health {
-                reporter,
-                services: self.services.into(),
-            },
-        }
+        let health = Health {
+            reporter,
+            services: self.services.into(),
+        };
+        // Nobody else knows the reporter yet, so this does not wait.
+        health.serving(false).now_or_never();
+        Stack { grpc, door, health }
     }
 }
 

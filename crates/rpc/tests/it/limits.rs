@@ -1,0 +1,109 @@
+//! How large, how long, how many.
+
+use std::time::Duration;
+
+use greenstar_proto::sanctions::v1::catalogue_service_client::CatalogueServiceClient;
+use greenstar_proto::sanctions::v1::flag_service_client::FlagServiceClient;
+use greenstar_proto::sanctions::v1::{GetCatalogueRequest, ListFlagsRequest, RaiseFlagRequest};
+use greenstar_rpc::{Limits, channel, reason_of, with_credential};
+use tonic::{Code, Request};
+
+use crate::fixture::{LICENSING, Server, USCC, stack};
+use crate::web::{self, bearer, reason};
+
+const TEN_MB: usize = 10 << 20;
+
+#[tokio::test]
+async fn ten_megabytes_are_refused_over_grpc_and_the_connection_lives_on() {
+    let server = Server::start(stack(Limits::default())).await;
+    let mut client =
+        FlagServiceClient::new(with_credential(channel(&server.address).unwrap(), LICENSING).unwrap());
+    for _ in 0..3 {
+        let request = RaiseFlagRequest {
+            reason: "x".repeat(TEN_MB),
+            ..RaiseFlagRequest::default()
+        };
+        let status = client.raise_flag(request).await.unwrap_err();
+        assert_eq!(
+            (status.code(), reason_of(&status).as_deref()),
+            (Code::ResourceExhausted, Some("REQUEST_TOO_LARGE"))
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn ten_megabytes_are_refused_over_rest_with_413() {
+    let server = Server::start(stack(Limits::default())).await;
+    let url = format!("{}/v1/enterprises/{USCC}/flags", server.address);
+    let body = format!(r#"{{"reason": "{}"}}"#, "x".repeat(TEN_MB));
+    let (status, answer) = web::call("POST", &url, &[("authorization", &bearer(LICENSING))], body).await;
+    assert_eq!((status, reason(&answer)), (413, "REQUEST_TOO_LARGE"), "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_ends_at_its_own_deadline_or_at_ours() {
+    let limits = Limits {
+        deadline: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let server = Server::start(stack(limits)).await;
+    let mut client =
+        FlagServiceClient::new(with_credential(channel(&server.address).unwrap(), LICENSING).unwrap());
+    let status = client.list_flags(ListFlagsRequest::default()).await.unwrap_err();
+    assert_eq!(
+        (status.code(), reason_of(&status).as_deref()),
+        (Code::DeadlineExceeded, Some("DEADLINE_EXCEEDED"))
+    );
+
+    // The client's own clock ends the call as well; over REST the server alone does.
+    let url = format!("{}/v1/enterprises/{USCC}/flags", server.address);
+    let headers = [
+        ("authorization", bearer(LICENSING)),
+        ("grpc-timeout", "10m".to_owned()),
+    ];
+    let headers: Vec<(&str, &str)> = headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let (status, answer) = web::call("GET", &url, &headers, "").await;
+    assert_eq!((status, reason(&answer)), (504, "DEADLINE_EXCEEDED"), "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn one_call_too_many_is_refused_and_the_next_is_not() {
+    let limits = Limits {
+        calls: 1,
+        ..Limits::default()
+    };
+    let server = Server::start(stack(limits)).await;
+    let channel = channel(&server.address).unwrap();
+    let mut flags = FlagServiceClient::new(with_credential(channel.clone(), LICENSING).unwrap());
+    let mut catalogue = CatalogueServiceClient::new(channel);
+    // Never answered: holds the only place until it is dropped.
+    let held = tokio::spawn(async move { flags.list_flags(ListFlagsRequest::default()).await });
+    let refused = loop {
+        match catalogue
+            .get_catalogue(Request::new(GetCatalogueRequest {}))
+            .await
+        {
+            Ok(_) => tokio::task::yield_now().await,
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(
+        (refused.code(), reason_of(&refused).as_deref()),
+        (Code::ResourceExhausted, Some("OVERLOADED"))
+    );
+    held.abort();
+    while catalogue
+        .get_catalogue(Request::new(GetCatalogueRequest {}))
+        .await
+        .is_err()
+    {
+        tokio::task::yield_now().await;
+    }
+    server.stop().await;
+}

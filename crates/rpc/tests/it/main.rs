@@ -1,0 +1,10 @@
+//! The server as callers meet it: real sockets, real clients.
+
+#![allow(clippy::unwrap_used, reason = "a test says where it fails")]
+
+mod access;
+mod errors;
+mod fixture;
+mod limits;
+mod protocols;
+mod web;
