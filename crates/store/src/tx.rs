@@ -304,22 +304,29 @@ impl Tx {
 
     /// Ends the transaction and leaves the connection fit for the next, or drops it.
     pub(crate) async fn rollback(mut self) {
-        let sound = match self.phase {
-            Phase::Open => true,
-            Phase::Failed => self.damage != Some(Damage::Connection),
-            Phase::Busy | Phase::Closed => false,
-        };
-        if !sound {
-            return; // Drop lets go of the connection.
+        if self.is_sound() {
+            // From here an end by cancellation leaves the connection in the dark.
+            self.phase = Phase::Busy;
+            self.end().await;
         }
-        // From here an end by cancellation leaves the connection in the dark.
-        self.phase = Phase::Busy;
+    }
+
+    async fn end(mut self) {
         let ended = match self.link.handle() {
             Ok(handle) => handle.control("ROLLBACK").await,
             Err(error) => Err(error),
         };
         if ended.is_ok() {
             self.phase = Phase::Closed;
+        }
+    }
+
+    /// Whether a transaction is open on a connection that can still end it.
+    fn is_sound(&self) -> bool {
+        match self.phase {
+            Phase::Open => true,
+            Phase::Failed => self.damage != Some(Damage::Connection),
+            Phase::Busy | Phase::Closed => false,
         }
     }
 
@@ -357,24 +364,24 @@ impl Tx {
 
 impl Drop for Tx {
     fn drop(&mut self) {
-        let sound = match self.phase {
-            Phase::Closed => return,
-            Phase::Open => true,
-            Phase::Failed => self.damage != Some(Damage::Connection),
-            Phase::Busy => false,
-        };
+        if self.phase == Phase::Closed {
+            return;
+        }
+        let sound = self.is_sound();
+        let mut link = std::mem::replace(&mut self.link, Link::SqlitePool(None));
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) if sound => {
-                let link = std::mem::replace(&mut self.link, Link::SqlitePool(None));
-                let tx = Tx {
-                    link,
-                    phase: self.phase,
-                    damage: self.damage,
-                };
-                self.phase = Phase::Closed;
-                runtime.spawn(tx.rollback());
-            }
-            Ok(_) | Err(_) => self.link.discard(),
+            // Busy, so that a runtime which shuts down and drops the task drops the connection as well.
+            Ok(runtime) if sound => drop(
+                runtime.spawn(
+                    Tx {
+                        link,
+                        phase: Phase::Busy,
+                        damage: None,
+                    }
+                    .end(),
+                ),
+            ),
+            Ok(_) | Err(_) => link.discard(),
         }
     }
 }
