@@ -1,0 +1,242 @@
+//! Generated validation against a slow reference that reads the same options off the descriptor at run time
+//! and knows nothing of the generator: both must find the same fields, on messages made at random around
+//! the rules' bounds. The rules' meaning itself is pinned by hand below.
+
+use std::collections::BTreeSet;
+
+use greenstar_proto::{
+    FILE_DESCRIPTOR_SET, Validate, rating::v1 as rating, sanctions::v1 as sanctions,
+    supervision::v1 as supervision,
+};
+use proptest::prelude::*;
+use prost::Message as _;
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value,
+};
+
+/// Fields that break a rule, by our own code. None: there are more than are reported.
+type Ours = fn(&[u8]) -> Option<BTreeSet<String>>;
+
+fn ours<M: prost::Message + Default + Validate>(bytes: &[u8]) -> Option<BTreeSet<String>> {
+    match M::decode(bytes).unwrap().validate() {
+        Ok(()) => Some(BTreeSet::new()),
+        Err(found) if found.0.len() >= 20 => None,
+        Err(found) => Some(found.0.into_iter().map(|one| one.field).collect()),
+    }
+}
+
+macro_rules! requests {
+    ($($name:literal => $message:ty),* $(,)?) => {
+        /// What every method takes.
+        const REQUESTS: &[(&str, Ours)] = &[$(($name, ours::<$message>)),*];
+    };
+}
+
+requests! {
+        "greenstar.rating.v1.CreateEnterpriseRequest" => rating::CreateEnterpriseRequest,
+        "greenstar.rating.v1.GetEnterpriseRequest" => rating::GetEnterpriseRequest,
+        "greenstar.rating.v1.ListEnterprisesRequest" => rating::ListEnterprisesRequest,
+        "greenstar.rating.v1.UpdateEnterpriseRequest" => rating::UpdateEnterpriseRequest,
+        "greenstar.rating.v1.GetRatingRequest" => rating::GetRatingRequest,
+        "greenstar.rating.v1.BatchGetRatingsRequest" => rating::BatchGetRatingsRequest,
+        "greenstar.rating.v1.ListDirectoryRequest" => rating::ListDirectoryRequest,
+        "greenstar.rating.v1.GetAssessmentRequest" => rating::GetAssessmentRequest,
+        "greenstar.rating.v1.RecordEventRequest" => rating::RecordEventRequest,
+        "greenstar.rating.v1.ConfirmRectificationRequest" => rating::ConfirmRectificationRequest,
+        "greenstar.rating.v1.RepairEventRequest" => rating::RepairEventRequest,
+        "greenstar.rating.v1.ListEventsRequest" => rating::ListEventsRequest,
+        "greenstar.rating.v1.WatchRatingsRequest" => rating::WatchRatingsRequest,
+        "greenstar.rating.v1.SyncRatingsRequest" => rating::SyncRatingsRequest,
+        "greenstar.rating.v1.CreateRoundRequest" => rating::CreateRoundRequest,
+        "greenstar.rating.v1.GetRoundRequest" => rating::GetRoundRequest,
+        "greenstar.rating.v1.ListRoundsRequest" => rating::ListRoundsRequest,
+        "greenstar.rating.v1.EnrolEnterprisesRequest" => rating::EnrolEnterprisesRequest,
+        "greenstar.rating.v1.SubmitDeclarationRequest" => rating::SubmitDeclarationRequest,
+        "greenstar.rating.v1.VerifyItemRequest" => rating::VerifyItemRequest,
+        "greenstar.rating.v1.PublishRoundRequest" => rating::PublishRoundRequest,
+        "greenstar.rating.v1.CreateSchemeRequest" => rating::CreateSchemeRequest,
+        "greenstar.rating.v1.GetSchemeRequest" => rating::GetSchemeRequest,
+        "greenstar.rating.v1.ListSchemesRequest" => rating::ListSchemesRequest,
+        "greenstar.sanctions.v1.GetCatalogueRequest" => sanctions::GetCatalogueRequest,
+        "greenstar.sanctions.v1.RaiseFlagRequest" => sanctions::RaiseFlagRequest,
+        "greenstar.sanctions.v1.ConfirmFlagRequest" => sanctions::ConfirmFlagRequest,
+        "greenstar.sanctions.v1.LiftFlagRequest" => sanctions::LiftFlagRequest,
+        "greenstar.sanctions.v1.GetFlagRequest" => sanctions::GetFlagRequest,
+        "greenstar.sanctions.v1.ListFlagsRequest" => sanctions::ListFlagsRequest,
+        "greenstar.sanctions.v1.WatchFlagsRequest" => sanctions::WatchFlagsRequest,
+        "greenstar.sanctions.v1.SyncFlagsRequest" => sanctions::SyncFlagsRequest,
+        "greenstar.supervision.v1.DecideRequest" => supervision::DecideRequest,
+        "greenstar.supervision.v1.BatchDecideRequest" => supervision::BatchDecideRequest,
+        "greenstar.supervision.v1.GetDecisionRequest" => supervision::GetDecisionRequest,
+        "greenstar.supervision.v1.GetInspectionRegimeRequest" => supervision::GetInspectionRegimeRequest,
+        "greenstar.supervision.v1.CheckGreenFinanceRequest" => supervision::CheckGreenFinanceRequest,
+        "greenstar.supervision.v1.CheckPermitRequest" => supervision::CheckPermitRequest,
+        "greenstar.supervision.v1.ValidatePolicyRequest" => supervision::ValidatePolicyRequest,
+        "greenstar.supervision.v1.ListPoliciesRequest" => supervision::ListPoliciesRequest,
+        "greenstar.supervision.v1.ListMattersRequest" => supervision::ListMattersRequest,
+}
+
+/// A small generator: the same seed makes the same message.
+struct Maker(u64);
+
+impl Maker {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[usize::try_from(self.below(from.len() as u64)).unwrap()]
+    }
+
+    fn message(&mut self, of: &MessageDescriptor, depth: u32) -> DynamicMessage {
+        let mut message = DynamicMessage::new(of.clone());
+        for field in of.fields() {
+            if self.below(4) == 0 {
+                continue;
+            }
+            if let Some(value) = self.field(&field, depth) {
+                message.set_field(&field, value);
+            }
+        }
+        message
+    }
+
+    fn field(&mut self, field: &FieldDescriptor, depth: u32) -> Option<Value> {
+        if field.is_map() {
+            let Kind::Message(entry) = field.kind() else {
+                return None;
+            };
+            let key = self.single(&entry.map_entry_key_field().kind(), depth)?;
+            let value = self.single(&entry.map_entry_value_field().kind(), depth)?;
+            let Value::String(key) = key else { return None };
+            return Some(Value::Map([(MapKey::String(key), value)].into()));
+        }
+        if field.is_list() {
+            let length = self.pick(&[0, 1, 2, 3, 3, 17, 101]);
+            let entries: Option<Vec<Value>> =
+                (0..length).map(|_| self.single(&field.kind(), depth)).collect();
+            return entries.map(Value::List);
+        }
+        self.single(&field.kind(), depth)
+    }
+
+    fn single(&mut self, kind: &Kind, depth: u32) -> Option<Value> {
+        let numbers = [-1, 0, 1, 2, 5, 6, 100, 1000, 1001, 100_000];
+        Some(match kind {
+            Kind::String => {
+                let length = self.pick(&[0usize, 1, 2, 3, 4, 10, 11, 64, 65, 100, 101, 200, 201, 2000, 2001]);
+                let letter = self.pick(&["a", "7", "字", "-"]);
+                Value::String(letter.repeat(length))
+            }
+            Kind::Bytes => Value::Bytes(vec![7; self.pick(&[0usize, 1, 100])].into()),
+            Kind::Bool => Value::Bool(self.below(2) == 1),
+            Kind::Int32 => Value::I32(self.pick(&numbers)),
+            Kind::Int64 => Value::I64(i64::from(self.pick(&numbers))),
+            Kind::Uint32 => Value::U32(self.pick(&numbers).unsigned_abs()),
+            Kind::Uint64 => Value::U64(u64::from(self.pick(&numbers).unsigned_abs())),
+            Kind::Enum(_) => Value::EnumNumber(self.pick(&[0, 1, 2, 3, 99])),
+            Kind::Message(of) if of.package_name() == "google.protobuf" => {
+                Value::Message(DynamicMessage::new(of.clone()))
+            }
+            Kind::Message(of) if depth > 0 => Value::Message(self.message(of, depth - 1)),
+            _ => return None,
+        })
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn both_find_the_same_fields(seed in any::<u64>()) {
+        let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+        for (at, (name, ours)) in REQUESTS.iter().enumerate() {
+            let descriptor = pool.get_message_by_name(name).unwrap();
+            let message = Maker(seed ^ (at as u64) << 32).message(&descriptor, 4);
+            let theirs = crate::reference::broken(&pool, &message);
+            if let Some(ours) = ours(&message.encode_to_vec()) {
+                prop_assert_eq!(ours, theirs, "{} {:?}", name, message);
+            } else {
+                prop_assert!(!theirs.is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_method_is_compared() {
+    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+    let taken: BTreeSet<String> = pool
+        .services()
+        .filter(|service| service.package_name().starts_with("greenstar."))
+        .flat_map(|service| {
+            service
+                .methods()
+                .map(|method| method.input().full_name().to_owned())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let compared: BTreeSet<String> = REQUESTS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(compared, taken);
+}
+
+#[test]
+fn rules_mean_what_protovalidate_says_they_mean() {
+    use greenstar_proto::{Rule, common::v1::Document};
+    let broken = |request: sanctions::RaiseFlagRequest| -> Vec<(String, Rule)> {
+        let found = request.validate().err().map(|found| found.0).unwrap_or_default();
+        found.into_iter().map(|one| (one.field, one.rule)).collect()
+    };
+    let good = sanctions::RaiseFlagRequest {
+        kind: "serious-penalty".to_owned(),
+        document: Some(Document {
+            issuer: "局".to_owned(),
+            number: "1".to_owned(),
+            date: "2026-01-31".to_owned(),
+        }),
+        ..sanctions::RaiseFlagRequest::default()
+    };
+    assert_eq!(broken(good.clone()), []);
+    // A length counts characters, not bytes.
+    assert_eq!(
+        broken(sanctions::RaiseFlagRequest {
+            kind: "字".repeat(64),
+            ..good.clone()
+        }),
+        []
+    );
+    let long = sanctions::RaiseFlagRequest {
+        kind: "字".repeat(65),
+        ..good.clone()
+    };
+    assert_eq!(broken(long), [("kind".to_owned(), Rule::MaxLength(64))]);
+    // A message that must be there is named, not its fields.
+    let none = sanctions::RaiseFlagRequest {
+        document: None,
+        ..good.clone()
+    };
+    assert_eq!(broken(none), [("document".to_owned(), Rule::Required)]);
+    let short = Document {
+        date: "2026".to_owned(),
+        ..good.document.clone().unwrap()
+    };
+    let nested = sanctions::RaiseFlagRequest {
+        document: Some(short),
+        ..good.clone()
+    };
+    assert_eq!(broken(nested), [("document.date".to_owned(), Rule::Length(10))]);
+    // A number that names no value, and a size below zero.
+    assert_eq!(
+        broken(sanctions::RaiseFlagRequest { severity: 99, ..good }),
+        [("severity".to_owned(), Rule::EnumValue)]
+    );
+    let page = sanctions::ListFlagsRequest {
+        page_size: -1,
+        ..sanctions::ListFlagsRequest::default()
+    };
+    assert_eq!(page.validate().unwrap_err().0[0].rule, Rule::AtLeast(0));
+}
