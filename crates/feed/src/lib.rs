@@ -1,1 +1,18 @@
-//! To be written.
+//! A change log as a stream: one tail per replica, a snapshot and the changes from the very same
+//! revision for each subscriber, and the arithmetic by which a subscriber knows where it stands and how
+//! old that is (protocol.md §2–4).
+
+mod age;
+mod cursor;
+mod error;
+mod frame;
+mod ring;
+mod session;
+mod tail;
+
+pub use age::Age;
+pub use cursor::{Cursor, Gap};
+pub use error::FeedError;
+pub use frame::{Frame, Relevance};
+pub use session::{Inbound, Outbound, Source};
+pub use tail::Feed;

@@ -260,7 +260,15 @@ impl Tx {
         position(row.as_ref())
     }
 
-    /// At most `limit` changes after `after`, in order.
+    /// The first change that the log still holds; none when it holds no change.
+    pub async fn oldest_change(&mut self) -> Result<Option<Revision>, StoreError> {
+        let row = self
+            .row("SELECT MIN(revision) AS oldest FROM change_log", &[])
+            .await?;
+        row.map_or(Ok(None), |row| row.get("oldest"))
+    }
+
+    /// At most `limit` changes after `after`, in order and without gaps.
     pub async fn changes(&mut self, after: Revision, limit: u32) -> Result<Vec<Entry>, StoreError> {
         log::read(self, after, limit).await
     }

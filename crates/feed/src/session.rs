@@ -1,0 +1,328 @@
+//! One subscriber's watch, as plain values; services convert them to their messages and do nothing else.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{FutureExt as _, Stream, StreamExt as _};
+use greenstar_kernel::{Position, Revision, Timestamp};
+use greenstar_store::{Entry, StoreError, Tx};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::ring::Found;
+use crate::tail::Live;
+use crate::{Feed, FeedError, Frame, Relevance, frame};
+
+/// A subscriber that receives nothing for so long is told that nothing happened.
+const IDLE: Duration = Duration::from_secs(1);
+/// Pings that may wait for the frames before their answer; more are not answered.
+const PINGS: usize = 16;
+
+/// What a subscriber says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inbound {
+    /// First, and once. Without a cursor it receives a snapshot first.
+    Open {
+        from: Option<Position>,
+    },
+    Ping {
+        nonce: u64,
+    },
+    /// It has applied everything up to here.
+    Ack {
+        revision: Revision,
+    },
+}
+
+/// What it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outbound<R> {
+    SnapshotBegin {
+        at: Position,
+    },
+    SnapshotRows(Vec<R>),
+    SnapshotEnd {
+        rows: u64,
+    },
+    Frame(Arc<Frame>),
+    /// Behind every frame up to `head`.
+    Pong {
+        nonce: u64,
+        head: Position,
+        head_age: Duration,
+        wall: Timestamp,
+    },
+}
+
+/// What a service adds: its rows for the snapshot, and which entries a subscriber follows.
+#[async_trait]
+pub trait Source: Send + Sync + 'static {
+    type Row: Clone + Send + Sync + 'static;
+
+    /// The rows after `last` in an order with a unique tie-break; none ends the snapshot. At most 1,000.
+    async fn page(&self, tx: &mut Tx, last: Option<&Self::Row>) -> Result<Vec<Self::Row>, StoreError>;
+
+    /// What `entry` is to this subscriber; without a filter everything is inside.
+    fn relevance(&self, entry: &Entry) -> Relevance {
+        let _ = entry;
+        Relevance::Inside
+    }
+}
+
+impl Feed {
+    /// Serves one watch. It ends when the subscriber's side ends, after an error, or when the feed is closed.
+    ///
+    /// Nothing is read ahead: a subscriber that does not take its messages costs a cursor.
+    pub fn watch<S: Source, E: Send + 'static>(
+        &self,
+        source: Arc<S>,
+        inbound: impl Stream<Item = Result<Inbound, E>> + Send + 'static,
+    ) -> impl Stream<Item = Result<Outbound<S::Row>, FeedError>> + Send + 'static {
+        let live = self.shared.live();
+        let history = live.borrow().history;
+        let session = Session {
+            feed: self.clone(),
+            source,
+            inbound: Box::pin(inbound),
+            live,
+            history,
+            stage: Stage::Opening,
+            cursor: Revision::ZERO,
+            pongs: VecDeque::new(),
+            idle_at: Instant::now() + IDLE,
+        };
+        let closed = self.stop.clone().cancelled_owned();
+        futures::stream::unfold(session, |mut session| async move {
+            let next = session.next().await?;
+            if next.is_err() {
+                session.stage = Stage::Ended;
+            }
+            Some((next, session))
+        })
+        .take_until(closed)
+    }
+}
+
+enum Stage<R> {
+    Opening,
+    Snapshot {
+        tx: Tx,
+        last: Option<R>,
+        rows: u64,
+    },
+    /// Behind the ring: reads the table for itself.
+    CatchUp {
+        read: VecDeque<Arc<Frame>>,
+    },
+    Live,
+    Ended,
+}
+
+struct Session<S: Source, I> {
+    feed: Feed,
+    source: Arc<S>,
+    inbound: std::pin::Pin<Box<I>>,
+    live: watch::Receiver<Live>,
+    history: u64,
+    stage: Stage<S::Row>,
+    cursor: Revision,
+    pongs: VecDeque<(u64, Live)>,
+    idle_at: Instant,
+}
+
+impl<S: Source, I> fmt::Debug for Session<S, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("cursor", &self.cursor)
+            .finish_non_exhaustive()
+    }
+}
+
+type Told<S> = Result<Outbound<<S as Source>::Row>, FeedError>;
+
+impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
+    /// None: the watch is over.
+    async fn next(&mut self) -> Option<Told<S>> {
+        loop {
+            let step = match &mut self.stage {
+                Stage::Ended => return None,
+                Stage::Opening => {
+                    let first = self.inbound.next().await?.ok()?;
+                    self.open(first).await.map(Some)
+                }
+                Stage::Snapshot { .. } => self.snapshot().await.map(Some),
+                Stage::CatchUp { .. } | Stage::Live => self.follow().await,
+            };
+            match step {
+                Ok(Some(Step::Say(outbound))) => return Some(Ok(outbound)),
+                Ok(Some(Step::Again)) => {}
+                Ok(None) => return None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    async fn open(&mut self, first: Inbound) -> Result<Step<S::Row>, FeedError> {
+        let Inbound::Open { from } = first else {
+            return Err(FeedError::Malformed("it does not begin with open"));
+        };
+        let Some(from) = from else {
+            let mut tx = self.feed.shared.database.read().await?;
+            let at = tx.head().await?;
+            // The tail may be behind the snapshot; it is of the same life, though, or will say so.
+            self.cursor = at.revision;
+            self.stage = Stage::Snapshot {
+                tx,
+                last: None,
+                rows: 0,
+            };
+            return Ok(Step::Say(Outbound::SnapshotBegin { at }));
+        };
+        let Live { head, history, .. } = self.live.borrow().clone();
+        if from.epoch == head.epoch && from.revision <= head.revision {
+            self.history = history;
+        } else {
+            // A sibling may have told of what the tail has not seen yet.
+            self.feed.sync(Some(&from)).await?;
+            self.history = self.live.borrow().history;
+        }
+        self.cursor = from.revision;
+        self.stage = Stage::CatchUp {
+            read: VecDeque::new(),
+        };
+        Ok(Step::Again)
+    }
+
+    async fn snapshot(&mut self) -> Result<Step<S::Row>, FeedError> {
+        let Stage::Snapshot { tx, last, rows } = &mut self.stage else {
+            return Ok(Step::Again);
+        };
+        let page = self.source.page(tx, last.as_ref()).await?;
+        let Some(newest) = page.last() else {
+            let rows = *rows;
+            self.stage = Stage::CatchUp {
+                read: VecDeque::new(),
+            };
+            return Ok(Step::Say(Outbound::SnapshotEnd { rows }));
+        };
+        *rows += page.len() as u64;
+        *last = Some(newest.clone());
+        Ok(Step::Say(Outbound::SnapshotRows(page)))
+    }
+
+    /// None: the subscriber has gone.
+    async fn follow(&mut self) -> Result<Option<Step<S::Row>>, FeedError> {
+        // One message at a time, or a subscriber that talks much would never hear anything.
+        if let Some(said) = self.inbound.next().now_or_never() {
+            let Some(Ok(said)) = said else { return Ok(None) };
+            self.hear(said)?;
+        }
+        self.live.mark_unchanged();
+        if let Some((_, at)) = self.pongs.front()
+            && self.cursor >= at.head.revision
+            && let Some((nonce, at)) = self.pongs.pop_front()
+        {
+            return Ok(Some(Step::Say(self.pong(nonce, at))));
+        }
+        if let Some(frame) = self.frame().await? {
+            let source = &self.source;
+            let frame = frame.cut(self.cursor, |entry| source.relevance(entry));
+            return Ok(Some(self.say(frame)));
+        }
+        tokio::select! {
+            said = self.inbound.next() => {
+                let Some(Ok(said)) = said else { return Ok(None) };
+                self.hear(said)?;
+            }
+            changed = self.live.changed() => {
+                if changed.is_err() {
+                    return Ok(None);
+                }
+            }
+            () = tokio::time::sleep_until(self.idle_at) => {
+                let frame = Arc::new(Frame::idle(self.cursor));
+                return Ok(Some(self.say(frame)));
+            }
+        }
+        Ok(Some(Step::Again))
+    }
+
+    fn say(&mut self, frame: Arc<Frame>) -> Step<S::Row> {
+        self.cursor = frame.to;
+        self.idle_at = Instant::now() + IDLE;
+        Step::Say(Outbound::Frame(frame))
+    }
+
+    /// The frame that follows the cursor, if there is one.
+    async fn frame(&mut self) -> Result<Option<Arc<Frame>>, FeedError> {
+        if let Stage::CatchUp { read } = &mut self.stage
+            && let Some(frame) = read.pop_front()
+        {
+            return Ok(Some(frame));
+        }
+        match (self.feed.shared.after(self.cursor, self.history), &mut self.stage) {
+            (Found::Foreign, _) => Err(FeedError::Foreign),
+            (Found::Frame(frame), stage) => {
+                *stage = Stage::Live;
+                Ok(Some(frame))
+            }
+            (Found::End, stage) => {
+                *stage = Stage::Live;
+                Ok(None)
+            }
+            (Found::Behind, Stage::CatchUp { read }) => {
+                let frames = frame::read(&self.feed.shared.database, self.cursor).await?;
+                read.extend(frames.into_iter().map(Arc::new));
+                Ok(read.pop_front())
+            }
+            (Found::Behind, _) => {
+                let epoch = self.live.borrow().head.epoch.clone();
+                Err(FeedError::CutOff {
+                    cursor: Position {
+                        epoch,
+                        revision: self.cursor,
+                    },
+                })
+            }
+        }
+    }
+
+    fn hear(&mut self, said: Inbound) -> Result<(), FeedError> {
+        match said {
+            Inbound::Open { .. } => Err(FeedError::Malformed("it is opened twice")),
+            Inbound::Ack { revision } if revision > self.cursor => {
+                Err(FeedError::Malformed("it acknowledges what was not sent"))
+            }
+            Inbound::Ack { .. } => Ok(()),
+            Inbound::Ping { nonce } => {
+                let at = self.live.borrow().clone();
+                if at.history != self.history {
+                    return Err(FeedError::Foreign);
+                }
+                if self.pongs.len() < PINGS {
+                    self.pongs.push_back((nonce, at));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn pong(&self, nonce: u64, at: Live) -> Outbound<S::Row> {
+        let clock = &self.feed.shared.clock;
+        let head_age = clock.monotonic().saturating_sub(at.read_at);
+        Outbound::Pong {
+            nonce,
+            head: at.head,
+            head_age,
+            wall: clock.now(),
+        }
+    }
+}
+
+enum Step<R> {
+    Say(Outbound<R>),
+    Again,
+}
