@@ -32,7 +32,7 @@ pub struct Proposal {
 /// One step.
 #[derive(Clone, Debug)]
 pub enum Step {
-    Raise(Proposal),
+    Raise(Box<Proposal>),
     Confirm(FlagName),
     Lift { name: FlagName, reason: String },
 }

@@ -321,11 +321,7 @@ mod tests {
             ("edition: 2026-1", "edition: newest", "edition"),
             ("class: rights", "class: capital", "measures[3].class"),
             ("star: 4 }", "star: 6 }", "measures[0].supports"),
-            (
-                "effective: 2004-07-01",
-                "effective: 2004-02-30",
-                "bases[0].effective",
-            ),
+            ("effective: 2004-07-01", "effective: 2004-02-30", "bases[0]"),
             ("repairable: true", "mendable: true", "flag_kinds[0]"),
         ] {
             let error = broken(from, to);

@@ -71,7 +71,7 @@ fn name(id: &str) -> FlagName {
 }
 
 fn raise(ledger: &mut Ledger, proposal: Proposal, officer: &str, now: &str) -> Result<Flag, Refusal> {
-    ledger.decide(&Step::Raise(proposal), &actor(officer), at(now))
+    ledger.decide(&Step::Raise(Box::new(proposal)), &actor(officer), at(now))
 }
 
 #[test]
@@ -445,7 +445,7 @@ proptest! {
                     continue;
                 }
                 Op::Raise { document, officer } => {
-                    (Step::Raise(proposal(&cards.len().to_string(), "ordinary-penalty", DATED[document])), officer)
+                    (Step::Raise(Box::new(proposal(&cards.len().to_string(), "ordinary-penalty", DATED[document]))), officer)
                 }
                 Op::Confirm { flag, officer } => (Step::Confirm(name(&flag.to_string())), officer),
                 Op::Lift { flag, officer } => {

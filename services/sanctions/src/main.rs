@@ -1,0 +1,90 @@
+//! The program: arguments, log, and the library.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use greenstar_kernel::{Said as _, SystemClock};
+use greenstar_rpc::Credentials;
+use greenstar_sanctions::config::{Config, Task};
+use greenstar_sanctions::{MIGRATIONS, Sanctions, serve};
+use greenstar_store::{Database, OpenError};
+use greenstar_telemetry::Format;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// sysexits.h EX_USAGE.
+const BAD_SETTINGS: u8 = 64;
+
+fn main() -> ExitCode {
+    let config = match Config::try_parse() {
+        Ok(config) => config,
+        Err(help) if !help.use_stderr() => {
+            print!("{help}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            let text = error.to_string();
+            let said: Vec<&str> = text
+                .lines()
+                .map(str::trim)
+                .take_while(|line| !line.starts_with("Usage"))
+                .collect();
+            return bad_settings(said.join(" ").trim());
+        }
+    };
+    let credentials = match config.credentials.as_deref().map(Credentials::read).transpose() {
+        Ok(credentials) => credentials.unwrap_or_default(),
+        Err(error) => return bad_settings(&format!("error: {:#}", anyhow::Error::new(error))),
+    };
+    match run(config, credentials) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bad_settings(line: &str) -> ExitCode {
+    eprintln!("{line}");
+    ExitCode::from(BAD_SETTINGS)
+}
+
+#[tokio::main]
+async fn run(config: Config, credentials: Credentials) -> anyhow::Result<()> {
+    greenstar_telemetry::init(Format::Text).map_err(|error| anyhow::anyhow!(error))?;
+    if let Some(Task::Migrate) = config.task {
+        let database = Database::migrate(&config.database_url, &MIGRATIONS)
+            .await
+            .map_err(said)?;
+        database.close().await;
+        return Ok(());
+    }
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| config.listen.to_string())?;
+    let database = Database::open(&config.database_url, &MIGRATIONS)
+        .await
+        .map_err(said)?;
+    let sanctions = Sanctions::start(database, Arc::new(SystemClock::new())).await?;
+    let stop = CancellationToken::new();
+    tokio::spawn(cancel_on_signal(stop.clone(), signal(SignalKind::terminate())?));
+    println!("ready http://{}", listener.local_addr()?);
+    Ok(serve(sanctions, Arc::new(credentials), listener, stop).await?)
+}
+
+async fn cancel_on_signal(stop: CancellationToken, mut terminate: tokio::signal::unix::Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    stop.cancel();
+}
+
+fn said(error: OpenError) -> anyhow::Error {
+    let text = error.said().en;
+    anyhow::Error::new(error).context(text)
+}

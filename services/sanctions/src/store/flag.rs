@@ -1,0 +1,69 @@
+//! Rows of flags.
+
+use std::sync::Arc;
+
+use greenstar_kernel::Code;
+use greenstar_store::{Row, StoreError, Tx, Value};
+
+use crate::domain::flag::{Flag, Stage};
+
+const COLUMNS: [&str; 7] = [
+    "id",
+    "enterprise",
+    "department",
+    "stage",
+    "raised_at",
+    "ends_at",
+    "fact",
+];
+
+pub(super) fn stage(stage: &Stage) -> &'static str {
+    match stage {
+        Stage::Proposed => "proposed",
+        Stage::Withdrawn { .. } => "withdrawn",
+        Stage::InForce { .. } => "in_force",
+        Stage::Lifted { .. } => "lifted",
+    }
+}
+
+/// A row with the column `fact`.
+pub(super) fn read(row: &Row) -> Result<Flag, StoreError> {
+    row.json("fact")
+}
+
+/// The flags with these ids.
+pub(super) async fn by_id(tx: &mut Tx, ids: Vec<Value>) -> Result<Vec<Flag>, StoreError> {
+    let rows = tx.rows_in("SELECT fact FROM flag WHERE id", ids, "").await?;
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn one(tx: &mut Tx, id: &Code) -> Result<Option<Flag>, StoreError> {
+    let row = tx
+        .row("SELECT fact FROM flag WHERE id = $1", &[id.as_str().into()])
+        .await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// What may stand in the way of another flag on the same document.
+pub(super) async fn standing(tx: &mut Tx, enterprises: Vec<Value>) -> Result<Vec<Flag>, StoreError> {
+    let before = "SELECT fact FROM flag WHERE stage IN ('proposed', 'in_force') AND enterprise";
+    let rows = tx.rows_in(before, enterprises, "").await?;
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn upsert<'a>(tx: &mut Tx, flags: impl Iterator<Item = &'a Flag>) -> Result<(), StoreError> {
+    let mut rows = Vec::new();
+    for flag in flags {
+        let fact = serde_json::to_string(flag).map_err(|error| StoreError::Backend(Arc::new(error)))?;
+        rows.push(vec![
+            flag.id.as_str().into(),
+            flag.identity.enterprise.into(),
+            flag.department.as_str().into(),
+            stage(&flag.stage).into(),
+            flag.raised_at.into(),
+            flag.ends_at.into(),
+            fact.into(),
+        ]);
+    }
+    tx.upsert("flag", &COLUMNS, &["id"], rows).await
+}

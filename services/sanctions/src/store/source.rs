@@ -1,0 +1,68 @@
+//! What followers are given: the edition in force and every flag in force, then what binds or ends.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use greenstar_feed::{Relevance, Source};
+use greenstar_kernel::Clock;
+use greenstar_store::{Entry, StoreError, Tx};
+
+use super::catalogue::Shelf;
+use super::{entry, flag};
+use crate::domain::catalogue::InForce;
+use crate::domain::flag::Flag;
+
+/// Most rows of a page, and of a message.
+const PAGE: i64 = 500;
+
+/// A row that followers keep.
+#[derive(Clone, Debug)]
+pub(crate) enum Row {
+    Catalogue(Arc<InForce>),
+    Flag(Box<Flag>),
+}
+
+/// What the feed asks of this service.
+#[derive(Debug)]
+pub(crate) struct FeedSource {
+    shelf: Shelf,
+    clock: Arc<dyn Clock>,
+}
+
+impl FeedSource {
+    pub(crate) fn new(shelf: Shelf, clock: Arc<dyn Clock>) -> FeedSource {
+        FeedSource { shelf, clock }
+    }
+}
+
+#[async_trait]
+impl Source for FeedSource {
+    type Row = Row;
+
+    async fn page(&self, tx: &mut Tx, last: Option<&Row>) -> Result<Vec<Row>, StoreError> {
+        let mut page = Vec::new();
+        let after = match last {
+            None => {
+                page.extend(self.shelf.in_force(tx).await?.map(Row::Catalogue));
+                ""
+            }
+            Some(Row::Catalogue(_)) => "",
+            Some(Row::Flag(flag)) => flag.id.as_str(),
+        };
+        let now = self.clock.now();
+        let sql = "SELECT fact FROM flag WHERE stage = 'in_force' AND ends_at > $1 AND id > $2 \
+                   ORDER BY id LIMIT $3";
+        for row in tx.rows(sql, &[now.into(), after.into(), PAGE.into()]).await? {
+            page.push(Row::Flag(Box::new(flag::read(&row)?)));
+        }
+        Ok(page)
+    }
+
+    /// A proposal binds nobody: its revision is told, it is not.
+    fn relevance(&self, entry: &Entry) -> Relevance {
+        match entry.kind.as_str() {
+            entry::PROPOSED | entry::WITHDRAWN => Relevance::Outside,
+            _ => Relevance::Inside,
+        }
+    }
+}

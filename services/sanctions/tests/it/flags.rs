@@ -1,0 +1,237 @@
+//! From proposal to end.
+
+use greenstar_proto::sanctions::v1::{Flag, FlagState, GetFlagRequest, RaiseFlagRequest};
+use greenstar_testkit::Scratch;
+use tonic::{Code, Status};
+
+use crate::server::{FIRM, Server, engines, noon, penalty, position, refused};
+
+async fn get(server: &Server, caller: &str, name: &str) -> Result<Flag, Status> {
+    let answer = server
+        .flags(caller)
+        .get_flag(GetFlagRequest {
+            name: name.to_owned(),
+        })
+        .await?;
+    Ok(answer.into_inner().flag.unwrap())
+}
+
+#[tokio::test]
+async fn a_flag_binds_when_a_second_officer_confirms_it_and_until_it_is_lifted() {
+    for scratch in engines().await {
+        let server = Server::start(&scratch).await;
+        let (flag, token) = server.raise("enforcement", penalty("1")).await.unwrap();
+        let name = flag.name.clone();
+        assert_eq!(flag.state(), FlagState::Proposed);
+        assert_eq!((flag.start_time, flag.proposer.as_str()), (None, "enforcement"));
+        let raised = position(&token);
+
+        let (flag, token) = server.confirm("enforcement/2", &name).await.unwrap();
+        assert_eq!(flag.state(), FlagState::InForce);
+        assert_eq!(flag.confirmer, "enforcement/2");
+        assert_eq!(position(&token).revision, raised.revision.next());
+        assert_eq!(
+            flag.end_time.unwrap().seconds,
+            noon("2029-04-01")
+                .plus(std::time::Duration::from_secs(12 * 3600))
+                .micros()
+                / 1_000_000
+        );
+        let laws: Vec<&str> = flag.bases.iter().map(|basis| basis.code.as_str()).collect();
+        assert_eq!(laws, ["environment-law-54", "credit-repair-2026-36"]);
+
+        let seen = get(&server, "finance", &name).await.unwrap();
+        assert_eq!(seen.state(), FlagState::InForce);
+        assert_eq!((seen.proposer.as_str(), seen.confirmer.as_str()), ("", ""));
+
+        let (flag, token) = server.lift("enforcement", &name).await.unwrap();
+        assert_eq!(
+            (flag.state(), flag.lift_reason.as_str()),
+            (FlagState::Lifted, "corrected")
+        );
+        assert_eq!(position(&token).revision.0, raised.revision.0 + 2);
+        assert_eq!(
+            get(&server, "finance", &name).await.unwrap().state(),
+            FlagState::Lifted
+        );
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn only_another_officer_of_the_same_department_confirms() {
+    let scratch = Scratch::sqlite();
+    let server = Server::start(&scratch).await;
+    let (flag, _) = server.raise("enforcement", penalty("1")).await.unwrap();
+    let before = server.head().await;
+    let own = server.confirm("enforcement", &flag.name).await;
+    refused(own, Code::PermissionDenied, "SAME_OFFICER");
+    let foreign = server.confirm("licensing", &flag.name).await;
+    refused(foreign, Code::PermissionDenied, "DEPARTMENT_NOT_ALLOWED");
+    let foreign = server.lift("licensing", &flag.name).await;
+    refused(foreign, Code::PermissionDenied, "DEPARTMENT_NOT_ALLOWED");
+    assert_eq!(server.head().await, before);
+    assert_eq!(
+        get(&server, "enforcement/2", &flag.name).await.unwrap().state(),
+        FlagState::Proposed
+    );
+
+    server.confirm("enforcement/2", &flag.name).await.unwrap();
+    refused(
+        server.confirm("enforcement/2", &flag.name).await,
+        Code::FailedPrecondition,
+        "FLAG_STATE",
+    );
+    server.lift("enforcement/2", &flag.name).await.unwrap();
+    refused(
+        server.lift("enforcement", &flag.name).await,
+        Code::FailedPrecondition,
+        "FLAG_STATE",
+    );
+    refused(
+        server.confirm("enforcement/2", &flag.name).await,
+        Code::FailedPrecondition,
+        "FLAG_STATE",
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_proposal_is_its_departments_own_business() {
+    let scratch = Scratch::sqlite();
+    let server = Server::start(&scratch).await;
+    let (flag, _) = server.raise("enforcement", penalty("1")).await.unwrap();
+    let firm = format!("enterprises/{FIRM}");
+    for caller in ["licensing", "finance", &firm] {
+        refused(
+            get(&server, caller, &flag.name).await,
+            Code::NotFound,
+            "FLAG_UNKNOWN",
+        );
+    }
+    assert_eq!(
+        get(&server, "enforcement/2", &flag.name).await.unwrap().proposer,
+        "enforcement"
+    );
+    // Withdrawn, it stays so.
+    server.lift("enforcement", &flag.name).await.unwrap();
+    refused(
+        get(&server, "licensing", &flag.name).await,
+        Code::NotFound,
+        "FLAG_UNKNOWN",
+    );
+    // And the document may be flagged once more.
+    server.raise("enforcement", penalty("1")).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_firm_sees_what_binds_it_and_no_other_firms_flags() {
+    let scratch = Scratch::sqlite();
+    let server = Server::start(&scratch).await;
+    let flag = server.flagged(penalty("1")).await;
+    let own = get(&server, &format!("enterprises/{FIRM}"), &flag.name)
+        .await
+        .unwrap();
+    assert_eq!((own.state(), own.proposer.as_str()), (FlagState::InForce, ""));
+    let other = get(&server, "enterprises/91110115MAX000023D", &flag.name).await;
+    refused(other, Code::PermissionDenied, "NOT_YOUR_ENTERPRISE");
+    let nobody = server
+        .anonymous()
+        .get_flag(GetFlagRequest {
+            name: flag.name.clone(),
+        })
+        .await;
+    refused(nobody, Code::Unauthenticated, "CREDENTIAL_MISSING");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_flag_lapses_at_the_end_of_its_term_without_a_change() {
+    for scratch in engines().await {
+        let server = Server::start(&scratch).await;
+        let request = RaiseFlagRequest {
+            kind: "ordinary-penalty".to_owned(),
+            ..penalty("1")
+        };
+        let flag = server.flagged(request).await;
+        let before = server.head().await;
+        server.clock.set(noon("2027-04-01"));
+        assert_eq!(
+            get(&server, "finance", &flag.name).await.unwrap().state(),
+            FlagState::InForce
+        );
+        server.clock.set(noon("2027-04-02"));
+        assert_eq!(
+            get(&server, "finance", &flag.name).await.unwrap().state(),
+            FlagState::Lapsed
+        );
+        refused(
+            server.lift("enforcement", &flag.name).await,
+            Code::FailedPrecondition,
+            "FLAG_STATE",
+        );
+        assert_eq!(server.head().await, before);
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_request_gets_the_first_answer_and_a_reused_id_none() {
+    for scratch in engines().await {
+        let server = Server::start(&scratch).await;
+        let request = RaiseFlagRequest {
+            request_id: "r-1".to_owned(),
+            ..penalty("1")
+        };
+        let (first, token) = server.raise("enforcement", request.clone()).await.unwrap();
+        server.confirm("enforcement/2", &first.name).await.unwrap();
+        let (again, repeated) = server.raise("enforcement", request.clone()).await.unwrap();
+        assert_eq!(
+            (&again, &repeated),
+            (&first, &token),
+            "as it was then, although confirmed since"
+        );
+
+        let other = RaiseFlagRequest {
+            request_id: "r-1".to_owned(),
+            ..penalty("2")
+        };
+        let status = refused(
+            server.raise("enforcement", other).await,
+            Code::AlreadyExists,
+            "REQUEST_ID_REUSED",
+        );
+        assert!(format!("{status:?}").contains("r-1"));
+        // Ids are each caller's own.
+        let own = RaiseFlagRequest {
+            request_id: "r-1".to_owned(),
+            ..penalty("3")
+        };
+        server.raise("enforcement/2", own).await.unwrap();
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_restart() {
+    for scratch in engines().await {
+        let server = Server::start(&scratch).await;
+        let flag = server.flagged(penalty("1")).await;
+        let (proposal, token) = server.raise("enforcement", penalty("2")).await.unwrap();
+        server.stop().await;
+
+        let server = Server::start(&scratch).await;
+        assert_eq!(
+            server.head().await,
+            position(&token),
+            "the shipped catalogue is not taken twice"
+        );
+        assert_eq!(
+            get(&server, "finance", &flag.name).await.unwrap().state(),
+            FlagState::InForce
+        );
+        server.confirm("enforcement/2", &proposal.name).await.unwrap();
+        server.stop().await;
+    }
+}

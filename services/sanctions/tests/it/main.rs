@@ -1,0 +1,12 @@
+//! The service through its own port, on both engines.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod bad_input;
+mod catalogue;
+mod flags;
+mod lists;
+mod program;
+mod rest;
+mod server;
+mod watch;
