@@ -59,6 +59,8 @@ struct Space<'a> {
 
 struct Dimension<'a> {
     column: &'a Column,
+    /// False: only an exclusion asks for it, so that it says nothing about the table.
+    tested: bool,
     /// Different sets of rows, each with a value that has it.
     classes: Vec<(RowSet, String)>,
 }
@@ -73,7 +75,8 @@ impl<'a> Space<'a> {
         let total = count + schema.exclusions.len();
         let mut dimensions = Vec::new();
         for (position, column) in schema.columns.iter().enumerate() {
-            let mut cells = match table.columns.iter().find(|tested| tested.column == position) {
+            let own = table.columns.iter().find(|tested| tested.column == position);
+            let mut cells = match own {
                 Some(tested) => tested.cells.clone(),
                 None => vec![Cell::Any; count],
             };
@@ -90,6 +93,7 @@ impl<'a> Space<'a> {
             let tested = TestedColumn::new(position, column, cells);
             dimensions.push(Dimension {
                 column,
+                tested: own.is_some(),
                 classes: classes(&tested, column)?,
             });
         }
@@ -201,6 +205,7 @@ impl<'a> Space<'a> {
             .dimensions
             .iter()
             .zip(point)
+            .filter(|(dimension, _)| dimension.tested)
             .filter_map(|(dimension, class)| {
                 let (_, witness) = dimension.classes.get(*class)?;
                 Some((dimension.column.name.clone(), witness.clone()))

@@ -57,12 +57,16 @@ impl Checker<'_> {
         }
         let mut cells = vec![vec![Cell::Any; count]; self.schema.columns.len()];
         let mut rows = Vec::with_capacity(count);
+        let mut texts = vec![Vec::new(); count];
         for (index, row) in source.rows.iter().enumerate() {
             for (column, text) in &row.when.0 {
                 if let Some((position, cell)) = self.cell(index + 1, column, &text.0)
                     && let Some(slot) = cells.get_mut(position).and_then(|cells| cells.get_mut(index))
                 {
                     *slot = cell;
+                    if let Some(texts) = texts.get_mut(index) {
+                        texts.push((position, text.0.clone()));
+                    }
                 }
             }
             rows.push(self.row(index + 1, row));
@@ -84,6 +88,7 @@ impl Checker<'_> {
             rows,
             default,
             columns,
+            texts,
         }
     }
 

@@ -19,6 +19,8 @@ pub struct Table {
     pub(crate) default: Option<Row>,
     /// Columns that at least one row tests, in the schema's order.
     pub(crate) columns: Vec<TestedColumn>,
+    /// The cells as written, by row: position of the column in the schema, text.
+    pub(crate) texts: Vec<Vec<(usize, String)>>,
 }
 
 /// What a row answers.
@@ -123,6 +125,12 @@ impl Table {
         self.default.as_ref()
     }
 
+    /// A cell as its author wrote it; `None` where the row leaves the column open.
+    pub fn cell_text(&self, row: usize, column: usize) -> Option<&str> {
+        let (_, text) = self.texts.get(row)?.iter().find(|(at, _)| *at == column)?;
+        Some(text)
+    }
+
     /// Positions in the schema of the columns that the table reads.
     pub fn tested(&self) -> impl Iterator<Item = usize> {
         self.columns.iter().map(|column| column.column)
@@ -152,6 +160,18 @@ impl Table {
             };
             if self.columns.iter().all(holds) {
                 matched.insert(row);
+            }
+        }
+        self.answer(matched)
+    }
+
+    /// The answer as if the rows of more severe outcomes were not there: what the table says once
+    /// its own outcome has fallen.
+    pub fn answer_within(&self, answer: &Answer, most_severe: usize) -> Answer {
+        let mut matched = answer.matched;
+        for row in answer.matched.iter() {
+            if self.rows.get(row).is_some_and(|row| row.outcome > most_severe) {
+                matched = matched.without(RowSet::of(row));
             }
         }
         self.answer(matched)

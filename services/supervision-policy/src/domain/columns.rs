@@ -1,0 +1,353 @@
+//! The facts as columns of decision tables, and one enterprise's values in them.
+
+use greenstar_kernel::{Date, LocalizedText, Month, Points, RatingState, Timestamp};
+use greenstar_tables::{Column, ColumnKind, Value};
+
+use super::catalogue::{Catalogue, Severity};
+use super::decide::DecideError;
+use super::facts::{Facts, PolluterClass, RatingNow};
+use super::matter::{Arguments, Matter};
+
+/// A fact that a table may test. The order is that of the schema's columns; a matter's arguments
+/// follow after the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FactColumn {
+    Star,
+    State,
+    Points,
+    PointsA,
+    PointsB,
+    PointsC,
+    PointsD,
+    PointsE,
+    RatingAgeMonths,
+    Known,
+    Flags,
+    WorstSeverity,
+    Sector,
+    District,
+    PolluterClass,
+    OpenRectification,
+    Events6m,
+    Events12m,
+    Events24m,
+    MonthsSinceSerious,
+}
+
+impl FactColumn {
+    pub(super) const ALL: [FactColumn; 20] = [
+        FactColumn::Star,
+        FactColumn::State,
+        FactColumn::Points,
+        FactColumn::PointsA,
+        FactColumn::PointsB,
+        FactColumn::PointsC,
+        FactColumn::PointsD,
+        FactColumn::PointsE,
+        FactColumn::RatingAgeMonths,
+        FactColumn::Known,
+        FactColumn::Flags,
+        FactColumn::WorstSeverity,
+        FactColumn::Sector,
+        FactColumn::District,
+        FactColumn::PolluterClass,
+        FactColumn::OpenRectification,
+        FactColumn::Events6m,
+        FactColumn::Events12m,
+        FactColumn::Events24m,
+        FactColumn::MonthsSinceSerious,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        self.words().0
+    }
+
+    pub(super) fn title(self) -> LocalizedText {
+        let (_, zh, en) = self.words();
+        LocalizedText::new(zh, en)
+    }
+
+    fn words(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            FactColumn::Star => ("star", "星级", "star"),
+            FactColumn::State => ("state", "评价状态", "rating state"),
+            FactColumn::Points => ("points", "总分", "total points"),
+            FactColumn::PointsA => ("points_a", "环境守法得分", "points for compliance"),
+            FactColumn::PointsB => ("points_b", "治污减排得分", "points for pollution control"),
+            FactColumn::PointsC => (
+                "points_c",
+                "低碳循环得分",
+                "points for low carbon and circularity",
+            ),
+            FactColumn::PointsD => ("points_d", "科学管理得分", "points for management"),
+            FactColumn::PointsE => ("points_e", "社会贡献得分", "points for social contribution"),
+            FactColumn::RatingAgeMonths => ("rating_age_months", "评价距今月数", "months since the rating"),
+            FactColumn::Known => ("known", "是否建档", "registered"),
+            FactColumn::Flags => ("flags", "有效失信标记", "flags in force"),
+            FactColumn::WorstSeverity => (
+                "worst_severity",
+                "有效标记的最高严重程度",
+                "worst severity of flags in force",
+            ),
+            FactColumn::Sector => ("sector", "行业", "sector"),
+            FactColumn::District => ("district", "行政区划", "district"),
+            FactColumn::PolluterClass => ("polluter_class", "排污单位类别", "polluter class"),
+            FactColumn::OpenRectification => ("open_rectification", "整改是否未完成", "open rectification"),
+            FactColumn::Events6m => ("events_6m", "近6个月事件数", "events in the last 6 months"),
+            FactColumn::Events12m => ("events_12m", "近12个月事件数", "events in the last 12 months"),
+            FactColumn::Events24m => ("events_24m", "近24个月事件数", "events in the last 24 months"),
+            FactColumn::MonthsSinceSerious => (
+                "months_since_serious",
+                "最近一次严重违法距今月数",
+                "months since the last serious fault",
+            ),
+        }
+    }
+
+    pub(super) fn declare(self, catalogue: &Catalogue) -> Column {
+        let points = ColumnKind::Points {
+            min: Points::ZERO,
+            max: Points::whole(MAX_POINTS),
+        };
+        let count = ColumnKind::Integer {
+            min: 0,
+            max: MAX_COUNT,
+        };
+        let names = |names: &mut dyn Iterator<Item = &str>| names.map(str::to_owned).collect();
+        let (kind, optional) = match self {
+            FactColumn::Star => (ColumnKind::Integer { min: 1, max: 5 }, true),
+            FactColumn::State => {
+                let values = names(&mut RatingState::ALL.iter().map(|state| state.as_str()));
+                (ColumnKind::Choice { values }, false)
+            }
+            FactColumn::Points
+            | FactColumn::PointsA
+            | FactColumn::PointsB
+            | FactColumn::PointsC
+            | FactColumn::PointsD
+            | FactColumn::PointsE => (points, true),
+            FactColumn::RatingAgeMonths | FactColumn::MonthsSinceSerious => (count, true),
+            FactColumn::Known | FactColumn::OpenRectification => (ColumnKind::Boolean, false),
+            FactColumn::Flags => {
+                let values = names(&mut catalogue.flag_kinds().iter().map(|kind| kind.code.as_str()));
+                (ColumnKind::Set { values }, false)
+            }
+            FactColumn::WorstSeverity => {
+                let values = names(&mut Severity::ALL.iter().map(|severity| severity.as_str()));
+                (ColumnKind::Choice { values }, true)
+            }
+            FactColumn::Sector | FactColumn::District => (ColumnKind::Tree, true),
+            FactColumn::PolluterClass => {
+                let values = names(&mut PolluterClass::ALL.iter().map(|class| class.as_str()));
+                (ColumnKind::Choice { values }, false)
+            }
+            FactColumn::Events6m | FactColumn::Events12m | FactColumn::Events24m => (count, false),
+        };
+        Column {
+            name: self.name().to_owned(),
+            kind,
+            optional,
+        }
+    }
+}
+
+/// Points of the schemes in use end at 100; a scheme beyond is read as 100.
+const MAX_POINTS: i64 = 100;
+/// Months and counts beyond are read as this.
+const MAX_COUNT: i64 = 120;
+
+/// A flag in force, with what a decision needs to know of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ActiveFlag {
+    /// Position in the facts' flags.
+    pub(super) index: usize,
+    /// Position in the catalogue's kinds.
+    pub(super) kind: usize,
+    /// From here on no measure rests on it.
+    pub(super) ceiling: Timestamp,
+    /// Whether it counts in this matter.
+    pub(super) counts: bool,
+}
+
+/// One enterprise at one instant, for one matter.
+#[derive(Debug)]
+pub(super) struct Reading<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) arguments: &'a Arguments,
+    pub(super) as_of: Timestamp,
+    pub(super) today: Date,
+    pub(super) rating: RatingNow,
+    /// In force, those of other matters too.
+    pub(super) flags: Vec<ActiveFlag>,
+    kinds: u64,
+    worst: Option<Severity>,
+}
+
+impl<'a> Reading<'a> {
+    /// A kind that the catalogue does not have is an error: unknown is never clear (P10).
+    pub(super) fn of(
+        facts: &'a Facts,
+        arguments: &'a Arguments,
+        matter: &Matter,
+        catalogue: &Catalogue,
+        as_of: Timestamp,
+    ) -> Result<Reading<'a>, DecideError> {
+        let mut flags = Vec::new();
+        let mut kinds = 0;
+        let mut worst = None;
+        for (index, flag) in facts.flags.iter().enumerate() {
+            if !flag.in_force(as_of) {
+                continue;
+            }
+            let kind = catalogue
+                .kind_position(&flag.kind)
+                .ok_or_else(|| DecideError::FlagKindUnknown(flag.kind.clone()))?;
+            let counts = flag.counts_in(matter.code());
+            if counts {
+                kinds |= 1u64 << (kind % 64);
+                worst = worst.max(Some(flag.severity));
+            }
+            let ceiling = catalogue.ceiling(flag.severity, flag.document.date);
+            flags.push(ActiveFlag {
+                index,
+                kind,
+                ceiling,
+                counts,
+            });
+        }
+        let (rating, today) = (facts.rating.at(as_of), as_of.date());
+        Ok(Reading {
+            facts,
+            arguments,
+            as_of,
+            today,
+            rating,
+            flags,
+            kinds,
+            worst,
+        })
+    }
+
+    /// The value of a schema's column.
+    pub(super) fn value(&self, column: usize) -> Value<'a> {
+        let Some(fact) = FactColumn::ALL.get(column) else {
+            return self.arguments.value(column - FactColumn::ALL.len());
+        };
+        let facts = self.facts;
+        let [a, b, c, d, e] = self.rating.categories;
+        match fact {
+            FactColumn::Star => self
+                .rating
+                .standing
+                .star()
+                .map_or(Value::Absent, |star| Value::Ordered(i64::from(star))),
+            FactColumn::State => choice(
+                RatingState::ALL
+                    .iter()
+                    .position(|state| *state == self.rating.standing.state()),
+            ),
+            FactColumn::Points => points(self.rating.total),
+            FactColumn::PointsA => points(a),
+            FactColumn::PointsB => points(b),
+            FactColumn::PointsC => points(c),
+            FactColumn::PointsD => points(d),
+            FactColumn::PointsE => points(e),
+            FactColumn::RatingAgeMonths => match facts.rating.rated_at {
+                Some(rated_at) => Value::Ordered(months_between(rated_at.date(), self.today)),
+                None => Value::Absent,
+            },
+            FactColumn::Known => Value::Boolean(facts.known),
+            FactColumn::Flags => Value::Set(self.kinds),
+            FactColumn::WorstSeverity => choice(
+                Severity::ALL
+                    .iter()
+                    .position(|severity| Some(*severity) == self.worst),
+            ),
+            FactColumn::Sector => facts
+                .sector
+                .as_ref()
+                .map_or(Value::Absent, |code| Value::Code(code.as_str())),
+            FactColumn::District => facts
+                .district
+                .as_ref()
+                .map_or(Value::Absent, |code| Value::Code(code.as_str())),
+            FactColumn::PolluterClass => choice(
+                PolluterClass::ALL
+                    .iter()
+                    .position(|class| *class == facts.polluter_class),
+            ),
+            FactColumn::OpenRectification => Value::Boolean(facts.open_rectification),
+            FactColumn::Events6m => self.events(Month(6)),
+            FactColumn::Events12m => self.events(Month(12)),
+            FactColumn::Events24m => self.events(Month(24)),
+            FactColumn::MonthsSinceSerious => self.months_since_serious(),
+        }
+    }
+
+    fn events(&self, months: Month) -> Value<'a> {
+        let count = self
+            .facts
+            .events
+            .iter()
+            .filter(|event| event.within(months, self.today))
+            .count();
+        Value::Ordered(i64::try_from(count).unwrap_or(MAX_COUNT).min(MAX_COUNT))
+    }
+
+    /// Counts the documents of events and of flags in force.
+    fn months_since_serious(&self) -> Value<'a> {
+        let serious = Severity::Serious;
+        let events = self
+            .facts
+            .events
+            .iter()
+            .filter(|event| event.severity == serious)
+            .map(|event| event.date);
+        let flags = self.flags.iter().filter(|flag| flag.counts).filter_map(|flag| {
+            let flag = self.facts.flags.get(flag.index)?;
+            (flag.severity == serious).then_some(flag.document.date)
+        });
+        match events.chain(flags).max() {
+            Some(date) => Value::Ordered(months_between(date, self.today)),
+            None => Value::Absent,
+        }
+    }
+}
+
+fn choice<'a>(position: Option<usize>) -> Value<'a> {
+    position
+        .and_then(|position| u16::try_from(position).ok())
+        .map_or(Value::Absent, Value::Choice)
+}
+
+fn points<'a>(points: Option<Points>) -> Value<'a> {
+    points.map_or(Value::Absent, |points| {
+        Value::Ordered(points.milli().clamp(0, MAX_POINTS * 1000))
+    })
+}
+
+/// Whole months from one day to another, 0 if it lies ahead, at most [`MAX_COUNT`].
+fn months_between(from: Date, to: Date) -> i64 {
+    // No month has more than 31 days, so this many have passed at least.
+    let mut months = u16::try_from((to.days() - from.days()) / 31).unwrap_or(0);
+    while i64::from(months) < MAX_COUNT && from.plus_months(Month(months + 1)) <= to {
+        months += 1;
+    }
+    i64::from(months).min(MAX_COUNT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_are_whole_and_clamped_to_the_months_end() {
+        let between = |from: &str, to: &str| months_between(from.parse().unwrap(), to.parse().unwrap());
+        assert_eq!(between("2026-01-31", "2026-02-27"), 0);
+        assert_eq!(between("2026-01-31", "2026-02-28"), 1);
+        assert_eq!(between("2026-01-15", "2026-07-14"), 5);
+        assert_eq!(between("2026-01-15", "2026-07-15"), 6);
+        assert_eq!(between("2026-07-15", "2026-01-15"), 0);
+        assert_eq!(between("1990-01-01", "2026-01-15"), MAX_COUNT);
+    }
+}

@@ -1,0 +1,19 @@
+//! What an enterprise's standing means for a department's matter. No I/O, no proto, no clock:
+//! facts, a policy and an instant go in, a decision comes out.
+
+pub mod catalogue;
+mod columns;
+mod compose;
+pub mod decide;
+mod document;
+pub mod facts;
+mod gate;
+pub mod matter;
+pub mod policy;
+mod policy_error;
+pub mod reason;
+pub mod regime;
+pub mod shipped;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,462 @@
+//! One version of all policies: the baseline, the departments' matters and their tables, compiled
+//! against one edition of the catalogue. Immutable: a change makes another, and no answer mixes two.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use greenstar_kernel::{Code, Department};
+use greenstar_tables::{
+    Column, HitPolicy, MeasureDecl, MeasureUse, Pairs, Schema, Table, TableErrors, TableSource,
+};
+
+use super::catalogue::{Catalogue, MeasureClass};
+use super::columns::FactColumn;
+use super::document::{BASELINE, OutcomeSource, PolicySource};
+use super::matter::{ArgumentDecl, Level, Matter, Outcome};
+pub use super::policy_error::{PolicyDefect, PolicyError, PolicyErrors};
+
+/// One policy document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Where it comes from, for messages.
+    pub name: String,
+    /// YAML.
+    pub text: String,
+}
+
+/// What a document holds, for lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyInfo {
+    pub name: Code,
+    pub version: u32,
+    pub department: Department,
+    /// `departments/{department}/matters/{matter}`
+    pub matters: Vec<String>,
+    pub rows: usize,
+    pub source: Document,
+}
+
+/// All policies in force together.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) baseline: Table,
+    matters: Vec<Matter>,
+    infos: Vec<PolicyInfo>,
+    baseline_version: String,
+    version: String,
+}
+
+/// Names the rules by which tables are evaluated and outcomes composed; recorded with each decision.
+pub const EVALUATOR: &str = "1";
+
+impl Policy {
+    /// Reads and checks a bundle as a whole. All faults are named at once.
+    pub fn load(documents: &[Document], catalogue: Arc<Catalogue>) -> Result<Policy, PolicyErrors> {
+        let mut loader = Loader {
+            catalogue: &catalogue,
+            errors: Vec::new(),
+            matters: Vec::new(),
+            infos: Vec::new(),
+        };
+        let mut baseline = None;
+        for document in documents {
+            loader.document(document, &mut baseline);
+        }
+        if baseline.is_none() && loader.errors.is_empty() {
+            loader.report("", PolicyDefect::NoBaseline);
+        }
+        let Loader {
+            errors,
+            matters,
+            infos,
+            ..
+        } = loader;
+        match baseline {
+            Some((baseline, baseline_version)) if errors.is_empty() => {
+                let versions: Vec<String> = infos
+                    .iter()
+                    .map(|info| format!("{}@{}", info.name, info.version))
+                    .collect();
+                let version = format!(
+                    "{} catalogue@{} evaluator@{EVALUATOR}",
+                    versions.join(" "),
+                    catalogue.edition()
+                );
+                Ok(Policy {
+                    catalogue,
+                    baseline,
+                    matters,
+                    infos,
+                    baseline_version,
+                    version,
+                })
+            }
+            Some(_) | None => Err(PolicyErrors(errors)),
+        }
+    }
+
+    /// The bundle with one document put in the place of the one with the same policy name, or added.
+    pub fn with(&self, document: &Document) -> Result<Policy, PolicyErrors> {
+        let name = read(document)?.policy;
+        let kept = self
+            .infos
+            .iter()
+            .filter(|info| info.name != name)
+            .map(|info| info.source.clone());
+        let documents: Vec<Document> = kept.chain(std::iter::once(document.clone())).collect();
+        Policy::load(&documents, Arc::clone(&self.catalogue))
+    }
+
+    /// The same documents against another edition of the catalogue.
+    pub fn under(&self, catalogue: Arc<Catalogue>) -> Result<Policy, PolicyErrors> {
+        let documents: Vec<Document> = self.infos.iter().map(|info| info.source.clone()).collect();
+        Policy::load(&documents, catalogue)
+    }
+
+    /// Versions of all that decides, in one text.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// `{policy}@{version}` of the baseline.
+    pub fn baseline_version(&self) -> &str {
+        &self.baseline_version
+    }
+
+    pub fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.catalogue
+    }
+
+    pub fn infos(&self) -> &[PolicyInfo] {
+        &self.infos
+    }
+
+    pub fn matters(&self) -> &[Matter] {
+        &self.matters
+    }
+
+    pub fn matter(&self, department: &str, code: &str) -> Option<&Matter> {
+        self.matters
+            .iter()
+            .find(|matter| matter.code.as_str() == code && matter.department.as_str() == department)
+    }
+}
+
+fn read(document: &Document) -> Result<PolicySource, PolicyErrors> {
+    serde_yaml_ng::from_str(&document.text).map_err(|error| {
+        let defect = PolicyDefect::Unreadable(error.to_string());
+        PolicyErrors(vec![PolicyError {
+            policy: document.name.clone(),
+            defect,
+        }])
+    })
+}
+
+struct Loader<'a> {
+    catalogue: &'a Catalogue,
+    errors: Vec<PolicyError>,
+    matters: Vec<Matter>,
+    infos: Vec<PolicyInfo>,
+}
+
+impl Loader<'_> {
+    fn report(&mut self, policy: &str, defect: PolicyDefect) {
+        self.errors.push(PolicyError {
+            policy: policy.to_owned(),
+            defect,
+        });
+    }
+
+    fn document(&mut self, document: &Document, baseline: &mut Option<(Table, String)>) {
+        let source = match read(document) {
+            Ok(source) => source,
+            Err(PolicyErrors(errors)) => return self.errors.extend(errors),
+        };
+        let name = source.policy.as_str();
+        if self.infos.iter().any(|info| info.name == source.policy) {
+            self.report(name, PolicyDefect::PolicyTwice(source.policy.clone()));
+        }
+        if source.department.as_str() == BASELINE {
+            self.baseline(&source, baseline);
+        } else {
+            self.department(&source);
+        }
+        let of_this = self.matters.iter().filter(|matter| matter.policy == tag(&source));
+        self.infos.push(PolicyInfo {
+            matters: of_this.map(Matter::name).collect(),
+            name: source.policy,
+            version: source.version,
+            department: source.department,
+            rows: source.table.as_ref().map_or(0, |table| table.rows.len()),
+            source: document.clone(),
+        });
+    }
+
+    fn baseline(&mut self, source: &PolicySource, baseline: &mut Option<(Table, String)>) {
+        let name = source.policy.as_str();
+        let bare = source.outcomes.is_empty() && source.matters.is_empty() && source.arguments.is_empty();
+        let table = source
+            .table
+            .as_ref()
+            .filter(|_| bare && source.triggers.is_none());
+        let Some(table) = table else {
+            return self.report(name, PolicyDefect::BaselineShape);
+        };
+        if baseline.is_some() {
+            self.report(name, PolicyDefect::SecondBaseline);
+        }
+        let levels = Level::ALL.iter().map(|level| level.as_str().to_owned()).collect();
+        if let Some(table) = self.table(name, table, &self.schema(levels, &[])) {
+            *baseline = Some((table, tag(source)));
+        }
+    }
+
+    fn department(&mut self, source: &PolicySource) {
+        let name = source.policy.as_str();
+        let Some((outcomes, neutral)) = self.outcomes(source) else {
+            return;
+        };
+        for (index, argument) in source.arguments.iter().enumerate() {
+            let fact = FactColumn::ALL
+                .iter()
+                .any(|column| column.name() == argument.name.as_str());
+            if fact
+                || source
+                    .arguments
+                    .iter()
+                    .take(index)
+                    .any(|other| other.name == argument.name)
+            {
+                self.report(name, PolicyDefect::ArgumentTwice(argument.name.clone()));
+            }
+        }
+        let codes = outcomes
+            .iter()
+            .map(|outcome| outcome.code.as_str().to_owned())
+            .collect();
+        let schema = self.schema(codes, &source.arguments);
+        let table = source
+            .table
+            .as_ref()
+            .and_then(|table| self.table(name, table, &schema));
+        let triggers = source
+            .triggers
+            .as_ref()
+            .and_then(|triggers| self.triggers(name, triggers, &source.arguments));
+        let trigger_codes: Vec<String> = source
+            .triggers
+            .iter()
+            .flat_map(|source| &source.rows)
+            .map(|row| row.outcome.clone())
+            .collect();
+        if source.advice_only {
+            self.only_advises(name, &outcomes, table.as_ref());
+        }
+        if source.matters.is_empty() {
+            self.report(name, PolicyDefect::NoMatter);
+        }
+        for matter in &source.matters {
+            let same = |other: &Matter| other.code == matter.code && other.department == source.department;
+            if self.matters.iter().any(same) {
+                self.report(name, PolicyDefect::MatterTwice(matter.code.clone()));
+            }
+            self.matters.push(Matter {
+                department: source.department.clone(),
+                code: matter.code.clone(),
+                title: matter.title.clone(),
+                outcomes: outcomes.clone(),
+                neutral,
+                arguments: source.arguments.clone(),
+                on_stale: source.on_stale,
+                max_staleness: Duration::from_millis(u64::from(source.max_staleness_ms)),
+                record: source.record,
+                table: table.clone(),
+                triggers: triggers.clone(),
+                trigger_codes: trigger_codes.clone(),
+                policy: tag(source),
+            });
+        }
+    }
+
+    /// The outcomes and the position of the neutral one; `None` if none can be taken for it.
+    fn outcomes(&mut self, source: &PolicySource) -> Option<(Vec<Outcome>, usize)> {
+        let name = source.policy.as_str();
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        for outcome in &source.outcomes {
+            if outcomes.iter().any(|other| other.code == outcome.code) {
+                self.report(name, PolicyDefect::OutcomeTwice(outcome.code.clone()));
+            }
+            if outcomes.last().is_some_and(|before| before.level > outcome.level) {
+                self.report(name, PolicyDefect::NotAscending(outcome.code.clone()));
+            }
+            let carrier = self.carrier(name, outcome);
+            let floor = self.floor(name, outcome);
+            let OutcomeSource {
+                code, title, level, ..
+            } = outcome.clone();
+            outcomes.push(Outcome {
+                code,
+                title,
+                level,
+                carrier,
+                floor,
+            });
+        }
+        let neutral = |outcome: &Outcome| outcome.level == Level::Neutral;
+        let count = outcomes.iter().filter(|outcome| neutral(outcome)).count();
+        if count != 1 {
+            self.report(name, PolicyDefect::NeutralCount(count));
+        }
+        let position = outcomes.iter().position(neutral)?;
+        Some((outcomes, position))
+    }
+
+    fn carrier(&mut self, name: &str, outcome: &OutcomeSource) -> Option<usize> {
+        match (&outcome.carried_by, outcome.level > Level::Neutral) {
+            (Some(measure), true) => self.measure(name, outcome, measure),
+            (None, true) => {
+                self.report(name, PolicyDefect::CarrierMissing(outcome.code.clone()));
+                None
+            }
+            (Some(_), false) => {
+                self.report(name, PolicyDefect::CarrierNotNeeded(outcome.code.clone()));
+                None
+            }
+            (None, false) => None,
+        }
+    }
+
+    fn measure(&mut self, name: &str, outcome: &OutcomeSource, measure: &Code) -> Option<usize> {
+        let position = self.catalogue.measure_position(measure);
+        if position.is_none() {
+            let (outcome, measure) = (outcome.code.clone(), measure.clone());
+            self.report(name, PolicyDefect::MeasureUnknown { outcome, measure });
+        }
+        position
+    }
+
+    fn floor(&mut self, name: &str, outcome: &OutcomeSource) -> Vec<MeasureUse> {
+        let Pairs(pairs) = &outcome.floor;
+        let mut floor = Vec::new();
+        for (raw, value) in pairs {
+            let code = match Code::parse(raw) {
+                Ok(code) => code,
+                Err(error) => {
+                    self.report(name, PolicyDefect::Unreadable(error.to_string()));
+                    continue;
+                }
+            };
+            let Some(measure) = self.measure(name, outcome, &code) else {
+                continue;
+            };
+            let parameter = self
+                .catalogue
+                .measures()
+                .get(measure)
+                .and_then(|entry| entry.parameter());
+            let fits = match (parameter, value) {
+                (Some(parameter), Some(value)) => (parameter.min..=parameter.max).contains(value),
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            if fits {
+                floor.push(MeasureUse {
+                    measure,
+                    value: *value,
+                });
+            } else {
+                let outcome = outcome.code.clone();
+                self.report(
+                    name,
+                    PolicyDefect::FloorParameter {
+                        outcome,
+                        measure: code,
+                    },
+                );
+            }
+        }
+        floor
+    }
+
+    fn schema(&self, outcomes: Vec<String>, arguments: &[ArgumentDecl]) -> Schema {
+        let facts = FactColumn::ALL
+            .iter()
+            .map(|column| column.declare(self.catalogue));
+        let columns: Vec<Column> = facts.chain(arguments.iter().map(ArgumentDecl::column)).collect();
+        let measures = self.catalogue.measures().iter().map(|entry| MeasureDecl {
+            code: entry.code.as_str().to_owned(),
+            parameter: entry.parameter().map(|parameter| (parameter.min, parameter.max)),
+        });
+        let mut schema = Schema::new(columns, outcomes, measures.collect());
+        // No facts can be so; the analysis then finds no gaps there.
+        let impossible: [&[(&str, &str)]; 4] = [
+            &[("star", "none"), ("state", "\"RATED\"")],
+            &[("star", "not(none)"), ("state", "not(\"RATED\")")],
+            &[("flags", "empty"), ("worst_severity", "not(none)")],
+            &[("flags", "not(empty)"), ("worst_severity", "none")],
+        ];
+        for cells in impossible {
+            // They name columns of this file, so that they can be read.
+            let read = schema.exclude(cells);
+            debug_assert_eq!(read, Ok(()));
+        }
+        schema
+    }
+
+    fn table(&mut self, name: &str, source: &TableSource, schema: &Schema) -> Option<Table> {
+        let built = Table::build(name, source, schema);
+        let sound = built.and_then(|table| table.analyse(schema).map(|()| table));
+        sound.map_err(|errors| self.report_table(name, errors)).ok()
+    }
+
+    /// The triggers' codes are the outcomes of their own rows.
+    fn triggers(&mut self, name: &str, source: &TableSource, arguments: &[ArgumentDecl]) -> Option<Table> {
+        let codes = source.rows.iter().map(|row| row.outcome.clone()).collect();
+        let schema = self.schema(codes, arguments);
+        let source = TableSource {
+            hit: HitPolicy::Collect,
+            ..source.clone()
+        };
+        self.table(&format!("{name}/triggers"), &source, &schema)
+    }
+
+    fn report_table(&mut self, name: &str, errors: TableErrors) {
+        for error in errors.0 {
+            self.report(name, PolicyDefect::Table(error));
+        }
+    }
+
+    fn only_advises(&mut self, name: &str, outcomes: &[Outcome], table: Option<&Table>) {
+        let rows = table
+            .into_iter()
+            .flat_map(|table| table.rows().iter().chain(table.default_row()));
+        let of_rows = rows.flat_map(|row| row.measures.iter().map(|used| used.measure));
+        let of_outcomes = outcomes.iter().flat_map(|outcome| {
+            outcome
+                .carrier
+                .into_iter()
+                .chain(outcome.floor.iter().map(|used| used.measure))
+        });
+        let mut wrong: Vec<Code> = Vec::new();
+        for entry in of_rows
+            .chain(of_outcomes)
+            .filter_map(|measure| self.catalogue.measures().get(measure))
+        {
+            let advises = match entry.class {
+                MeasureClass::Favour | MeasureClass::Advice => entry.parameter().is_none(),
+                MeasureClass::Rights | MeasureClass::Management => false,
+            };
+            if !advises && !wrong.contains(&entry.code) {
+                wrong.push(entry.code.clone());
+            }
+        }
+        for measure in wrong {
+            self.report(name, PolicyDefect::NotAdvice(measure));
+        }
+    }
+}
+
+fn tag(source: &PolicySource) -> String {
+    format!("{}@{}", source.policy, source.version)
+}

@@ -1,0 +1,8 @@
+//! The domain as a whole, on the shipped policies and the catalogue that the sanctions service ships.
+
+mod headline;
+mod naive;
+mod policies;
+mod properties;
+mod support;
+mod time;
