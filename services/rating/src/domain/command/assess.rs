@@ -1,0 +1,229 @@
+//! Events, rectifications, repairs, and what time changes. Each scores again at once.
+
+use std::sync::Arc;
+
+use greenstar_kernel::{Caller, Code, Date, Officer, Timestamp, Uscc};
+
+use super::{Answer, NewEvent, Notice, StoredScheme, World, rounds};
+use crate::domain::error::Refusal;
+use crate::domain::event::{Event, Meaning};
+use crate::domain::firm::Firm;
+use crate::domain::scheme::{Escalation, Scheme};
+
+pub(super) fn record(
+    world: &mut World,
+    by: &Caller,
+    new: &NewEvent,
+    at: Timestamp,
+) -> Result<(Answer, Vec<Notice>), Refusal> {
+    let mut firm = world.firm(&new.uscc)?.clone();
+    let Caller::Department {
+        department, officer, ..
+    } = by
+    else {
+        return Err(Refusal::NotYours);
+    };
+    let stored = world.scheme_for(&firm, &new.kind)?;
+    if new.document.date > at.date() {
+        return Err(Refusal::DateInFuture {
+            field: "document.date",
+        });
+    }
+    let registered = |site: &String| {
+        firm.enterprise
+            .profile
+            .sites
+            .iter()
+            .any(|known| known.code == *site)
+    };
+    if let Some(site) = new.site.as_ref().filter(|site| !registered(site)) {
+        return Err(Refusal::SiteUnknown(site.clone()));
+    }
+    let kind = escalated(&stored.scheme, &firm, new);
+    let meaning = Meaning::of(&stored.scheme, &kind).ok_or_else(|| Refusal::KindUnknown(new.kind.clone()))?;
+    rounds::accepted(std::iter::once(&new.evidence), meaning.evidence())?;
+    let event = Event {
+        id: new.id.clone(),
+        kind,
+        severity: meaning.severity(),
+        document: new.document.clone(),
+        site: new.site.clone(),
+        evidence: new.evidence.clone(),
+        rectification_required: new.rectification_required || meaning.always_rectified(),
+        rectified_at: None,
+        repaired_at: None,
+        repair_reason: None,
+        recorder: officer.clone(),
+        department: department.clone(),
+        recorded_at: at,
+    };
+    let same_matter = |known: &Event| {
+        known.same_document(&event)
+            && (known.kind == event.kind || known.kind == new.kind || replaced(&stored.scheme, known, new))
+    };
+    if let Some(known) = firm.events.iter().find(|known| same_matter(known)) {
+        return Err(Refusal::EventExists {
+            event: known.id.clone(),
+        });
+    }
+    firm.events.push(event.clone());
+    rescored(world, firm, &stored, &[event], at, "recorded")
+}
+
+/// The recorded event is what an escalation made of the reported kind.
+fn replaced(scheme: &Scheme, known: &Event, new: &NewEvent) -> bool {
+    scheme
+        .escalations
+        .iter()
+        .any(|escalation| escalation.from == new.kind && escalation.to == known.kind)
+}
+
+/// The kind to record: the nth of a kind within its months, in whatever order they are reported, becomes another
+/// kind instead.
+fn escalated(scheme: &Scheme, firm: &Firm, new: &NewEvent) -> Code {
+    let due = |escalation: &&Escalation| {
+        let kinds = [&escalation.from, &escalation.to];
+        let dates: Vec<_> = firm
+            .events
+            .iter()
+            .filter(|event| kinds.contains(&&event.kind) && event.repaired_at.is_none())
+            .filter(|event| (&event.document, &event.site) != (&new.document, &new.site))
+            .map(|event| event.document.date)
+            .chain([new.document.date])
+            .collect();
+        // Some span of the months holds this one and n - 1 others.
+        escalation.from == new.kind
+            && dates.iter().any(|first| {
+                let within = |date: Date| date >= *first && date.start() < first.term_end(escalation.within);
+                within(new.document.date)
+                    && dates.iter().filter(|date| within(**date)).count() >= escalation.nth
+            })
+    };
+    let escalation = scheme.escalations.iter().find(due);
+    escalation.map_or_else(|| new.kind.clone(), |escalation| escalation.to.clone())
+}
+
+pub(super) fn confirm(
+    world: &mut World,
+    by: &Caller,
+    uscc: &Uscc,
+    id: &Code,
+    at: Timestamp,
+) -> Result<(Answer, Vec<Notice>), Refusal> {
+    let (mut firm, stored) = with_event(world, uscc, id)?;
+    other_officer(by, &firm, id)?;
+    let event = firm
+        .events
+        .iter_mut()
+        .find(|event| event.id == *id)
+        .ok_or(Refusal::EventUnknown)?;
+    if !event.open() {
+        return Err(Refusal::EventEnded);
+    }
+    event.rectified_at = Some(at);
+    let event = event.clone();
+    rescored(world, firm, &stored, &[event], at, "rectified")
+}
+
+/// A repair acts on the document (protocol.md §5): what was recorded of it in other items ends with it, unless no
+/// repair ends that.
+pub(super) fn repair(
+    world: &mut World,
+    by: &Caller,
+    uscc: &Uscc,
+    id: &Code,
+    reason: &str,
+    at: Timestamp,
+) -> Result<(Answer, Vec<Notice>), Refusal> {
+    let (mut firm, stored) = with_event(world, uscc, id)?;
+    other_officer(by, &firm, id)?;
+    let named = firm.event(id).ok_or(Refusal::EventUnknown)?.clone();
+    let repairable = |event: &Event| {
+        Meaning::of(&stored.scheme, &event.kind).is_some_and(Meaning::repairable)
+            && event.repaired_at.is_none()
+    };
+    let meaning =
+        Meaning::of(&stored.scheme, &named.kind).ok_or_else(|| Refusal::KindUnknown(named.kind.clone()))?;
+    if !meaning.repairable() {
+        return Err(Refusal::NotRepairable(named.kind));
+    }
+    if named.repaired_at.is_some() || (!named.counts(meaning, at) && !named.open()) {
+        return Err(Refusal::EventEnded);
+    }
+    let mut repaired = Vec::new();
+    for event in &mut firm.events {
+        if event.same_document(&named) && repairable(event) {
+            event.repaired_at = Some(at);
+            event.repair_reason = Some(reason.to_owned());
+            repaired.push(event.clone());
+        }
+    }
+    // The named one is what is answered.
+    repaired.sort_by_key(|event| event.id != *id);
+    rescored(world, firm, &stored, &repaired, at, "repaired")
+}
+
+pub(super) fn lapse(
+    world: &mut World,
+    uscc: &Uscc,
+    due: Timestamp,
+    at: Timestamp,
+) -> Result<(Answer, Vec<Notice>), Refusal> {
+    let firm = world.firm(uscc)?;
+    let next = firm.rated.as_ref().and_then(|rated| rated.next.as_ref());
+    let Some(next) = next.filter(|next| next.at == due && due <= at) else {
+        return Ok((Answer::Lapsed, Vec::new()));
+    };
+    let (mut firm, cause) = (firm.clone(), format!("time: {}", next.cause.text().en));
+    let Some(rated) = &firm.rated else {
+        return Ok((Answer::Lapsed, Vec::new()));
+    };
+    let stored = world.scheme(&rated.scheme)?;
+    // As of the instant itself, however late this runs: the row is the same whoever writes it.
+    let assessment = firm.rate(&stored.scheme, due)?;
+    world.append(&firm, assessment, cause);
+    let notice = Notice::Fact(Box::new(firm.fact()));
+    world.put_firm(firm);
+    Ok((Answer::Lapsed, vec![notice]))
+}
+
+fn with_event(world: &World, uscc: &Uscc, id: &Code) -> Result<(Firm, Arc<StoredScheme>), Refusal> {
+    // An event of an enterprise that is unknown is as unknown.
+    let firm = world.firms.get(uscc).ok_or(Refusal::EventUnknown)?.clone();
+    let event = firm.event(id).ok_or(Refusal::EventUnknown)?;
+    let stored = world.scheme_for(&firm, &event.kind)?;
+    Ok((firm, stored))
+}
+
+fn other_officer(by: &Caller, firm: &Firm, id: &Code) -> Result<(), Refusal> {
+    let officer: &Officer = by.officer().ok_or(Refusal::NotYours)?;
+    match firm.event(id) {
+        Some(event) if event.recorder == *officer => Err(Refusal::SameOfficer(officer.clone())),
+        Some(_) => Ok(()),
+        None => Err(Refusal::EventUnknown),
+    }
+}
+
+/// Scores the changed firm again, keeps it, and answers with the first of the changed events.
+fn rescored(
+    world: &mut World,
+    mut firm: Firm,
+    stored: &StoredScheme,
+    changed: &[Event],
+    at: Timestamp,
+    verb: &str,
+) -> Result<(Answer, Vec<Notice>), Refusal> {
+    let Some(first) = changed.first() else {
+        return Err(Refusal::EventUnknown);
+    };
+    let assessment = firm.rate(&stored.scheme, at)?;
+    let view = firm.view(Some(&stored.scheme), at)?;
+    let uscc = firm.enterprise.uscc;
+    for event in changed {
+        world.changed_event(uscc, event);
+    }
+    world.append(&firm, assessment, format!("events/{} {verb}", first.id));
+    let notice = Notice::Fact(Box::new(firm.fact()));
+    world.put_firm(firm);
+    Ok((Answer::Event(Box::new((first.clone(), view))), vec![notice]))
+}

@@ -1,0 +1,81 @@
+//! Schemes and enterprises.
+
+use std::sync::Arc;
+
+use greenstar_kernel::{Timestamp, Uscc};
+
+use super::{Answer, Notice, StoredScheme, World};
+use crate::domain::enterprise::{Change, Enterprise, Profile};
+use crate::domain::error::Refusal;
+use crate::domain::firm::Firm;
+use crate::domain::scheme::Scheme;
+
+pub(super) fn create_scheme(
+    world: &mut World,
+    source: &str,
+    at: Timestamp,
+) -> Result<(Answer, Vec<Notice>), Refusal> {
+    let scheme = Scheme::parse(source)?;
+    let key = scheme.key.clone();
+    if world.scheme(&key).is_ok() {
+        return Err(Refusal::SchemeExists(key));
+    }
+    world.changes.schemes.insert(key.clone());
+    world.schemes.push(Arc::new(StoredScheme {
+        scheme,
+        source: source.to_owned(),
+        created_at: at,
+    }));
+    Ok((Answer::Scheme(key.clone()), vec![Notice::Scheme(key)]))
+}
+
+pub(super) fn create(
+    world: &mut World,
+    uscc: &Uscc,
+    profile: &Profile,
+) -> Result<(Answer, Vec<Notice>), Refusal> {
+    if world.firms.contains_key(uscc) {
+        return Err(Refusal::EnterpriseExists(*uscc));
+    }
+    let enterprise = Enterprise {
+        uscc: *uscc,
+        profile: profile.clone(),
+        etag: 1,
+    };
+    Ok(store(world, Firm::new(enterprise)))
+}
+
+pub(super) fn update(
+    world: &mut World,
+    uscc: &Uscc,
+    etag: &str,
+    changes: &[Change],
+) -> Result<(Answer, Vec<Notice>), Refusal> {
+    let mut firm = world.firm(uscc)?.clone();
+    let current = firm.enterprise.etag.to_string();
+    if current != etag {
+        return Err(Refusal::EtagMismatch { current });
+    }
+    for change in changes {
+        firm.enterprise.profile.apply(change.clone());
+    }
+    firm.enterprise.etag += 1;
+    // A site with events cannot go: they happened there.
+    let sites = &firm.enterprise.profile.sites;
+    let lost = firm
+        .events
+        .iter()
+        .filter_map(|event| event.site.as_ref())
+        .find(|site| !sites.iter().any(|kept| kept.code == **site));
+    if let Some(site) = lost {
+        return Err(Refusal::SiteUnknown(site.clone()));
+    }
+    Ok(store(world, firm))
+}
+
+fn store(world: &mut World, firm: Firm) -> (Answer, Vec<Notice>) {
+    let answer = Answer::Enterprise(firm.enterprise.clone());
+    let notice = Notice::Fact(Box::new(firm.fact()));
+    world.put_firm(firm);
+    (answer, vec![notice])
+}

@@ -1,0 +1,157 @@
+//! What a batch of commands works on, and what it changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use greenstar_kernel::{Code, Timestamp, Uscc};
+
+use crate::domain::error::Refusal;
+use crate::domain::event::{Event, Meaning};
+use crate::domain::firm::{Firm, Rated};
+use crate::domain::round::{DirectoryLine, Enrolment, Round};
+use crate::domain::scheme::{Scheme, SchemeKey};
+use crate::domain::score::{Assessment, ItemLine};
+
+/// A scheme as it is stored.
+#[derive(Debug)]
+pub struct StoredScheme {
+    /// As it was read.
+    pub scheme: Scheme,
+    /// As it was written.
+    pub source: String,
+    /// When it was stored.
+    pub created_at: Timestamp,
+}
+
+/// The loaded part of the state. What a command names and is absent here does not exist.
+#[derive(Debug, Default)]
+pub struct World {
+    /// All schemes, oldest first.
+    pub schemes: Vec<Arc<StoredScheme>>,
+    /// Enterprises by code.
+    pub firms: BTreeMap<Uscc, Firm>,
+    /// Rounds by id.
+    pub rounds: BTreeMap<Code, Round>,
+    /// Who takes part in the loaded rounds.
+    pub enrolments: BTreeMap<(Code, Uscc), Enrolment>,
+    /// What was changed so far.
+    pub changes: Changes,
+}
+
+/// Names of what a batch changed, and the rows that it only adds.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// New schemes.
+    pub schemes: BTreeSet<SchemeKey>,
+    /// New or changed enterprises and their ratings.
+    pub firms: BTreeSet<Uscc>,
+    /// New or changed events.
+    pub events: BTreeSet<(Uscc, Code)>,
+    /// New or changed rounds.
+    pub rounds: BTreeSet<Code>,
+    /// New or changed enrolments.
+    pub enrolments: BTreeSet<(Code, Uscc)>,
+    /// Versions to append to the ratings' history.
+    pub versions: Vec<Version>,
+    /// Lines of directories that were published.
+    pub directory: Vec<(Code, DirectoryLine)>,
+}
+
+/// One version of a rating, for the history: appended, never updated.
+#[derive(Debug)]
+pub struct Version {
+    /// Whose.
+    pub uscc: Uscc,
+    /// The rating without its awards.
+    pub rated: Rated,
+    /// Items that gave or took something.
+    pub lines: Vec<ItemLine>,
+    /// What it came from.
+    pub cause: String,
+}
+
+impl World {
+    /// A scheme by name.
+    ///
+    /// # Errors
+    /// [`Refusal::SchemeUnknown`]
+    pub fn scheme(&self, key: &SchemeKey) -> Result<Arc<StoredScheme>, Refusal> {
+        let found = self.schemes.iter().find(|stored| stored.scheme.key == *key);
+        found
+            .cloned()
+            .ok_or_else(|| Refusal::SchemeUnknown(key.to_string()))
+    }
+
+    /// The scheme by which an enterprise is rated; of one that never was, the newest that knows the kind.
+    ///
+    /// # Errors
+    /// [`Refusal::KindUnknown`]
+    pub(super) fn scheme_for(&self, firm: &Firm, kind: &Code) -> Result<Arc<StoredScheme>, Refusal> {
+        let unknown = || Refusal::KindUnknown(kind.clone());
+        let knows = |stored: &&Arc<StoredScheme>| Meaning::of(&stored.scheme, kind).is_some();
+        let found = match &firm.rated {
+            Some(rated) => self
+                .schemes
+                .iter()
+                .find(|stored| stored.scheme.key == rated.scheme)
+                .filter(knows),
+            None => self.schemes.iter().rev().find(knows),
+        };
+        found.cloned().ok_or_else(unknown)
+    }
+
+    /// # Errors
+    /// [`Refusal::EnterpriseUnknown`]
+    pub(super) fn firm(&self, uscc: &Uscc) -> Result<&Firm, Refusal> {
+        self.firms.get(uscc).ok_or(Refusal::EnterpriseUnknown(*uscc))
+    }
+
+    /// # Errors
+    /// [`Refusal::RoundUnknown`]
+    pub(super) fn round(&self, id: &Code) -> Result<&Round, Refusal> {
+        self.rounds
+            .get(id)
+            .ok_or_else(|| Refusal::RoundUnknown(id.to_string()))
+    }
+
+    pub(super) fn put_firm(&mut self, firm: Firm) {
+        self.changes.firms.insert(firm.enterprise.uscc);
+        self.firms.insert(firm.enterprise.uscc, firm);
+    }
+
+    pub(super) fn put_round(&mut self, round: Round) {
+        self.changes.rounds.insert(round.id.clone());
+        self.rounds.insert(round.id.clone(), round);
+    }
+
+    pub(super) fn put_enrolment(&mut self, round: &Code, uscc: Uscc, enrolment: Enrolment) {
+        self.changes.enrolments.insert((round.clone(), uscc));
+        self.enrolments.insert((round.clone(), uscc), enrolment);
+    }
+
+    pub(super) fn changed_event(&mut self, uscc: Uscc, event: &Event) {
+        self.changes.events.insert((uscc, event.id.clone()));
+    }
+
+    /// Keeps a version that [`Firm::rate`] just made.
+    pub(super) fn append(&mut self, firm: &Firm, assessment: Option<Assessment>, cause: String) {
+        let (Some(rated), Some(assessment)) = (&firm.rated, assessment) else {
+            return;
+        };
+        let lines = assessment
+            .lines
+            .into_iter()
+            .filter(|line| line.points.milli() != 0 || !line.deductions.is_empty())
+            .collect();
+        let rated = Rated {
+            awards: Vec::new(),
+            ..rated.clone()
+        };
+        self.changes.versions.push(Version {
+            uscc: firm.enterprise.uscc,
+            rated,
+            lines,
+            cause,
+        });
+    }
+}

@@ -1,0 +1,276 @@
+//! Why a command or question is refused, for the caller: what is wrong, and what to do next.
+
+use greenstar_kernel::{Code, LocalizedText, Officer, Said, Uscc};
+
+use super::round::RoundState;
+use super::scheme::{SchemeError, SchemeKey};
+use super::score::{GrantError, ScoreError};
+
+/// A refusal. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A field breaks its form.
+    #[error("{field} must be {en}")]
+    Field {
+        /// The field, as the contract names it.
+        field: &'static str,
+        /// Its form, in Chinese.
+        zh: &'static str,
+        /// Its form, in English.
+        en: &'static str,
+    },
+    /// Not registered.
+    #[error("no enterprise {0} is registered")]
+    EnterpriseUnknown(Uscc),
+    /// Registered already.
+    #[error("enterprise {0} is registered already")]
+    EnterpriseExists(Uscc),
+    /// Somebody else changed it.
+    #[error("the enterprise was changed meanwhile; its etag is {current}")]
+    EtagMismatch {
+        /// The etag in force.
+        current: String,
+    },
+    /// No such scheme.
+    #[error("no scheme has the name {0}")]
+    SchemeUnknown(String),
+    /// The scheme contradicts itself.
+    #[error(transparent)]
+    Scheme(#[from] SchemeError),
+    /// This version is stored.
+    #[error("scheme {0} is stored already")]
+    SchemeExists(SchemeKey),
+    /// No such round, or not for this caller.
+    #[error("no round has the name {0}")]
+    RoundUnknown(String),
+    /// The id is taken.
+    #[error("round {0} exists already")]
+    RoundExists(Code),
+    /// The round is in another state.
+    #[error("the round is {}; this step needs {needed}", state.as_str())]
+    RoundState {
+        /// The state it is in.
+        state: RoundState,
+        /// The states in which the step is possible.
+        needed: &'static str,
+    },
+    /// Takes no part.
+    #[error("enterprise {0} takes no part in the round")]
+    NotEnrolled(Uscc),
+    /// The declaration does not claim the item.
+    #[error("the declaration does not claim item {0}")]
+    NotClaimed(Code),
+    /// One item named twice in one request.
+    #[error("item {0} is named twice")]
+    ItemTwice(Code),
+    /// The points or conditions do not fit the item.
+    #[error(transparent)]
+    Grant(#[from] GrantError),
+    /// The proof is of another kind.
+    #[error("evidence {evidence} is not accepted here; accepted: {allowed:?}")]
+    EvidenceNotAccepted {
+        /// What was given.
+        evidence: Code,
+        /// What the item or veto takes.
+        allowed: Vec<Code>,
+    },
+    /// The scheme has no such event or veto.
+    #[error("the scheme has no event or veto {0}")]
+    KindUnknown(Code),
+    /// No event has this id.
+    #[error("no event has this name")]
+    EventUnknown,
+    /// The document is recorded with this kind.
+    #[error("the document is recorded with this kind already, as event {event}")]
+    EventExists {
+        /// The recorded event.
+        event: Code,
+    },
+    /// No repair ends it.
+    #[error("{0} cannot be repaired")]
+    NotRepairable(Code),
+    /// Repaired, confirmed or lapsed.
+    #[error("the event is repaired or ended already, or nothing of it is open")]
+    EventEnded,
+    /// The enterprise has no such site.
+    #[error("the enterprise has no site {0}")]
+    SiteUnknown(String),
+    /// Never took part.
+    #[error("enterprise {0} has no assessment")]
+    AssessmentUnknown(Uscc),
+    /// Two steps, two people.
+    #[error("officer {0} did the step before; another officer must do this one")]
+    SameOfficer(Officer),
+    /// An enterprise sees only itself, a department only its part.
+    #[error("this concerns another enterprise, or is not for your department")]
+    NotYours,
+    /// The date lies where it cannot.
+    #[error("{field} must not lie in the future")]
+    DateInFuture {
+        /// The field.
+        field: &'static str,
+    },
+    /// The filter cannot be read.
+    #[error("the filter cannot be read at character {position}: {problem}")]
+    Filter {
+        /// Characters before the wrong place.
+        position: usize,
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
+
+impl Refusal {
+    /// A field of another form; `said` is its form in Chinese and English.
+    pub fn field(field: &'static str, said: (&'static str, &'static str)) -> Refusal {
+        Refusal::Field {
+            field,
+            zh: said.0,
+            en: said.1,
+        }
+    }
+}
+
+impl From<ScoreError> for Refusal {
+    fn from(error: ScoreError) -> Refusal {
+        match error {
+            ScoreError::KindUnknown(kind) => Refusal::KindUnknown(kind),
+            ScoreError::Grant(error) => Refusal::Grant(error),
+        }
+    }
+}
+
+fn list(codes: &[Code]) -> String {
+    codes.iter().map(Code::as_str).collect::<Vec<_>>().join(", ")
+}
+
+impl Said for Refusal {
+    fn said(&self) -> LocalizedText {
+        let both = |zh: String, en: String| LocalizedText { zh, en };
+        match self {
+            Refusal::Field { field, zh, en } => both(
+                format!("字段 {field} 应为{zh}，请更正。"),
+                format!("Field {field} must be {en}. Correct it."),
+            ),
+            Refusal::EnterpriseUnknown(uscc) => both(
+                format!("没有登记代码为 {uscc} 的企业，请先登记或核对代码。"),
+                format!("No enterprise {uscc} is registered. Register it first, or check the code."),
+            ),
+            Refusal::EnterpriseExists(uscc) => both(
+                format!("企业 {uscc} 已登记，如需变更请用更新操作。"),
+                format!("Enterprise {uscc} is registered already. Update it instead."),
+            ),
+            Refusal::EtagMismatch { current } => both(
+                format!("该企业信息已被他人修改，现 etag 为 {current}。请重新读取后再提交。"),
+                format!(
+                    "Somebody changed the enterprise; its etag is {current}. Read it again, then submit."
+                ),
+            ),
+            Refusal::SchemeUnknown(name) => both(
+                format!("没有名为 {name} 的评价办法，请从列表中选择。"),
+                format!("No scheme has the name {name}. Choose one of the list."),
+            ),
+            Refusal::Scheme(error) => error.said(),
+            Refusal::SchemeExists(key) => both(
+                format!("评价办法 {key} 已存在，且不可更改。请使用新的版本号。"),
+                format!("Scheme {key} is stored and never changes. Use a new version."),
+            ),
+            Refusal::RoundUnknown(name) => both(
+                format!("没有名为 {name} 的批次，请核对。"),
+                format!("No round has the name {name}. Check it."),
+            ),
+            Refusal::RoundExists(id) => both(
+                format!("批次 {id} 已存在，请换用其他编号。"),
+                format!("Round {id} exists already. Choose another id."),
+            ),
+            Refusal::RoundState { state, needed } => both(
+                format!("批次现处于 {}，本步骤要求处于 {needed}。", state.as_str()),
+                format!("The round is {}; this step needs {needed}.", state.as_str()),
+            ),
+            Refusal::NotEnrolled(uscc) => both(
+                format!("企业 {uscc} 未参加该批次，请先纳入。"),
+                format!("Enterprise {uscc} takes no part in the round. Enrol it first."),
+            ),
+            Refusal::NotClaimed(item) => both(
+                format!("申报材料中没有小项 {item}，只能核定已申报的小项。"),
+                format!("The declaration does not claim item {item}. Only claimed items can be awarded."),
+            ),
+            Refusal::ItemTwice(item) => both(
+                format!("小项 {item} 重复，每项只能提交一次。"),
+                format!("Item {item} is named twice. Name each once."),
+            ),
+            Refusal::Grant(GrantError::ItemUnknown(item)) => both(
+                format!("评价办法中没有可申报的小项 {item}。"),
+                format!("The scheme has no bonus item {item}. See the scheme's items."),
+            ),
+            Refusal::Grant(GrantError::Points { item, max }) => both(
+                format!("小项 {item} 的分值应在 0 与 {max} 之间，且为 0.5 的整数倍。"),
+                format!("Item {item} takes 0 to {max} points in steps of 0.5."),
+            ),
+            Refusal::Grant(GrantError::Tier { item, allowed }) if allowed.is_empty() => both(
+                format!("小项 {item} 没有档次，请填写分值。"),
+                format!("Item {item} has no tiers; give points."),
+            ),
+            Refusal::Grant(GrantError::Tier { item, allowed }) => both(
+                format!("小项 {item} 只接受以下档次：{}。", list(allowed)),
+                format!("Item {item} takes these tiers only: {}.", list(allowed)),
+            ),
+            Refusal::EvidenceNotAccepted { evidence, allowed } => both(
+                format!("证据种类 {evidence} 不适用，可用：{}。", list(allowed)),
+                format!(
+                    "Evidence {evidence} is not accepted here. Accepted: {}.",
+                    list(allowed)
+                ),
+            ),
+            Refusal::KindUnknown(kind) => both(
+                format!("评价办法中没有事件或否决情形 {kind}，请核对代码。"),
+                format!("The scheme has no event or veto {kind}. Check the code."),
+            ),
+            Refusal::EventUnknown => both(
+                "没有该事件，请核对名称。".to_owned(),
+                "No event has this name. Check it.".to_owned(),
+            ),
+            Refusal::EventExists { event } => both(
+                format!("该文书已按此情形记录，事件编号 {event}。"),
+                format!("The document is recorded with this kind already, as event {event}."),
+            ),
+            Refusal::NotRepairable(kind) => both(
+                format!("{kind} 不可修复，只能待期限届满且整改确认。"),
+                format!("{kind} cannot be repaired; it ends with its term and the confirmed rectification."),
+            ),
+            Refusal::EventEnded => both(
+                "该事件已修复或已终止，或没有待办整改，无需再操作。".to_owned(),
+                "The event is repaired or ended, or nothing of it is open. There is nothing to do."
+                    .to_owned(),
+            ),
+            Refusal::SiteUnknown(site) => both(
+                format!("企业没有编号为 {site} 的场所，请核对或先登记场所。"),
+                format!("The enterprise has no site {site}. Check it, or register the site first."),
+            ),
+            Refusal::AssessmentUnknown(uscc) => both(
+                format!("企业 {uscc} 未参加过任何已发布批次，没有评价明细。"),
+                format!("Enterprise {uscc} took part in no published round, so there is no assessment."),
+            ),
+            Refusal::SameOfficer(officer) => both(
+                format!("上一步由 {officer} 办理，本步骤须由另一名工作人员办理。"),
+                format!("Officer {officer} did the step before. Another officer must do this one."),
+            ),
+            Refusal::NotYours => both(
+                "只能查看与本企业或本部门有关的内容。".to_owned(),
+                "You can see only what concerns your own enterprise or department.".to_owned(),
+            ),
+            Refusal::DateInFuture { field } => both(
+                format!("{field} 不能晚于今天，请更正。"),
+                format!("{field} must not lie in the future. Correct it."),
+            ),
+            Refusal::Filter { position, problem } => both(
+                format!(
+                    "筛选条件在第 {position} 个字符处无法识别（{problem}），请按 字段 = \"值\" 的形式书写。"
+                ),
+                format!(
+                    "The filter cannot be read at character {position}: {problem}. Write field = \"value\"."
+                ),
+            ),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! An enterprise with its events and its rating: what one command changes as a whole.
+
+use greenstar_kernel::{Code, Date, LocalizedText, Points, Standing, Timestamp, Uscc};
+use serde::{Deserialize, Serialize};
+
+use super::enterprise::{District, Enterprise, PolluterClass, Sector, uscc_text};
+use super::event::Event;
+use super::scheme::{Scheme, SchemeKey, Severity};
+use super::score::{Assessment, Award, CategoryPoints, ScoreError, assess};
+use super::transition::{Transition, next_transition};
+
+/// How many recent events followers are told of.
+const RECENT: usize = 8;
+
+/// The aggregate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Firm {
+    /// The register's part.
+    pub enterprise: Enterprise,
+    /// The rating, once a round with this enterprise was published.
+    pub rated: Option<Rated>,
+    /// Everything recorded, in no order.
+    pub events: Vec<Event>,
+}
+
+/// A rating in force: what it rests on, and the result when it was last made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rated {
+    /// Counts up with every version.
+    pub version: u32,
+    /// The round that made it.
+    pub round: Code,
+    /// The scheme it was made by.
+    pub scheme: SchemeKey,
+    /// What the verifiers awarded.
+    pub awards: Vec<Award>,
+    /// When the yearly validity ends.
+    pub valid_until: Timestamp,
+    /// When this version was made.
+    pub rated_at: Timestamp,
+    /// Star or state.
+    pub standing: Standing,
+    /// Sum of the categories.
+    pub total: Points,
+    /// By category.
+    pub categories: Vec<CategoryPoints>,
+    /// What time alone will change.
+    pub next: Option<Transition>,
+}
+
+/// The whole row of an enterprise as followers of ratings keep it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// The enterprise.
+    #[serde(with = "uscc_text")]
+    pub uscc: Uscc,
+    /// Star or state.
+    pub standing: Standing,
+    /// Absent if it was never rated.
+    pub rating: Option<FactRating>,
+    /// GB/T 2260.
+    pub district: District,
+    /// GB/T 4754.
+    pub sector: Sector,
+    /// How it is listed for its pollution.
+    pub polluter_class: PolluterClass,
+    /// Something must still be put right.
+    pub open_rectification: bool,
+    /// Newest first, at most eight; repaired ones are gone.
+    pub recent_events: Vec<RecentEvent>,
+}
+
+/// The rated part of a fact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactRating {
+    /// Sum of the categories.
+    pub total: Points,
+    /// By category.
+    pub categories: Vec<CategoryPoints>,
+    /// The scheme.
+    pub scheme: SchemeKey,
+    /// The round.
+    pub round: Code,
+    /// Counts up with every version.
+    pub version: u32,
+    /// When this version was made.
+    pub rated_at: Timestamp,
+    /// When the yearly validity ends.
+    pub valid_until: Timestamp,
+    /// What time alone will change.
+    pub next: Option<Transition>,
+}
+
+/// An event as followers see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecentEvent {
+    /// Event or veto code.
+    pub kind: Code,
+    /// Its severity.
+    pub severity: Severity,
+    /// Date of the document.
+    pub date: Date,
+}
+
+/// A rating as it is at an instant, for an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RatingView {
+    /// The enterprise.
+    #[serde(with = "uscc_text")]
+    pub uscc: Uscc,
+    /// Its name; absent if nobody registered it.
+    pub name: Option<LocalizedText>,
+    /// Star or state.
+    pub standing: Standing,
+    /// Absent if it was never rated.
+    pub rating: Option<FactRating>,
+    /// What keeps it from the next star; empty if it was never rated.
+    pub blocked: Vec<LocalizedText>,
+    /// The instant at which this was true.
+    pub as_of: Timestamp,
+}
+
+impl RatingView {
+    /// A code that nobody registered is treated as any firm was before.
+    pub fn unknown(uscc: Uscc, as_of: Timestamp) -> RatingView {
+        RatingView {
+            uscc,
+            name: None,
+            standing: Standing::NotRated,
+            rating: None,
+            blocked: Vec::new(),
+            as_of,
+        }
+    }
+}
+
+impl Rated {
+    fn fact(&self) -> FactRating {
+        FactRating {
+            total: self.total,
+            categories: self.categories.clone(),
+            scheme: self.scheme.clone(),
+            round: self.round.clone(),
+            version: self.version,
+            rated_at: self.rated_at,
+            valid_until: self.valid_until,
+            next: self.next.clone(),
+        }
+    }
+}
+
+impl Firm {
+    /// A registered enterprise that nothing is known of.
+    pub fn new(enterprise: Enterprise) -> Firm {
+        Firm {
+            enterprise,
+            rated: None,
+            events: Vec::new(),
+        }
+    }
+
+    /// Star or state when the rating was last made.
+    pub fn standing(&self) -> Standing {
+        self.rated
+            .as_ref()
+            .map_or(Standing::NotRated, |rated| rated.standing)
+    }
+
+    /// Scores again and makes a new version. An enterprise that was never rated stays so.
+    ///
+    /// # Errors
+    /// [`ScoreError`]; the firm is as before.
+    pub fn rate(&mut self, scheme: &Scheme, at: Timestamp) -> Result<Option<Assessment>, ScoreError> {
+        let Some(rated) = &self.rated else { return Ok(None) };
+        let assessment = assess(scheme, &rated.awards, &self.events, rated.valid_until, at)?;
+        let next = next_transition(scheme, &rated.awards, &self.events, rated.valid_until, at)?;
+        let rated = Rated {
+            version: rated.version + 1,
+            rated_at: at,
+            standing: assessment.standing,
+            total: assessment.total,
+            categories: assessment.categories.clone(),
+            next,
+            ..rated.clone()
+        };
+        self.rated = Some(rated);
+        Ok(Some(assessment))
+    }
+
+    /// The assessment as of an instant; `None` if it was never rated.
+    ///
+    /// # Errors
+    /// As the score.
+    pub fn assessment(&self, scheme: &Scheme, at: Timestamp) -> Result<Option<Assessment>, ScoreError> {
+        let Some(rated) = &self.rated else { return Ok(None) };
+        assess(scheme, &rated.awards, &self.events, rated.valid_until, at).map(Some)
+    }
+
+    /// The rating as of an instant: what time has changed since the last version is in it. `scheme` is the
+    /// rating's; without a rating none is needed.
+    ///
+    /// # Errors
+    /// As the score.
+    pub fn view(&self, scheme: Option<&Scheme>, at: Timestamp) -> Result<RatingView, ScoreError> {
+        let mut view = RatingView {
+            name: Some(self.enterprise.profile.name.clone()),
+            ..RatingView::unknown(self.enterprise.uscc, at)
+        };
+        let (Some(rated), Some(scheme)) = (&self.rated, scheme) else {
+            return Ok(view);
+        };
+        let assessment = assess(scheme, &rated.awards, &self.events, rated.valid_until, at)?;
+        let mut rating = rated.fact();
+        if rating.next.as_ref().is_some_and(|next| next.at <= at) {
+            rating.next = next_transition(scheme, &rated.awards, &self.events, rated.valid_until, at)?;
+        }
+        view.standing = assessment.standing;
+        view.blocked = assessment.blocked.iter().map(super::score::Gate::text).collect();
+        rating.total = assessment.total;
+        rating.categories = assessment.categories;
+        view.rating = Some(rating);
+        Ok(view)
+    }
+
+    /// The row for followers.
+    pub fn fact(&self) -> Fact {
+        let profile = &self.enterprise.profile;
+        let mut recent: Vec<&Event> = self
+            .events
+            .iter()
+            .filter(|event| event.repaired_at.is_none())
+            .collect();
+        recent.sort_by(|a, b| (b.document.date, &b.id).cmp(&(a.document.date, &a.id)));
+        Fact {
+            uscc: self.enterprise.uscc,
+            standing: self.standing(),
+            rating: self.rated.as_ref().map(Rated::fact),
+            district: profile.district.clone(),
+            sector: profile.sector.clone(),
+            polluter_class: profile.polluter_class,
+            open_rectification: self.events.iter().any(Event::open),
+            recent_events: recent
+                .into_iter()
+                .take(RECENT)
+                .map(|event| RecentEvent {
+                    kind: event.kind.clone(),
+                    severity: event.severity,
+                    date: event.document.date,
+                })
+                .collect(),
+        }
+    }
+
+    /// An event by id.
+    pub fn event(&self, id: &Code) -> Option<&Event> {
+        self.events.iter().find(|event| event.id == *id)
+    }
+}

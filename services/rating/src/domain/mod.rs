@@ -1,0 +1,13 @@
+//! What rating means: schemes, enterprises, rounds, events and the score. No I/O, no proto, no SQL, no clock.
+
+pub mod command;
+pub mod enterprise;
+pub mod error;
+pub mod event;
+pub mod filter;
+pub mod firm;
+pub mod round;
+pub mod scheme;
+pub mod score;
+pub mod transition;
+pub mod visibility;

@@ -1,0 +1,275 @@
+//! The scheme file as written, before anything of it is believed.
+
+use greenstar_kernel::{Code, LocalizedText, Month, Points, Star};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+
+use super::{Issuer, Mode, Severity};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) scheme: Head,
+    pub(super) evidence_kinds: Vec<EvidenceKind>,
+    pub(super) categories: Vec<Category>,
+    pub(super) items: Vec<Item>,
+    pub(super) vetoes: Vec<Veto>,
+    pub(super) stars: Vec<Grade>,
+    pub(super) below_threshold: Below,
+    pub(super) rating_states: Vec<String>,
+    pub(super) round_states: Vec<String>,
+    pub(super) process_days: Process,
+    pub(super) calculation_order: Vec<String>,
+    /// Read by tests, not by the scorer.
+    #[serde(default)]
+    #[expect(
+        dead_code,
+        reason = "named so that a misspelt key of the file is still refused"
+    )]
+    pub(super) test_vectors: de::IgnoredAny,
+    #[serde(default)]
+    #[expect(
+        dead_code,
+        reason = "named so that a misspelt key of the file is still refused"
+    )]
+    pub(super) cohort_fixture: de::IgnoredAny,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Head {
+    pub(super) id: Code,
+    pub(super) version: String,
+    pub(super) jurisdiction: Jurisdiction,
+    pub(super) evaluation_cycle_months: Month,
+    pub(super) max_total: Number,
+    pub(super) event_clock: String,
+    pub(super) repaired_event: String,
+    pub(super) severity_map: SeverityMap,
+    #[serde(default = "warnings")]
+    pub(super) penalty_gate_excludes: Vec<Code>,
+    #[serde(default)]
+    pub(super) always_rectify: Vec<Code>,
+    #[serde(default)]
+    pub(super) escalations: Vec<Escalation>,
+}
+
+/// The head of the scheme file says so for every scheme: a warning is a penalty that the gate does not count.
+fn warnings() -> Vec<Code> {
+    Code::parse("warning").into_iter().collect()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Jurisdiction {
+    pub(super) gb2260: String,
+    pub(super) zh: String,
+    pub(super) en: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SeverityMap {
+    pub(super) minor: Publicity,
+    pub(super) ordinary: Publicity,
+    pub(super) serious: Publicity,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Publicity {
+    pub(super) zh: String,
+    pub(super) publish: bool,
+    pub(super) min_public: Month,
+    pub(super) max_public: Month,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Escalation {
+    pub(super) from: Code,
+    pub(super) to: Code,
+    pub(super) nth: usize,
+    pub(super) within_months: Month,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EvidenceKind {
+    pub(super) code: Code,
+    pub(super) zh: String,
+    pub(super) en: String,
+    pub(super) issuer: Issuer,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Category {
+    pub(super) code: Code,
+    pub(super) zh: String,
+    pub(super) en: String,
+    pub(super) mode: Mode,
+    pub(super) base: Number,
+    #[serde(default)]
+    pub(super) floor: Number,
+    pub(super) cap: Number,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Item {
+    pub(super) code: Code,
+    pub(super) category: Code,
+    pub(super) mode: Mode,
+    pub(super) zh: String,
+    pub(super) en: String,
+    #[serde(default)]
+    pub(super) seed: bool,
+    pub(super) max: Number,
+    pub(super) evidence: Vec<Code>,
+    #[serde(default)]
+    pub(super) veto: Vec<Code>,
+    #[serde(default)]
+    pub(super) rules: Vec<Rule>,
+    #[serde(default)]
+    pub(super) tiers: Vec<Tier>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rule {
+    pub(super) event: Code,
+    pub(super) severity: Severity,
+    pub(super) points: Number,
+    pub(super) window_months: Month,
+    #[serde(default)]
+    pub(super) penalty: bool,
+    #[serde(default)]
+    pub(super) note: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tier {
+    pub(super) when: Code,
+    pub(super) points: Number,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Veto {
+    pub(super) code: Code,
+    pub(super) zh: String,
+    pub(super) en: String,
+    pub(super) effect: Effect,
+    #[serde(default)]
+    pub(super) stars: Option<u8>,
+    #[serde(default)]
+    pub(super) max_star: Option<Star>,
+    pub(super) min_months: Month,
+    #[serde(default = "yes")]
+    pub(super) repairable: bool,
+    pub(super) basis: String,
+    pub(super) evidence: Vec<Code>,
+    #[serde(default)]
+    pub(super) note: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Effect {
+    Strip,
+    Cap,
+    Drop,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Grade {
+    pub(super) star: Star,
+    pub(super) zh: String,
+    #[serde(default)]
+    pub(super) en: Option<String>,
+    pub(super) min_total: Number,
+    #[serde(default, rename = "min_A")]
+    pub(super) min_a: Option<Number>,
+    #[serde(default)]
+    pub(super) min_each: std::collections::BTreeMap<Code, Number>,
+    #[serde(default)]
+    pub(super) max_penalties_24m: Option<u32>,
+    /// `false`: no open rectification is allowed; absent or `true`: it does not matter.
+    #[serde(default = "yes")]
+    pub(super) open_rectification: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Below {
+    pub(super) state: String,
+    pub(super) zh: String,
+    #[serde(default)]
+    pub(super) en: Option<String>,
+    #[serde(default)]
+    pub(super) note: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Process {
+    pub(super) rating_valid_months: Month,
+    /// Days of the procedure as the authority writes them (`10WD`, `7D`); shown, not computed with.
+    #[serde(flatten)]
+    pub(super) days: std::collections::BTreeMap<String, String>,
+}
+
+/// A number of points as YAML has it; becomes exact before anything is computed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Number(pub(super) Points);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
+        deserializer.deserialize_any(NumberVisitor)
+    }
+}
+
+struct NumberVisitor;
+
+impl NumberVisitor {
+    /// Through its decimal text: `0.5` has one, `0.1 + 0.2` would be refused for its places.
+    fn exact<E: de::Error>(text: &str) -> Result<Number, E> {
+        text.parse().map(Number).map_err(E::custom)
+    }
+}
+
+impl Visitor<'_> for NumberVisitor {
+    type Value = Number;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a number of points")
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Number, E> {
+        Self::exact(&value.to_string())
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Number, E> {
+        Self::exact(&value.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Number, E> {
+        Self::exact(&value.to_string())
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Number, E> {
+        Self::exact(value)
+    }
+}
+
+impl EvidenceKind {
+    pub(super) fn name(&self) -> LocalizedText {
+        LocalizedText::new(self.zh.clone(), self.en.clone())
+    }
+}

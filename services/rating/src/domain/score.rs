@@ -1,0 +1,551 @@
+//! The score: from verified awards and recorded events to points, gates and a standing, at one instant.
+//!
+//! The order is the scheme's: deductions, bonuses with caps, thresholds, drop, cap, strip. Integer arithmetic only.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use greenstar_kernel::{Code, Document, LocalizedText, Points, Standing, Star, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::event::{Event, Evidence, Meaning};
+use super::scheme::{Effect, Grade, Item, PENALTY_MONTHS, Rule, STEP, Scheme, Scoring};
+
+/// What the verifier found of one bonus item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Award {
+    /// The item.
+    pub item: Code,
+    /// What it is worth.
+    pub grant: Grant,
+    /// What the enterprise claimed for it.
+    pub claimed: Grant,
+    /// What proves it.
+    pub evidence: Vec<Evidence>,
+    /// The verifier's note.
+    pub note: String,
+}
+
+/// Points of an item without tiers, or the ticked conditions of one with tiers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grant {
+    /// 0 to the item's max in steps of 0.5.
+    Points(Points),
+    /// Condition codes; the highest counts.
+    Conditions(Vec<Code>),
+}
+
+/// Why a grant does not fit its item.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GrantError {
+    /// Not a bonus item of the scheme.
+    #[error("the scheme has no bonus item {0}")]
+    ItemUnknown(Code),
+    /// Out of range, or not in steps of 0.5.
+    #[error("item {item} takes 0 to {max} points in steps of 0.5")]
+    Points {
+        /// The item.
+        item: Code,
+        /// The most it takes.
+        max: Points,
+    },
+    /// An unknown condition, or points where conditions are ticked, or the reverse.
+    #[error("item {item} takes these conditions: {allowed:?}")]
+    Tier {
+        /// The item.
+        item: Code,
+        /// Its conditions; empty if it takes points.
+        allowed: Vec<Code>,
+    },
+}
+
+impl Grant {
+    /// What it is worth in a scheme.
+    ///
+    /// # Errors
+    /// [`GrantError`] if it does not fit the item.
+    pub fn worth(&self, scheme: &Scheme, item: &Code) -> Result<Points, GrantError> {
+        let unknown = || GrantError::ItemUnknown(item.clone());
+        let found = scheme.item(item).ok_or_else(unknown)?;
+        match (&found.scoring, self) {
+            (Scoring::Deduction { .. }, _) => Err(unknown()),
+            (Scoring::Steps, Grant::Points(points)) => {
+                let fits =
+                    !points.is_negative() && *points <= found.max && points.milli() % STEP.milli() == 0;
+                if fits {
+                    Ok(*points)
+                } else {
+                    Err(GrantError::Points {
+                        item: item.clone(),
+                        max: found.max,
+                    })
+                }
+            }
+            (Scoring::Steps, Grant::Conditions(_)) => Err(GrantError::Tier {
+                item: item.clone(),
+                allowed: Vec::new(),
+            }),
+            (Scoring::Tiers(tiers), grant) => {
+                let wrong = || GrantError::Tier {
+                    item: item.clone(),
+                    allowed: tiers.iter().map(|tier| tier.when.clone()).collect(),
+                };
+                let Grant::Conditions(ticked) = grant else {
+                    return Err(wrong());
+                };
+                let mut best = Points::ZERO;
+                for code in ticked {
+                    let tier = tiers.iter().find(|tier| tier.when == *code).ok_or_else(wrong)?;
+                    best = best.max(tier.points);
+                }
+                Ok(best)
+            }
+        }
+    }
+}
+
+/// Facts that the scheme cannot mean: the score is not given rather than given too good.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScoreError {
+    /// An event of another scheme.
+    #[error("the scheme has no event or veto {0}")]
+    KindUnknown(Code),
+    /// An award of another scheme.
+    #[error(transparent)]
+    Grant(#[from] GrantError),
+}
+
+/// How a rating came about at one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assessment {
+    /// The outcome.
+    pub standing: Standing,
+    /// Took part and lost its last star to drops: NOT_LISTED for that reason.
+    pub dropped: bool,
+    /// Sum of the categories.
+    pub total: Points,
+    /// Points by category, in the scheme's order.
+    pub categories: Vec<CategoryPoints>,
+    /// Every item of the scheme, in order.
+    pub lines: Vec<ItemLine>,
+    /// Vetoes that are active.
+    pub vetoes: Vec<ActiveVeto>,
+    /// Documents with a penalty that the gate counts.
+    pub penalties: u32,
+    /// Something must still be put right.
+    pub open_rectification: bool,
+    /// Every gate of every star, highest star first.
+    pub gates: Vec<(Star, Vec<(Gate, bool)>)>,
+    /// What keeps the standing from being one better; empty at the highest star.
+    pub blocked: Vec<Gate>,
+}
+
+/// Points of one category.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CategoryPoints {
+    /// Its code.
+    pub category: Code,
+    /// Its points.
+    pub points: Points,
+}
+
+/// What one item gave or took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ItemLine {
+    /// The item.
+    pub item: Code,
+    /// Points given, or taken (negative), within the item's max.
+    pub points: Points,
+    /// What was deducted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deductions: Vec<Deduction>,
+}
+
+/// What one event takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Deduction {
+    /// The event.
+    pub event: Code,
+    /// Its kind.
+    pub kind: Code,
+    /// By the rule; the item's max may take less.
+    pub points: Points,
+    /// When it stops.
+    pub until: Timestamp,
+}
+
+/// A veto in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActiveVeto {
+    /// Its code.
+    pub veto: Code,
+    /// The event that brought it.
+    pub event: Code,
+    /// It lasts until here at least.
+    pub earliest_end: Timestamp,
+    /// The months are all that is missing.
+    pub rectified: bool,
+}
+
+/// Something that a star takes, with the figures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// A total.
+    Total {
+        /// The star.
+        star: Star,
+        /// What it takes.
+        needed: Points,
+        /// What there is.
+        have: Points,
+    },
+    /// Points of a category.
+    Category {
+        /// The star.
+        star: Star,
+        /// The category.
+        category: Code,
+        /// What it takes.
+        needed: Points,
+        /// What there is.
+        have: Points,
+    },
+    /// Penalties of 24 months.
+    Penalties {
+        /// The star.
+        star: Star,
+        /// How many it allows.
+        allowed: u32,
+        /// How many there are.
+        have: u32,
+    },
+    /// No open rectification.
+    Rectification {
+        /// The star.
+        star: Star,
+    },
+    /// A veto that drops, caps or strips.
+    Veto {
+        /// Its code.
+        veto: Code,
+        /// Its name.
+        name: LocalizedText,
+    },
+}
+
+impl Gate {
+    /// What it asks, with the figures.
+    pub fn text(&self) -> LocalizedText {
+        match self {
+            Gate::Total { star, needed, have } => LocalizedText::new(
+                format!("{star} 星要求总分不低于 {needed}，现为 {have}"),
+                format!("{star} stars take a total of {needed}; it is {have}"),
+            ),
+            Gate::Category {
+                star,
+                category,
+                needed,
+                have,
+            } => LocalizedText::new(
+                format!("{star} 星要求 {category} 类不低于 {needed} 分，现为 {have}"),
+                format!("{star} stars take {needed} points in category {category}; it has {have}"),
+            ),
+            Gate::Penalties { star, allowed, have } => LocalizedText::new(
+                format!("{star} 星要求近 24 个月行政处罚不超过 {allowed} 件，现为 {have} 件"),
+                format!("{star} stars allow {allowed} penalties in 24 months; there are {have}"),
+            ),
+            Gate::Rectification { star } => LocalizedText::new(
+                format!("{star} 星要求没有未完成的整改"),
+                format!("{star} stars take that no rectification is open"),
+            ),
+            Gate::Veto { veto, name } => LocalizedText::new(
+                format!("一票否决或降级情形 {veto} 仍在适用：{}", name.zh),
+                format!("veto {veto} is active: {}", name.en),
+            ),
+        }
+    }
+}
+
+/// Points by category and item, before thresholds.
+struct Sums {
+    categories: Vec<Points>,
+    lines: Vec<ItemLine>,
+}
+
+/// What the gates look at beside points.
+struct Conduct {
+    penalties: u32,
+    open_rectification: bool,
+}
+
+/// Scores at an instant. `valid_until` is the end of the rating's validity, from which on it is EXPIRED unless a
+/// veto strips it: lapse of time is no relief from a veto.
+///
+/// # Errors
+/// [`ScoreError`] if the scheme does not know an event or award.
+pub fn assess(
+    scheme: &Scheme,
+    awards: &[Award],
+    events: &[Event],
+    valid_until: Timestamp,
+    at: Timestamp,
+) -> Result<Assessment, ScoreError> {
+    let events = meant(scheme, events)?;
+    let Sums { categories, lines } = sums(scheme, awards, &events, at)?;
+    let total: Points = categories.iter().copied().sum();
+    let conduct = conduct(&events, at);
+    let gates: Vec<(Star, Vec<(Gate, bool)>)> = scheme
+        .grades
+        .iter()
+        .map(|grade| (grade.star, gates_of(scheme, grade, &categories, total, &conduct)))
+        .collect();
+    let base = gates
+        .iter()
+        .position(|(_, gates)| gates.iter().all(|(_, holds)| *holds));
+
+    let mut vetoes = Vec::new();
+    let (mut drop, mut cap, mut strip) = (0_usize, 0_usize, false);
+    for (event, meaning) in &events {
+        let Meaning::Veto(veto) = meaning else { continue };
+        if !event.counts(*meaning, at) {
+            continue;
+        }
+        match veto.effect {
+            Effect::Strip => strip = true,
+            // Positions count from the highest star, so a cap is a least position.
+            Effect::Cap(star) => {
+                let position = scheme.grades.iter().position(|grade| grade.star <= star);
+                cap = cap.max(position.unwrap_or(scheme.grades.len()));
+            }
+            Effect::Drop(stars) => drop += usize::from(stars),
+        }
+        vetoes.push(ActiveVeto {
+            veto: veto.code.clone(),
+            event: event.id.clone(),
+            earliest_end: event.end(*meaning),
+            rectified: event.rectified_at.is_some(),
+        });
+    }
+    let lowered = base.map(|base| (base + drop).max(cap));
+    let star = lowered
+        .and_then(|position| scheme.grades.get(position))
+        .map(|grade| grade.star);
+    let standing = match star {
+        _ if strip => Standing::Vetoed,
+        _ if at >= valid_until => Standing::Expired,
+        Some(star) => Standing::Rated(star),
+        None => Standing::NotListed,
+    };
+    let blocked = blocked(scheme, base, lowered, strip, &gates, &vetoes);
+    Ok(Assessment {
+        standing,
+        dropped: standing == Standing::NotListed && base.is_some(),
+        total,
+        categories: scheme
+            .categories
+            .iter()
+            .zip(categories)
+            .map(|(category, points)| CategoryPoints {
+                category: category.code.clone(),
+                points,
+            })
+            .collect(),
+        lines,
+        vetoes,
+        penalties: conduct.penalties,
+        open_rectification: events.iter().any(|(event, _)| event.open()),
+        gates,
+        blocked,
+    })
+}
+
+fn meant<'a>(scheme: &'a Scheme, events: &'a [Event]) -> Result<Vec<(&'a Event, Meaning<'a>)>, ScoreError> {
+    events
+        .iter()
+        .map(|event| {
+            let meaning = Meaning::of(scheme, &event.kind);
+            Ok((
+                event,
+                meaning.ok_or_else(|| ScoreError::KindUnknown(event.kind.clone()))?,
+            ))
+        })
+        .collect()
+}
+
+fn sums(
+    scheme: &Scheme,
+    awards: &[Award],
+    events: &[(&Event, Meaning<'_>)],
+    at: Timestamp,
+) -> Result<Sums, ScoreError> {
+    let mut given: BTreeMap<&Code, Points> = BTreeMap::new();
+    for award in awards {
+        let worth = award.grant.worth(scheme, &award.item)?;
+        let slot = given.entry(&award.item).or_default();
+        *slot = worth.max(*slot);
+    }
+    let mut taken: BTreeMap<&Code, Vec<Deduction>> = BTreeMap::new();
+    for (item, deduction) in counted(events, at) {
+        taken.entry(&item.code).or_default().push(deduction);
+    }
+
+    let mut raw: Vec<Points> = scheme.categories.iter().map(|category| category.base).collect();
+    let mut lines = Vec::with_capacity(scheme.items.len());
+    for item in &scheme.items {
+        let deductions = taken.remove(&item.code).unwrap_or_default();
+        let sum: Points = deductions.iter().map(|deduction| deduction.points).sum();
+        let points = match item.scoring {
+            Scoring::Deduction { .. } => -sum.min(item.max),
+            Scoring::Steps | Scoring::Tiers(_) => given.get(&item.code).copied().unwrap_or_default(),
+        };
+        if let Some(slot) = raw.get_mut(item.category) {
+            *slot += points;
+        }
+        lines.push(ItemLine {
+            item: item.code.clone(),
+            points,
+            deductions,
+        });
+    }
+    let categories = scheme
+        .categories
+        .iter()
+        .zip(raw)
+        .map(|(category, points)| points.clamp(category.floor, category.cap))
+        .collect();
+    Ok(Sums { categories, lines })
+}
+
+/// Events that count now, each document once, in the item where it deducts most; of equals the first by
+/// code.
+fn counted<'a>(events: &[(&'a Event, Meaning<'a>)], at: Timestamp) -> Vec<(&'a Item, Deduction)> {
+    let mut best: BTreeMap<(&Document, &Option<String>), (&Event, &Item, &Rule)> = BTreeMap::new();
+    for (event, meaning) in events {
+        let Meaning::Rule(item, rule) = meaning else {
+            continue;
+        };
+        if !event.counts(*meaning, at) {
+            continue;
+        }
+        let rank = |item: &Item, rule: &Rule| (Reverse(rule.points), item.code.clone(), rule.event.clone());
+        best.entry((&event.document, &event.site))
+            .and_modify(|best| {
+                if rank(item, rule) < rank(best.1, best.2) {
+                    *best = (event, item, rule);
+                }
+            })
+            .or_insert((event, item, rule));
+    }
+    best.into_values()
+        .map(|(event, item, rule)| {
+            let deduction = Deduction {
+                event: event.id.clone(),
+                kind: event.kind.clone(),
+                points: rule.points,
+                until: event.end(Meaning::Rule(item, rule)),
+            };
+            (item, deduction)
+        })
+        .collect()
+}
+
+/// A veto's own rectification does not close the gate: its effect is the veto's, and counted twice a drop by one
+/// star would take two or three (vector `drop_one`).
+fn conduct(events: &[(&Event, Meaning<'_>)], at: Timestamp) -> Conduct {
+    let mut documents: Vec<(&Document, &Option<String>)> = Vec::new();
+    let mut open_rectification = false;
+    for (event, meaning) in events {
+        let Meaning::Rule(_, rule) = meaning else { continue };
+        open_rectification |= event.open();
+        let recent = event.repaired_at.is_none() && at < event.document.date.term_end(PENALTY_MONTHS);
+        if rule.gated && recent && !documents.contains(&(&event.document, &event.site)) {
+            documents.push((&event.document, &event.site));
+        }
+    }
+    Conduct {
+        penalties: u32::try_from(documents.len()).unwrap_or(u32::MAX),
+        open_rectification,
+    }
+}
+
+fn gates_of(
+    scheme: &Scheme,
+    grade: &Grade,
+    categories: &[Points],
+    total: Points,
+    conduct: &Conduct,
+) -> Vec<(Gate, bool)> {
+    let star = grade.star;
+    let mut gates = vec![(
+        Gate::Total {
+            star,
+            needed: grade.min_total,
+            have: total,
+        },
+        total >= grade.min_total,
+    )];
+    for (position, needed) in &grade.min_each {
+        let have = categories.get(*position).copied().unwrap_or_default();
+        if let Some(category) = scheme.categories.get(*position) {
+            let gate = Gate::Category {
+                star,
+                category: category.code.clone(),
+                needed: *needed,
+                have,
+            };
+            gates.push((gate, have >= *needed));
+        }
+    }
+    if let Some(allowed) = grade.max_penalties {
+        let have = conduct.penalties;
+        gates.push((Gate::Penalties { star, allowed, have }, have <= allowed));
+    }
+    if !grade.allows_open_rectification {
+        gates.push((Gate::Rectification { star }, !conduct.open_rectification));
+    }
+    gates
+}
+
+/// Positions count from the highest star down; `None` is below all of them.
+fn blocked(
+    scheme: &Scheme,
+    base: Option<usize>,
+    lowered: Option<usize>,
+    strip: bool,
+    gates: &[(Star, Vec<(Gate, bool)>)],
+    vetoes: &[ActiveVeto],
+) -> Vec<Gate> {
+    let by_veto = strip || lowered != base;
+    if by_veto {
+        let stripping = |veto: &&ActiveVeto| {
+            !strip
+                || scheme
+                    .veto(&veto.veto)
+                    .is_some_and(|veto| veto.effect == Effect::Strip)
+        };
+        return vetoes
+            .iter()
+            .filter(stripping)
+            .filter_map(|active| scheme.veto(&active.veto))
+            .map(|veto| Gate::Veto {
+                veto: veto.code.clone(),
+                name: veto.name.clone(),
+            })
+            .collect();
+    }
+    let next = match base {
+        Some(0) => return Vec::new(),
+        Some(position) => position - 1,
+        None => scheme.grades.len().saturating_sub(1),
+    };
+    let Some((_, gates)) = gates.get(next) else {
+        return Vec::new();
+    };
+    gates
+        .iter()
+        .filter(|(_, holds)| !holds)
+        .map(|(gate, _)| gate.clone())
+        .collect()
+}

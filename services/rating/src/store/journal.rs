@@ -1,0 +1,253 @@
+//! The rating commands in the joined transaction (protocol.md §1).
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use greenstar_kernel::{Caller, Code, Timestamp, Uscc};
+use greenstar_store::{Journal, Request, StoreError, Turn, Tx, Value};
+
+use super::rows::{self, json};
+use super::schemes::Schemes;
+use crate::domain::command::{Answer, Command, Notice, Order, World, decide};
+use crate::domain::error::Refusal;
+
+/// Kind of the log entries that carry an enterprise's whole row.
+pub(crate) const FACT: &str = "fact";
+
+/// A command on its way to the writer.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    /// Who asks.
+    pub(crate) by: Caller,
+    /// What to do.
+    pub(crate) command: Command,
+    /// The caller's request id, if one was given.
+    pub(crate) request: Option<RequestId>,
+    /// Pins the instant, for the sample round; otherwise it is the batch's.
+    pub(crate) at: Option<Timestamp>,
+}
+
+/// A request id with what it is bound to.
+#[derive(Debug)]
+pub(crate) struct RequestId {
+    /// The method.
+    pub(crate) method: &'static str,
+    /// The id.
+    pub(crate) id: String,
+    /// The encoded request without the id.
+    pub(crate) body: Vec<u8>,
+}
+
+/// Loads and writes what rating commands work on.
+#[derive(Debug)]
+pub(crate) struct RatingJournal {
+    schemes: Schemes,
+}
+
+impl RatingJournal {
+    pub(crate) fn new(schemes: Schemes) -> RatingJournal {
+        RatingJournal { schemes }
+    }
+}
+
+/// What a batch names.
+#[derive(Default)]
+struct Named {
+    firms: BTreeSet<Uscc>,
+    rounds: BTreeSet<Code>,
+    /// Rounds whose whole cohort is needed.
+    cohorts: BTreeSet<Code>,
+    /// Enterprises whose parts in rounds are needed.
+    enrolments: BTreeSet<Uscc>,
+}
+
+impl Named {
+    fn of(commands: &[&Submission]) -> Named {
+        let mut named = Named::default();
+        for submission in commands {
+            match &submission.command {
+                Command::CreateScheme { .. } => {}
+                Command::CreateEnterprise { uscc, .. }
+                | Command::UpdateEnterprise { uscc, .. }
+                | Command::ConfirmRectification { uscc, .. }
+                | Command::RepairEvent { uscc, .. }
+                | Command::Lapse { uscc, .. } => {
+                    named.firms.insert(*uscc);
+                }
+                Command::RecordEvent(new) => {
+                    named.firms.insert(new.uscc);
+                }
+                Command::CreateRound { id, .. } => {
+                    named.rounds.insert(id.clone());
+                }
+                Command::Enrol { round, enterprises } => {
+                    named.rounds.insert(round.clone());
+                    named.firms.extend(enterprises);
+                    named.enrolments.extend(enterprises);
+                }
+                Command::Declare { round, uscc, .. } | Command::Verify { round, uscc, .. } => {
+                    named.rounds.insert(round.clone());
+                    named.enrolments.insert(*uscc);
+                }
+                Command::Publish { round, .. } => {
+                    named.rounds.insert(round.clone());
+                    named.cohorts.insert(round.clone());
+                }
+            }
+        }
+        named
+    }
+}
+
+fn codes(ids: &BTreeSet<Code>) -> Vec<Value> {
+    ids.iter().map(|id| id.as_str().into()).collect()
+}
+
+fn usccs(ids: &BTreeSet<Uscc>) -> Vec<Value> {
+    ids.iter().map(Value::from).collect()
+}
+
+#[async_trait]
+impl Journal for RatingJournal {
+    type Command = Submission;
+    type Answer = Answer;
+    type Refusal = Refusal;
+    type State = World;
+
+    fn request(&self, submission: &Submission) -> Option<Request> {
+        let request = submission.request.as_ref()?;
+        Some(Request::new(
+            submission.by.principal(),
+            request.method,
+            &request.id,
+            &request.body,
+        ))
+    }
+
+    async fn load(&self, tx: &mut Tx, commands: &[&Submission]) -> Result<World, StoreError> {
+        let mut named = Named::of(commands);
+        let mut world = World {
+            schemes: self.schemes.all(tx).await?,
+            ..World::default()
+        };
+        world.rounds = rows::rounds(tx, codes(&named.rounds)).await?;
+        const ENROLMENT: &str = "SELECT round, uscc, body FROM enrolment WHERE";
+        let whole = tx
+            .rows_in(&format!("{ENROLMENT} round"), codes(&named.cohorts), "")
+            .await?;
+        let parts = tx
+            .rows_in(&format!("{ENROLMENT} uscc"), usccs(&named.enrolments), "")
+            .await?;
+        for row in whole.iter().chain(&parts) {
+            let (key, enrolment) = rows::enrolment(row)?;
+            if named.cohorts.contains(&key.0) {
+                named.firms.insert(key.1);
+            }
+            if named.rounds.contains(&key.0) {
+                world.enrolments.insert(key, enrolment);
+            }
+        }
+        world.firms = rows::firms(tx, usccs(&named.firms)).await?;
+        Ok(world)
+    }
+
+    fn decide(&self, world: &mut World, submission: &Submission, turn: &mut Turn) -> Result<Answer, Refusal> {
+        let order = Order {
+            by: submission.by.clone(),
+            at: submission.at.unwrap_or_else(|| turn.now()),
+            command: submission.command.clone(),
+        };
+        let (answer, notices) = decide(world, &order)?;
+        for notice in notices {
+            match notice {
+                Notice::Fact(fact) => turn.push(FACT, Some(fact.uscc), &fact, None),
+                Notice::Scheme(key) => turn.push("scheme", None, &key, None),
+                Notice::Round(id, state) => turn.push("round", None, &(id, state), None),
+                Notice::Declaration(round, uscc) => turn.push("declaration", Some(uscc), &round, None),
+            };
+        }
+        Ok(answer)
+    }
+
+    async fn write(&self, tx: &mut Tx, world: World) -> Result<(), StoreError> {
+        let changes = &world.changes;
+        let mut schemes = Vec::new();
+        for stored in world
+            .schemes
+            .iter()
+            .filter(|stored| changes.schemes.contains(&stored.scheme.key))
+        {
+            let key = &stored.scheme.key;
+            let source = stored.source.as_str();
+            let row = vec![
+                key.id.as_str().into(),
+                (&key.version).into(),
+                source.into(),
+                stored.created_at.into(),
+            ];
+            schemes.push(row);
+        }
+        tx.insert("scheme", &["id", "version", "source", "created_at"], schemes)
+            .await?;
+
+        let firms = changes.firms.iter().filter_map(|uscc| world.firms.get(uscc));
+        let enterprises = firms.map(rows::enterprise_row).collect::<Result<_, _>>()?;
+        tx.upsert("enterprise", &rows::ENTERPRISE, &["uscc"], enterprises)
+            .await?;
+
+        let mut events = Vec::new();
+        for (uscc, id) in &changes.events {
+            if let Some(event) = world.firms.get(uscc).and_then(|firm| firm.event(id)) {
+                events.push(vec![uscc.into(), id.as_str().into(), json(event)?]);
+            }
+        }
+        tx.upsert("event", &["uscc", "id", "body"], &["uscc", "id"], events)
+            .await?;
+
+        let versions = changes
+            .versions
+            .iter()
+            .map(rows::rating_row)
+            .collect::<Result<_, _>>()?;
+        tx.insert("rating", &rows::RATING, versions).await?;
+
+        let mut rounds = Vec::new();
+        for round in changes.rounds.iter().filter_map(|id| world.rounds.get(id)) {
+            let state = round.state.as_str();
+            rounds.push(vec![
+                round.id.as_str().into(),
+                state.into(),
+                round.created_at.into(),
+                json(round)?,
+            ]);
+        }
+        tx.upsert(
+            "evaluation_round",
+            &["id", "state", "created_at", "body"],
+            &["id"],
+            rounds,
+        )
+        .await?;
+
+        let mut enrolments = Vec::new();
+        for key in &changes.enrolments {
+            if let Some(enrolment) = world.enrolments.get(key) {
+                enrolments.push(vec![key.0.as_str().into(), key.1.into(), json(enrolment)?]);
+            }
+        }
+        tx.upsert(
+            "enrolment",
+            &["round", "uscc", "body"],
+            &["round", "uscc"],
+            enrolments,
+        )
+        .await?;
+
+        let lines = changes
+            .directory
+            .iter()
+            .map(|(round, line)| rows::directory_row(round, line))
+            .collect();
+        tx.insert("directory", &rows::DIRECTORY, lines).await
+    }
+}

@@ -1,0 +1,260 @@
+//! Lists: pages of enterprises, rounds and directories, the snapshot for followers, and what falls due.
+
+use async_trait::async_trait;
+use greenstar_feed::Source;
+use greenstar_kernel::{Code, LocalizedText, Star, Timestamp, Uscc};
+use greenstar_store::{Row, StoreError, Tx, Value};
+
+use super::rows;
+use crate::domain::enterprise::{District, Enterprise, Sector};
+use crate::domain::filter::Filter;
+use crate::domain::firm::Fact;
+use crate::domain::round::{DirectoryLine, Round, RoundState};
+
+/// Rows of a snapshot frame.
+const SNAPSHOT_PAGE: i64 = 1000;
+
+/// Conditions that are joined by AND, with their values.
+#[derive(Default)]
+struct Conditions {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    /// `condition` has `$` where the value goes, and `#n` where the value with that number goes.
+    fn and(&mut self, condition: &str, value: impl Into<Value>) {
+        self.values.push(value.into());
+        let joint = if self.text.is_empty() { " WHERE " } else { " AND " };
+        let numbered = condition
+            .replace('$', &format!("${}", self.values.len()))
+            .replace('#', "$");
+        self.text.push_str(joint);
+        self.text.push_str(&numbered);
+    }
+
+    /// The number of a further value.
+    fn value(&mut self, value: impl Into<Value>) -> usize {
+        self.values.push(value.into());
+        self.values.len()
+    }
+}
+
+/// A pattern that is contained, whatever the case of its ASCII letters; SQLite's LIKE knows no other case.
+fn contained(raw: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in raw.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c.to_ascii_lowercase());
+    }
+    pattern.push('%');
+    pattern
+}
+
+const NAME: &str = "(lower(name_zh) LIKE $ ESCAPE '\\' OR lower(name_en) LIKE $ ESCAPE '\\')";
+
+/// What a directory is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Directory {
+    pub(crate) round: Code,
+    pub(crate) star: Option<Star>,
+    pub(crate) district: Option<District>,
+    pub(crate) name: Option<String>,
+}
+
+impl Directory {
+    fn conditions(&self) -> Conditions {
+        let mut conditions = Conditions::default();
+        conditions.and("round = $", self.round.as_str());
+        if let Some(star) = self.star {
+            conditions.and("star = $", i64::from(star));
+        }
+        if let Some(district) = &self.district {
+            conditions.and("district = $", district.as_str());
+        }
+        if let Some(name) = &self.name {
+            conditions.and(NAME, contained(name));
+        }
+        conditions
+    }
+
+    /// The page behind a line, highest star first, then by code.
+    pub(crate) async fn page(
+        &self,
+        tx: &mut Tx,
+        after: Option<(Star, Uscc)>,
+        limit: usize,
+    ) -> Result<Vec<DirectoryLine>, StoreError> {
+        let mut conditions = self.conditions();
+        if let Some((star, uscc)) = after {
+            // One condition, two values: the rest of this star, and all lower ones.
+            let star = conditions.value(i64::from(star));
+            conditions.and(
+                &format!("(star < #{star} OR (star = #{star} AND uscc > $))"),
+                uscc,
+            );
+        }
+        let limit = conditions.value(count(limit));
+        let sql = format!(
+            "SELECT star, uscc, name_zh, name_en, district, sector FROM directory{} \
+             ORDER BY star DESC, uscc LIMIT ${limit}",
+            conditions.text
+        );
+        tx.rows(&sql, &conditions.values)
+            .await?
+            .iter()
+            .map(line)
+            .collect()
+    }
+
+    /// How many lines match, by star, highest first.
+    pub(crate) async fn counts(&self, tx: &mut Tx) -> Result<Vec<(Star, u32)>, StoreError> {
+        let conditions = self.conditions();
+        let sql = format!(
+            "SELECT star, CAST(COUNT(*) AS bigint) AS lines FROM directory{} GROUP BY star ORDER BY star DESC",
+            conditions.text
+        );
+        let rows = tx.rows(&sql, &conditions.values).await?;
+        rows.iter()
+            .map(|row| Ok((star(row)?, row.get("lines")?)))
+            .collect()
+    }
+}
+
+fn star(row: &Row) -> Result<Star, StoreError> {
+    Star::try_from(row.get::<i64>("star")?).map_err(StoreError::corrupt)
+}
+
+fn line(row: &Row) -> Result<DirectoryLine, StoreError> {
+    Ok(DirectoryLine {
+        uscc: row.get("uscc")?,
+        name: LocalizedText::new(row.get::<String>("name_zh")?, row.get::<String>("name_en")?),
+        star: star(row)?,
+        district: District::parse(&row.get::<String>("district")?).map_err(StoreError::corrupt)?,
+        sector: Sector::parse(&row.get::<String>("sector")?).map_err(StoreError::corrupt)?,
+    })
+}
+
+fn count(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// The page of enterprises behind a code, by code.
+pub(crate) async fn enterprises(
+    tx: &mut Tx,
+    filter: &Filter,
+    after: Option<Uscc>,
+    limit: usize,
+) -> Result<Vec<Enterprise>, StoreError> {
+    let mut conditions = Conditions::default();
+    if let Some(district) = &filter.district {
+        conditions.and("district = $", district.as_str());
+    }
+    if let Some(sector) = &filter.sector {
+        // A prefix, without LIKE: its case matters.
+        conditions.and("substr(sector, 1, length($)) = $", sector);
+    }
+    if let Some(class) = filter.polluter_class {
+        conditions.and("polluter_class = $", class.as_str());
+    }
+    if let Some(name) = &filter.name {
+        conditions.and(NAME, contained(name));
+    }
+    if let Some(state) = filter.state {
+        conditions.and("state = $", state.as_str());
+    }
+    if let Some(star) = filter.star {
+        conditions.and("star = $", i64::from(star));
+    }
+    if let Some(after) = after {
+        conditions.and("uscc > $", after);
+    }
+    let limit = conditions.value(count(limit));
+    let sql = format!("{}{} ORDER BY uscc LIMIT ${limit}", rows::FIRM, conditions.text);
+    let found = tx.rows(&sql, &conditions.values).await?;
+    found
+        .iter()
+        .map(|row| rows::firm_of(row).map(|firm| firm.enterprise))
+        .collect()
+}
+
+/// The page of rounds behind one, newest first; of equals by id.
+pub(crate) async fn rounds(
+    tx: &mut Tx,
+    published_only: bool,
+    after: Option<(Timestamp, Code)>,
+    limit: usize,
+) -> Result<Vec<Round>, StoreError> {
+    let mut conditions = Conditions::default();
+    if published_only {
+        conditions.and("state = $", RoundState::Published.as_str());
+    }
+    if let Some((at, id)) = after {
+        let at = conditions.value(at);
+        conditions.and(
+            &format!("(created_at < #{at} OR (created_at = #{at} AND id > $))"),
+            id.as_str(),
+        );
+    }
+    let limit = conditions.value(count(limit));
+    let sql = format!(
+        "SELECT body FROM evaluation_round{} ORDER BY created_at DESC, id LIMIT ${limit}",
+        conditions.text
+    );
+    tx.rows(&sql, &conditions.values)
+        .await?
+        .iter()
+        .map(|row| row.json("body"))
+        .collect()
+}
+
+/// When the next transition falls due.
+pub(crate) async fn next_due(tx: &mut Tx) -> Result<Option<Timestamp>, StoreError> {
+    const NEXT: &str = "SELECT next_at FROM enterprise WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1";
+    tx.row(NEXT, &[]).await?.map(|row| row.get("next_at")).transpose()
+}
+
+/// Transitions that are due, earliest first.
+pub(crate) async fn due(
+    tx: &mut Tx,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<(Uscc, Timestamp)>, StoreError> {
+    const DUE: &str = "SELECT uscc, next_at FROM enterprise WHERE next_at IS NOT NULL AND next_at <= $1 \
+         ORDER BY next_at, uscc LIMIT $2";
+    let rows = tx.rows(DUE, &[now.into(), count(limit).into()]).await?;
+    rows.iter()
+        .map(|row| Ok((row.get("uscc")?, row.get("next_at")?)))
+        .collect()
+}
+
+/// All enterprises for a new follower, by code.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lists;
+
+#[async_trait]
+impl Source for Lists {
+    type Row = Fact;
+
+    async fn page(&self, tx: &mut Tx, last: Option<&Fact>) -> Result<Vec<Fact>, StoreError> {
+        let after = last.map_or("", |fact| fact.uscc.as_str());
+        let values = [Value::from(after), Value::from(SNAPSHOT_PAGE)];
+        let page = tx
+            .rows(
+                "SELECT uscc FROM enterprise WHERE uscc > $1 ORDER BY uscc LIMIT $2",
+                &values,
+            )
+            .await?;
+        let codes = page
+            .iter()
+            .map(|row| row.get::<Uscc>("uscc").map(Value::from))
+            .collect::<Result<_, _>>()?;
+        Ok(rows::firms(tx, codes)
+            .await?
+            .values()
+            .map(crate::domain::firm::Firm::fact)
+            .collect())
+    }
+}

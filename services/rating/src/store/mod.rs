@@ -1,0 +1,28 @@
+//! The rating service's tables. One SQL text for both engines.
+
+mod journal;
+mod lists;
+mod rows;
+mod schemes;
+
+use greenstar_store::Migrations;
+
+pub(crate) use journal::{FACT, RatingJournal, RequestId, Submission};
+pub(crate) use lists::{Directory, Lists, due, enterprises, next_due, rounds};
+pub(crate) use rows::{firm, firms, round};
+pub(crate) use schemes::Schemes;
+
+/// Numbered files, fixed forward.
+pub static MIGRATIONS: Migrations = Migrations {
+    files: &[
+        (1, "scheme", include_str!("../../migrations/0001_scheme.sql")),
+        (
+            2,
+            "enterprise",
+            include_str!("../../migrations/0002_enterprise.sql"),
+        ),
+        (3, "event", include_str!("../../migrations/0003_event.sql")),
+        (4, "rating", include_str!("../../migrations/0004_rating.sql")),
+        (5, "round", include_str!("../../migrations/0005_round.sql")),
+    ],
+};

@@ -1,0 +1,402 @@
+//! From the domain's words to messages.
+
+use greenstar_kernel::{
+    Code, Document, LocalizedText, Points, Position, RatingState, Standing, Star, Timestamp, Uscc, Verdict,
+};
+use greenstar_proto::common::v1 as common;
+use greenstar_proto::rating::v1 as pb;
+
+use crate::domain::enterprise::{Enterprise, PolluterClass};
+use crate::domain::event::{Event, Evidence, Meaning};
+use crate::domain::firm::{Fact, FactRating, Rated, RatingView};
+use crate::domain::round::{DirectoryLine, Round, RoundState};
+use crate::domain::scheme::{Effect, Scheme, SchemeKey, Severity};
+use crate::domain::score::{Assessment, Award, CategoryPoints, Deduction, Grant, ItemLine};
+use crate::domain::transition::Transition;
+
+pub(super) fn time(at: Timestamp) -> pbjson_types::Timestamp {
+    let (seconds, micros) = (
+        at.micros().div_euclid(1_000_000),
+        at.micros().rem_euclid(1_000_000),
+    );
+    pbjson_types::Timestamp {
+        seconds,
+        nanos: i32::try_from(micros * 1000).unwrap_or(0),
+    }
+}
+
+pub(super) fn text(text: LocalizedText) -> common::LocalizedText {
+    common::LocalizedText {
+        zh: text.zh,
+        en: text.en,
+    }
+}
+
+pub(super) fn position(position: &Position) -> common::Position {
+    common::Position {
+        epoch: position.epoch.to_string(),
+        revision: position.revision.0,
+    }
+}
+
+pub(super) fn enterprise_name(uscc: &Uscc) -> String {
+    format!("enterprises/{uscc}")
+}
+
+pub(super) fn scheme_name(key: &SchemeKey) -> String {
+    format!("schemes/{}/versions/{}", key.id, key.version)
+}
+
+fn rank(star: Star) -> i32 {
+    i32::from(star.get())
+}
+
+fn state(state: RatingState) -> i32 {
+    let state = match state {
+        RatingState::Rated => common::RatingState::Rated,
+        RatingState::NotRated => common::RatingState::NotRated,
+        RatingState::NotListed => common::RatingState::NotListed,
+        RatingState::Vetoed => common::RatingState::Vetoed,
+        RatingState::Suspended => common::RatingState::Suspended,
+        RatingState::Expired => common::RatingState::Expired,
+    };
+    state.into()
+}
+
+fn standing(standing: Standing) -> (Option<i32>, i32) {
+    (standing.star().map(rank), state(standing.state()))
+}
+
+fn verdict(uscc: &Uscc) -> i32 {
+    let verdict = match uscc.verdict() {
+        Verdict::Valid => common::UsccVerdict::Valid,
+        Verdict::CheckFailedOrgOk => common::UsccVerdict::CheckFailedOrgOk,
+        Verdict::UnknownArea => common::UsccVerdict::UnknownArea,
+    };
+    verdict.into()
+}
+
+fn severity(severity: Severity) -> i32 {
+    let severity = match severity {
+        Severity::Minor => common::Severity::Minor,
+        Severity::Ordinary => common::Severity::Ordinary,
+        Severity::Serious => common::Severity::Serious,
+    };
+    severity.into()
+}
+
+fn polluter_class(class: PolluterClass) -> i32 {
+    let class = match class {
+        PolluterClass::General => pb::PolluterClass::General,
+        PolluterClass::Key => pb::PolluterClass::Key,
+        PolluterClass::HazardousWasteOperator => pb::PolluterClass::HazardousWasteOperator,
+    };
+    class.into()
+}
+
+pub(super) fn enterprise(enterprise: Enterprise) -> pb::Enterprise {
+    let Enterprise { uscc, profile, etag } = enterprise;
+    let sites = profile.sites.into_iter().map(|site| pb::Site {
+        code: site.code,
+        display_name: Some(text(site.name)),
+        permit: site.permit.unwrap_or_default(),
+        address: site.address,
+    });
+    pb::Enterprise {
+        name: enterprise_name(&uscc),
+        display_name: Some(text(profile.name)),
+        district: profile.district.as_str().to_owned(),
+        sector: profile.sector.as_str().to_owned(),
+        polluter_class: polluter_class(profile.polluter_class),
+        sites: sites.collect(),
+        uscc_verdict: verdict(&uscc),
+        etag: etag.to_string(),
+    }
+}
+
+fn categories(categories: Vec<CategoryPoints>) -> Vec<pb::CategoryPoints> {
+    let one = |category: CategoryPoints| pb::CategoryPoints {
+        category: category.category.to_string(),
+        points: category.points.to_string(),
+    };
+    categories.into_iter().map(one).collect()
+}
+
+fn transition(next: Transition) -> pb::Transition {
+    let (star, state) = standing(next.standing);
+    pb::Transition {
+        time: Some(time(next.at)),
+        star,
+        state,
+        points: next.total.to_string(),
+        categories: categories(next.categories),
+        cause: Some(text(next.cause.text())),
+    }
+}
+
+/// `explained`: whether the reader may know what blocked the next star.
+pub(super) fn rating(view: RatingView, explained: bool) -> pb::Rating {
+    let (star, state) = standing(view.standing);
+    let mut rating = pb::Rating {
+        name: format!("enterprises/{}/rating", view.uscc),
+        star,
+        state,
+        known: view.name.is_some(),
+        uscc_verdict: verdict(&view.uscc),
+        display_name: view.name.map(text),
+        as_of: Some(time(view.as_of)),
+        ..pb::Rating::default()
+    };
+    if let Some(rated) = view.rating {
+        rating.points = rated.total.to_string();
+        rating.categories = categories(rated.categories);
+        rating.scheme = scheme_name(&rated.scheme);
+        rating.round = format!("rounds/{}", rated.round);
+        rating.version = rated.version;
+        rating.rate_time = Some(time(rated.rated_at));
+        rating.valid_until_time = Some(time(rated.valid_until));
+        rating.next_transition = rated.next.map(transition);
+    }
+    if explained && !view.blocked.is_empty() {
+        let join = |separator: &str, part: fn(&LocalizedText) -> &str| {
+            view.blocked.iter().map(part).collect::<Vec<_>>().join(separator)
+        };
+        let (zh, en) = (join("；", |gate| &gate.zh), join("; ", |gate| &gate.en));
+        rating.blocked_by = Some(common::LocalizedText { zh, en });
+    }
+    rating
+}
+
+pub(super) fn fact(fact: Fact) -> pb::RatingFact {
+    let (star, state) = standing(fact.standing);
+    let mut row = pb::RatingFact {
+        enterprise: enterprise_name(&fact.uscc),
+        star,
+        state,
+        district: fact.district.as_str().to_owned(),
+        sector: fact.sector.as_str().to_owned(),
+        polluter_class: polluter_class(fact.polluter_class),
+        open_rectification: fact.open_rectification,
+        recent_events: fact
+            .recent_events
+            .into_iter()
+            .map(|event| pb::RecentEvent {
+                kind: event.kind.to_string(),
+                severity: severity(event.severity),
+                date: event.date.to_string(),
+            })
+            .collect(),
+        ..pb::RatingFact::default()
+    };
+    if let Some(FactRating {
+        total,
+        categories: by_category,
+        scheme,
+        round,
+        version,
+        rated_at,
+        valid_until,
+        next,
+    }) = fact.rating
+    {
+        row.points = total.to_string();
+        row.categories = categories(by_category);
+        row.scheme = scheme_name(&scheme);
+        row.round = format!("rounds/{round}");
+        row.version = version;
+        row.rate_time = Some(time(rated_at));
+        row.valid_until_time = Some(time(valid_until));
+        row.next_transition = next.map(transition);
+    }
+    row
+}
+
+fn document(document: Document) -> common::Document {
+    common::Document {
+        issuer: document.issuer,
+        number: document.number,
+        date: document.date.to_string(),
+    }
+}
+
+fn evidence(evidence: Evidence) -> pb::Evidence {
+    pb::Evidence {
+        kind: evidence.kind.to_string(),
+        reference: evidence.reference,
+        sha256: evidence.sha256.unwrap_or_default(),
+    }
+}
+
+fn event_name(uscc: &Uscc, id: &Code) -> String {
+    format!("enterprises/{uscc}/events/{id}")
+}
+
+/// `None` where the scheme does not know the event: it is another scheme's.
+pub(super) fn event(uscc: &Uscc, event: Event, scheme: &Scheme) -> Option<pb::Event> {
+    let meaning = Meaning::of(scheme, &event.kind)?;
+    let (item, points) = match meaning {
+        Meaning::Rule(item, rule) => (item.code.to_string(), rule.points.to_string()),
+        Meaning::Veto(_) => (String::new(), String::new()),
+    };
+    Some(pb::Event {
+        name: event_name(uscc, &event.id),
+        kind: event.kind.to_string(),
+        title: Some(text(meaning.title())),
+        severity: severity(event.severity),
+        item,
+        points,
+        end_time: Some(time(event.end(meaning))),
+        document: Some(document(event.document)),
+        evidence: Some(evidence(event.evidence)),
+        site: event.site.unwrap_or_default(),
+        rectification_required: event.rectification_required,
+        rectify_time: event.rectified_at.map(time),
+        repair_time: event.repaired_at.map(time),
+        recorder: event.recorder.0,
+        record_time: Some(time(event.recorded_at)),
+    })
+}
+
+fn round_state(state: RoundState) -> i32 {
+    let state = match state {
+        RoundState::Draft => pb::RoundState::Draft,
+        RoundState::Declaring => pb::RoundState::Declaring,
+        RoundState::Verifying => pb::RoundState::Verifying,
+        RoundState::PublicComment => pb::RoundState::PublicComment,
+        RoundState::Deliberation => pb::RoundState::Deliberation,
+        RoundState::GovApproval => pb::RoundState::GovApproval,
+        RoundState::Published => pb::RoundState::Published,
+        RoundState::Withdrawn => pb::RoundState::Withdrawn,
+    };
+    state.into()
+}
+
+pub(super) fn star_count((star, count): (Star, u32)) -> pb::StarCount {
+    pb::StarCount {
+        star: rank(star),
+        count: i32::try_from(count).unwrap_or(i32::MAX),
+    }
+}
+
+/// `whole`: whether the reader may know how many took part.
+pub(super) fn round(round: Round, whole: bool) -> pb::Round {
+    let mut out = pb::Round {
+        name: format!("rounds/{}", round.id),
+        display_name: Some(text(round.title)),
+        scheme: scheme_name(&round.scheme),
+        state: round_state(round.state),
+        enrolled: whole.then(|| i32::try_from(round.enrolled).unwrap_or(i32::MAX)),
+        ..pb::Round::default()
+    };
+    if let Some(publication) = round.publication {
+        out.listed = publication.listed.into_iter().map(star_count).collect();
+        out.publish_time = Some(time(publication.at));
+        out.valid_until_time = Some(time(publication.valid_until));
+        out.approval = publication.approval;
+    }
+    out
+}
+
+pub(super) fn directory_entry(line: DirectoryLine) -> pb::DirectoryEntry {
+    pb::DirectoryEntry {
+        enterprise: enterprise_name(&line.uscc),
+        display_name: Some(text(line.name)),
+        star: rank(line.star),
+        district: line.district.as_str().to_owned(),
+        sector: line.sector.as_str().to_owned(),
+    }
+}
+
+/// How a rating came about. `events` are the firm's.
+pub(super) fn assessment(
+    view: RatingView,
+    assessed: Assessment,
+    rated: &Rated,
+    events: &[Event],
+    scheme: &Scheme,
+) -> pb::Assessment {
+    let uscc = view.uscc;
+    let items = assessed.lines.into_iter().filter_map(|line| {
+        let award = rated.awards.iter().find(|award| award.item == line.item);
+        item_line(&uscc, line, award, events, scheme)
+    });
+    let vetoes = assessed.vetoes.into_iter().filter_map(|active| {
+        let veto = scheme.veto(&active.veto)?;
+        let effect = match veto.effect {
+            Effect::Strip => "strip",
+            Effect::Cap(_) => "cap",
+            Effect::Drop(_) => "drop",
+        };
+        Some(pb::VetoLine {
+            veto: active.veto.to_string(),
+            title: Some(text(veto.name.clone())),
+            effect: effect.to_owned(),
+            event: event_name(&uscc, &active.event),
+            earliest_end_time: Some(time(active.earliest_end)),
+            rectification_confirmed: active.rectified,
+            repairable: veto.repairable,
+        })
+    });
+    let gates = assessed.gates.into_iter().map(|(star, gates)| pb::StarGates {
+        star: rank(star),
+        gates: gates
+            .into_iter()
+            .map(|(gate, holds)| pb::Gate {
+                text: Some(text(gate.text())),
+                holds,
+            })
+            .collect(),
+    });
+    pb::Assessment {
+        items: items.collect(),
+        vetoes: vetoes.collect(),
+        gates: gates.collect(),
+        rating: Some(rating(view, true)),
+    }
+}
+
+fn item_line(
+    uscc: &Uscc,
+    line: ItemLine,
+    award: Option<&Award>,
+    events: &[Event],
+    scheme: &Scheme,
+) -> Option<pb::ItemLine> {
+    let item = scheme.item(&line.item)?;
+    let claimed = |award: &Award| award.claimed.worth(scheme, &award.item).ok();
+    let deductions = line.deductions.into_iter().filter_map(|deduction| {
+        let event = events.iter().find(|event| event.id == deduction.event)?;
+        Some(self::deduction(uscc, deduction, event))
+    });
+    Some(pb::ItemLine {
+        item: line.item.to_string(),
+        title: Some(text(item.name.clone())),
+        points: line.points.to_string(),
+        max: item.max.to_string(),
+        claimed: award
+            .and_then(claimed)
+            .as_ref()
+            .map(Points::to_string)
+            .unwrap_or_default(),
+        tiers: match award.map(|award| &award.grant) {
+            Some(Grant::Conditions(ticked)) => ticked.iter().map(Code::to_string).collect(),
+            Some(Grant::Points(_)) | None => Vec::new(),
+        },
+        evidence: award
+            .map(|award| award.evidence.iter().cloned().map(evidence).collect())
+            .unwrap_or_default(),
+        deductions: deductions.collect(),
+        note: award.map(|award| award.note.clone()).unwrap_or_default(),
+    })
+}
+
+fn deduction(uscc: &Uscc, deduction: Deduction, event: &Event) -> pb::Deduction {
+    pb::Deduction {
+        event: event_name(uscc, &deduction.event),
+        kind: deduction.kind.to_string(),
+        points: deduction.points.to_string(),
+        document: Some(document(event.document.clone())),
+        end_time: Some(time(deduction.until)),
+        site: event.site.clone().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,383 @@
+//! RatingService.
+
+use std::collections::BTreeSet;
+
+use greenstar_kernel::{Code, Date, Uscc};
+use greenstar_proto::rating::v1 as pb;
+use greenstar_proto::rating::v1::rating_service_server::RatingService;
+use greenstar_rpc::{Call, accept, item_error, names, pages};
+use greenstar_store::StoreError;
+use greenstar_telemetry::attributes;
+use tonic::{Request, Response, Status, Streaming};
+use tracing::Span;
+
+use super::{Desk, convert, parse, repeat, status, unexpected, watch};
+use crate::domain::command::{Answer, Command, NewEvent};
+use crate::domain::enterprise::District;
+use crate::domain::error::Refusal;
+use crate::domain::event::Event;
+use crate::domain::visibility;
+use crate::store::{Directory, RequestId, firm, round};
+
+#[tonic::async_trait]
+impl RatingService for Desk {
+    #[tracing::instrument(skip_all, fields(greenstar.enterprise))]
+    async fn get_rating(
+        &self,
+        request: Request<pb::GetRatingRequest>,
+    ) -> Result<Response<pb::GetRatingResponse>, Status> {
+        let (call, request) = accept(request)?;
+        let uscc = names::enterprise_part("name", &request.name, "rating")?;
+        Span::current().record(attributes::ENTERPRISE, uscc.as_str());
+        parse::allowed(visibility::rating(&call.caller, &uscc))?;
+        let seen = parse::seen(request.consistency.as_ref())?;
+        let (mut tx, token) = self.reading().await?;
+        if let Some(seen) = seen {
+            // Every read here is one of the primary that began after the request: it is as fresh as can be.
+            let head = tx.head().await.map_err(|error| status::store(&error))?;
+            if seen.epoch != head.epoch {
+                return Err(status::feed(&greenstar_feed::FeedError::Foreign));
+            }
+            if seen.revision > head.revision {
+                return Err(status::feed(&greenstar_feed::FeedError::Ahead));
+            }
+        }
+        let view = self.views(&mut tx, &BTreeSet::from([uscc])).await?.remove(&uscc);
+        let explained = visibility::assessment(&call.caller, &uscc).is_ok();
+        let rating = view.map(|view| convert::rating(view, explained));
+        Ok(Response::new(pb::GetRatingResponse { rating, token }))
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn batch_get_ratings(
+        &self,
+        request: Request<pb::BatchGetRatingsRequest>,
+    ) -> Result<Response<pb::BatchGetRatingsResponse>, Status> {
+        let (call, request) = accept(request)?;
+        let asked: Vec<(String, Result<Uscc, Status>)> = request
+            .names
+            .into_iter()
+            .map(|name| {
+                let uscc = names::enterprise_part("names", &name, "rating");
+                let seen = uscc
+                    .and_then(|uscc| parse::allowed(visibility::rating(&call.caller, &uscc)).map(|()| uscc));
+                (name, seen)
+            })
+            .collect();
+        let codes = asked
+            .iter()
+            .filter_map(|(_, uscc)| uscc.as_ref().ok().copied())
+            .collect();
+        let (mut tx, token) = self.reading().await?;
+        let views = self.views(&mut tx, &codes).await?;
+        let results = asked.into_iter().map(|(name, uscc)| {
+            let result = match uscc {
+                Ok(uscc) => views.get(&uscc).map(|view| {
+                    let explained = visibility::assessment(&call.caller, &uscc).is_ok();
+                    let rating = convert::rating(view.clone(), explained);
+                    pb::batch_get_ratings_result::Result::Rating(rating)
+                }),
+                Err(error) => Some(pb::batch_get_ratings_result::Result::Error(item_error(&error))),
+            };
+            pb::BatchGetRatingsResult { name, result }
+        });
+        Ok(Response::new(pb::BatchGetRatingsResponse {
+            results: results.collect(),
+            token,
+        }))
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn list_directory(
+        &self,
+        request: Request<pb::ListDirectoryRequest>,
+    ) -> Result<Response<pb::ListDirectoryResponse>, Status> {
+        let (_, request) = accept(request)?;
+        let star = request.star.map(parse::star).transpose()?;
+        let rank = star.map(|star| star.to_string()).unwrap_or_default();
+        let name = request.name_contains.trim();
+        let query = ["ListDirectory", &request.round, &rank, &request.district, name];
+        let page = pages::page(request.page_size, &request.page_token, &query)?;
+        let after = page.after.as_deref().map(|raw| {
+            let (star, uscc) = raw.split_once(':')?;
+            Some((parse::star(star.parse().ok()?).ok()?, uscc.parse::<Uscc>().ok()?))
+        });
+        let after = after.map(|key| key.ok_or_else(parse::stale_page)).transpose()?;
+        let id = parse::round("round", &request.round)?;
+        let district = match request.district.as_str() {
+            "" => None,
+            raw => Some(District::parse(raw).map_err(|refusal| status::refused(&refusal))?),
+        };
+        let (mut tx, token) = self.reading().await?;
+        let published = round(&mut tx, &id).await.map_err(|error| status::store(&error))?;
+        if published.is_none_or(|round| round.publication.is_none()) {
+            return Err(status::refused(&Refusal::RoundUnknown(request.round)));
+        }
+        let name = (!name.is_empty()).then(|| name.to_owned());
+        let directory = Directory {
+            round: id,
+            star,
+            district,
+            name,
+        };
+        let counts = directory
+            .counts(&mut tx)
+            .await
+            .map_err(|error| status::store(&error))?;
+        let lines = directory.page(&mut tx, after, page.size + 1).await;
+        let mut lines = lines.map_err(|error| status::store(&error))?;
+        let more = lines.len() > page.size;
+        lines.truncate(page.size);
+        let next_page_token = match lines.last().filter(|_| more) {
+            Some(last) => pages::next_token(&query, &format!("{}:{}", last.star, last.uscc)),
+            None => String::new(),
+        };
+        let total: u32 = counts.iter().map(|(_, count)| count).sum();
+        Ok(Response::new(pb::ListDirectoryResponse {
+            entries: lines.into_iter().map(convert::directory_entry).collect(),
+            next_page_token,
+            total_size: i32::try_from(total).unwrap_or(i32::MAX),
+            counts: counts.into_iter().map(convert::star_count).collect(),
+            token,
+        }))
+    }
+
+    #[tracing::instrument(skip_all, fields(greenstar.enterprise))]
+    async fn get_assessment(
+        &self,
+        request: Request<pb::GetAssessmentRequest>,
+    ) -> Result<Response<pb::GetAssessmentResponse>, Status> {
+        let (call, request) = accept(request)?;
+        let uscc = names::enterprise_part("name", &request.name, "assessment")?;
+        Span::current().record(attributes::ENTERPRISE, uscc.as_str());
+        parse::allowed(visibility::assessment(&call.caller, &uscc))?;
+        let unknown = || status::refused(&Refusal::AssessmentUnknown(uscc));
+        let corrupt = |error| status::store(&StoreError::corrupt(error));
+        let (mut tx, token) = self.reading().await?;
+        let found = firm(&mut tx, &uscc)
+            .await
+            .map_err(|error| status::store(&error))?;
+        let firm = found.ok_or_else(unknown)?;
+        let stored = self.scheme_of(&mut tx, &firm).await?.ok_or_else(unknown)?;
+        let now = self.clock.now();
+        let view = firm.view(Some(&stored.scheme), now).map_err(corrupt)?;
+        let assessed = firm
+            .assessment(&stored.scheme, now)
+            .map_err(corrupt)?
+            .ok_or_else(unknown)?;
+        let rated = firm.rated.as_ref().ok_or_else(unknown)?;
+        let assessment = convert::assessment(view, assessed, rated, &firm.events, &stored.scheme);
+        Ok(Response::new(pb::GetAssessmentResponse {
+            assessment: Some(assessment),
+            token,
+        }))
+    }
+
+    #[tracing::instrument(skip_all, fields(greenstar.enterprise))]
+    async fn record_event(
+        &self,
+        request: Request<pb::RecordEventRequest>,
+    ) -> Result<Response<pb::RecordEventResponse>, Status> {
+        let (call, mut request) = accept(request)?;
+        let id = std::mem::take(&mut request.request_id);
+        let repeat = repeat("RecordEvent", id, &request);
+        let uscc = names::enterprise("parent", &request.parent)?;
+        let evidence = request.evidence.unwrap_or_default();
+        let command = Command::RecordEvent(NewEvent {
+            uscc,
+            id: self.fresh_id()?,
+            kind: parse::code("kind", &request.kind)?,
+            document: parse::document(request.document)?,
+            evidence: parse::evidence("evidence.kind", evidence)?,
+            site: (!request.site.is_empty()).then_some(request.site),
+            rectification_required: request.rectification_required,
+        });
+        let (event, rating, token) = self.scored(&call, &uscc, command, repeat).await?;
+        Ok(Response::new(pb::RecordEventResponse {
+            event: Some(event),
+            rating: Some(rating),
+            token,
+        }))
+    }
+
+    #[tracing::instrument(skip_all, fields(greenstar.enterprise))]
+    async fn confirm_rectification(
+        &self,
+        request: Request<pb::ConfirmRectificationRequest>,
+    ) -> Result<Response<pb::ConfirmRectificationResponse>, Status> {
+        let (call, mut request) = accept(request)?;
+        let id = std::mem::take(&mut request.request_id);
+        let repeat = repeat("ConfirmRectification", id, &request);
+        let (uscc, event) = event_name(&request.name)?;
+        let command = Command::ConfirmRectification { uscc, event };
+        let (event, rating, token) = self.scored(&call, &uscc, command, repeat).await?;
+        let (event, rating) = (Some(event), Some(rating));
+        Ok(Response::new(pb::ConfirmRectificationResponse {
+            event,
+            rating,
+            token,
+        }))
+    }
+
+    #[tracing::instrument(skip_all, fields(greenstar.enterprise))]
+    async fn repair_event(
+        &self,
+        request: Request<pb::RepairEventRequest>,
+    ) -> Result<Response<pb::RepairEventResponse>, Status> {
+        let (call, mut request) = accept(request)?;
+        let id = std::mem::take(&mut request.request_id);
+        let repeat = repeat("RepairEvent", id, &request);
+        let (uscc, event) = event_name(&request.name)?;
+        let command = Command::RepairEvent {
+            uscc,
+            event,
+            reason: request.reason,
+        };
+        let (event, rating, token) = self.scored(&call, &uscc, command, repeat).await?;
+        Ok(Response::new(pb::RepairEventResponse {
+            event: Some(event),
+            rating: Some(rating),
+            token,
+        }))
+    }
+
+    #[tracing::instrument(skip_all, fields(greenstar.enterprise))]
+    async fn list_events(
+        &self,
+        request: Request<pb::ListEventsRequest>,
+    ) -> Result<Response<pb::ListEventsResponse>, Status> {
+        let (call, request) = accept(request)?;
+        let uscc = names::enterprise("parent", &request.parent)?;
+        Span::current().record(attributes::ENTERPRISE, uscc.as_str());
+        parse::allowed(visibility::rating(&call.caller, &uscc))?;
+        // What is seen depends on who looks.
+        let looks = call
+            .caller
+            .department()
+            .map_or_else(|| call.caller.principal(), ToString::to_string);
+        let query = ["ListEvents", &request.parent, &looks];
+        let page = pages::page(request.page_size, &request.page_token, &query)?;
+        let after = page.after.as_deref().map(|raw| {
+            let (date, id) = raw.split_once(':')?;
+            Some((date.parse::<Date>().ok()?, Code::parse(id).ok()?))
+        });
+        let after = after.map(|key| key.ok_or_else(parse::stale_page)).transpose()?;
+        let (mut tx, token) = self.reading().await?;
+        let found = firm(&mut tx, &uscc)
+            .await
+            .map_err(|error| status::store(&error))?;
+        let mut firm = found.ok_or_else(|| status::refused(&Refusal::EnterpriseUnknown(uscc)))?;
+        let now = self.clock.now();
+        let schemes = self
+            .schemes
+            .all(&mut tx)
+            .await
+            .map_err(|error| status::store(&error))?;
+        let key = |event: &Event| (event.document.date, event.id.clone());
+        let mut events = std::mem::take(&mut firm.events);
+        events.sort_by_key(|event| std::cmp::Reverse(key(event)));
+        let mut shown = Vec::new();
+        let mut next_page_token = String::new();
+        let mut last = None;
+        for event in events {
+            if after.as_ref().is_some_and(|after| key(&event) >= *after) {
+                continue;
+            }
+            // The rating's scheme, or of a firm without a rating the newest that knows the kind.
+            let rated = firm.rated.as_ref().map(|rated| &rated.scheme);
+            let at = key(&event);
+            let known = schemes
+                .iter()
+                .rev()
+                .filter(|stored| rated.is_none_or(|key| stored.scheme.key == *key))
+                .filter(|stored| visibility::event(&call.caller, &uscc, &event, &stored.scheme, now))
+                .find_map(|stored| convert::event(&uscc, event.clone(), &stored.scheme));
+            let Some(event) = known else { continue };
+            if shown.len() == page.size {
+                if let Some((date, id)) = last {
+                    next_page_token = pages::next_token(&query, &format!("{date}:{id}"));
+                }
+                break;
+            }
+            shown.push(event);
+            last = Some(at);
+        }
+        Ok(Response::new(pb::ListEventsResponse {
+            events: shown,
+            next_page_token,
+            token,
+        }))
+    }
+
+    type WatchRatingsStream = watch::Responses;
+
+    async fn watch_ratings(
+        &self,
+        request: Request<Streaming<pb::WatchRatingsRequest>>,
+    ) -> Result<Response<Self::WatchRatingsStream>, Status> {
+        Ok(Response::new(watch::open(&self.feed, request.into_inner())))
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn sync_ratings(
+        &self,
+        request: Request<pb::SyncRatingsRequest>,
+    ) -> Result<Response<pb::SyncRatingsResponse>, Status> {
+        let (_, request) = accept(request)?;
+        let at_least = request.position.as_ref().map(watch::position).transpose();
+        let at_least = at_least.map_err(|error| status::feed(&error))?;
+        let head = self
+            .feed
+            .sync(at_least.as_ref())
+            .await
+            .map_err(|error| status::feed(&error))?;
+        Ok(Response::new(pb::SyncRatingsResponse {
+            head: Some(convert::position(&head)),
+        }))
+    }
+}
+
+/// `enterprises/{uscc}/events/{event}`. An id of another shape is as unknown as any.
+fn event_name(raw: &str) -> Result<(Uscc, Code), Status> {
+    let (uscc, id) = names::of_enterprise("name", raw, "events")?;
+    let id = Code::parse(id).map_err(|_| status::refused(&Refusal::EventUnknown))?;
+    Ok((uscc, id))
+}
+
+impl Desk {
+    /// A command that scores again; answers the event and the rating from then on.
+    async fn scored(
+        &self,
+        call: &Call,
+        uscc: &Uscc,
+        command: Command,
+        repeat: Option<RequestId>,
+    ) -> Result<(pb::Event, pb::Rating, String), Status> {
+        Span::current().record(attributes::ENTERPRISE, uscc.as_str());
+        let (answer, token) = self.submit(call, command, repeat).await?;
+        let Answer::Event(changed) = answer else {
+            return Err(unexpected());
+        };
+        let (event, view) = *changed;
+        let (mut tx, _) = self.reading().await?;
+        let schemes = self
+            .schemes
+            .all(&mut tx)
+            .await
+            .map_err(|error| status::store(&error))?;
+        let rated = view.rating.as_ref().map(|rating| &rating.scheme);
+        let shown = schemes
+            .iter()
+            .rev()
+            .filter(|stored| rated.is_none_or(|key| stored.scheme.key == *key))
+            .find_map(|stored| convert::event(uscc, event.clone(), &stored.scheme));
+        let shown = shown.ok_or_else(|| {
+            status::store(&StoreError::corrupt(format!(
+                "no scheme knows event {}",
+                event.kind
+            )))
+        })?;
+        let explained = visibility::assessment(&call.caller, uscc).is_ok();
+        Ok((shown, convert::rating(view, explained), token))
+    }
+}

@@ -1,0 +1,154 @@
+//! Why a call has no answer, as the contract says it. No `_` arm: a new variant must choose its code here.
+
+use greenstar_feed::FeedError;
+use greenstar_kernel::{Code as Name, LocalizedText, Said};
+use greenstar_proto::common::v1::ErrorReason;
+use greenstar_rpc::{fault, status};
+use greenstar_store::{StoreError, SubmitError};
+use tonic::{Code, Status};
+
+use crate::domain::error::Refusal;
+use crate::domain::score::GrantError;
+
+pub(super) fn refused(refusal: &Refusal) -> Status {
+    use Code::{Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied};
+    use ErrorReason as R;
+    let (code, reason, metadata) = match refusal {
+        Refusal::Field { field, .. } => {
+            return greenstar_rpc::field(field, R::FieldInvalid, &refusal.said(), &[]);
+        }
+        Refusal::EnterpriseUnknown(_) => (NotFound, R::EnterpriseUnknown, vec![]),
+        Refusal::EnterpriseExists(_) => (AlreadyExists, R::EnterpriseExists, vec![]),
+        Refusal::EtagMismatch { current } => (Aborted, R::EtagMismatch, vec![("etag", current.clone())]),
+        Refusal::SchemeUnknown(name) => (NotFound, R::SchemeUnknown, vec![("scheme", name.clone())]),
+        Refusal::Scheme(error) => (
+            InvalidArgument,
+            R::SchemeInvalid,
+            vec![("place", error.place.clone())],
+        ),
+        Refusal::SchemeExists(_) => (AlreadyExists, R::SchemeExists, vec![]),
+        Refusal::RoundUnknown(name) => (NotFound, R::RoundUnknown, vec![("round", name.clone())]),
+        Refusal::RoundExists(_) => (AlreadyExists, R::RoundExists, vec![]),
+        Refusal::RoundState { state, needed } => {
+            let metadata = vec![
+                ("state", state.as_str().to_owned()),
+                ("needed", (*needed).to_owned()),
+            ];
+            (FailedPrecondition, R::RoundState, metadata)
+        }
+        Refusal::NotEnrolled(_) => (NotFound, R::NotEnrolled, vec![]),
+        Refusal::NotClaimed(item)
+        | Refusal::ItemTwice(item)
+        | Refusal::Grant(GrantError::ItemUnknown(item)) => {
+            (InvalidArgument, R::ItemUnknown, vec![("item", item.to_string())])
+        }
+        Refusal::Grant(GrantError::Points { max, .. }) => {
+            let metadata = vec![
+                ("field", "points".to_owned()),
+                ("minimum", "0".to_owned()),
+                ("maximum", max.to_string()),
+            ];
+            (InvalidArgument, R::PointsInvalid, metadata)
+        }
+        Refusal::Grant(GrantError::Tier { item, allowed }) => {
+            let metadata = vec![("item", item.to_string()), ("allowed", list(allowed))];
+            (InvalidArgument, R::TierUnknown, metadata)
+        }
+        Refusal::EvidenceNotAccepted { evidence, allowed } => {
+            let metadata = vec![("evidence", evidence.to_string()), ("allowed", list(allowed))];
+            (InvalidArgument, R::EvidenceNotAccepted, metadata)
+        }
+        Refusal::KindUnknown(kind) => (
+            InvalidArgument,
+            R::EventKindUnknown,
+            vec![("kind", kind.to_string())],
+        ),
+        Refusal::EventUnknown => (NotFound, R::EventUnknown, vec![]),
+        Refusal::EventExists { event } => (AlreadyExists, R::EventExists, vec![("event", event.to_string())]),
+        Refusal::NotRepairable(kind) => (
+            FailedPrecondition,
+            R::NotRepairable,
+            vec![("kind", kind.to_string())],
+        ),
+        Refusal::EventEnded => (FailedPrecondition, R::EventEnded, vec![]),
+        Refusal::SiteUnknown(site) => (InvalidArgument, R::SiteUnknown, vec![("site", site.clone())]),
+        Refusal::AssessmentUnknown(_) => (NotFound, R::AssessmentUnknown, vec![]),
+        Refusal::SameOfficer(officer) => (
+            PermissionDenied,
+            R::SameOfficer,
+            vec![("officer", officer.to_string())],
+        ),
+        Refusal::NotYours => (PermissionDenied, R::NotYourEnterprise, vec![]),
+        Refusal::DateInFuture { field } => {
+            return greenstar_rpc::field(field, R::DateInvalid, &refusal.said(), &[]);
+        }
+        Refusal::Filter { position, problem } => {
+            let metadata = vec![
+                ("filter", (*problem).to_owned()),
+                ("position", position.to_string()),
+            ];
+            (InvalidArgument, R::FilterInvalid, metadata)
+        }
+    };
+    status(code, reason, &refusal.said(), &metadata)
+}
+
+/// `request_id`: of the request, for its caller.
+pub(super) fn submitted(error: SubmitError<Refusal>, request_id: &str) -> Status {
+    match error {
+        SubmitError::Refused(refusal) => refused(&refusal),
+        SubmitError::RequestIdReused => {
+            let said = LocalizedText::new(
+                "同一 request_id 已用于内容不同的请求，先前那次仍然有效：新业务请换用新的 request_id",
+                "this request_id came before with another body, which stands: use a new id for a new act",
+            );
+            let metadata = [("request_id", request_id.to_owned())];
+            status(
+                Code::AlreadyExists,
+                ErrorReason::RequestIdReused,
+                &said,
+                &metadata,
+            )
+        }
+        SubmitError::Closed => {
+            let said = LocalizedText::new(
+                "服务正在停止，没有作出任何更改：请稍后重试",
+                "the service is stopping and nothing was changed: try again",
+            );
+            status(Code::Unavailable, ErrorReason::NotReady, &said, &[])
+        }
+        SubmitError::Store(error) => store(&error),
+    }
+}
+
+pub(super) fn store(error: &StoreError) -> Status {
+    let (code, reason) = match error {
+        StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) => {
+            (Code::Unavailable, ErrorReason::StoreUnavailable)
+        }
+        StoreError::Full(_) => (Code::ResourceExhausted, ErrorReason::StoreFull),
+        StoreError::Corrupt(_) => (Code::DataLoss, ErrorReason::StoreCorrupt),
+        StoreError::Constraint { .. } | StoreError::Backend(_) => (Code::Internal, ErrorReason::Internal),
+    };
+    fault(code, reason, &error.said(), error)
+}
+
+pub(super) fn feed(error: &FeedError) -> Status {
+    let log = || vec![("log", "rating".to_owned())];
+    let (code, reason, metadata) = match error {
+        FeedError::CursorTooOld => (Code::OutOfRange, ErrorReason::CursorTooOld, vec![]),
+        FeedError::Foreign => (Code::FailedPrecondition, ErrorReason::TokenForeign, log()),
+        FeedError::Ahead => (Code::InvalidArgument, ErrorReason::TokenAhead, log()),
+        FeedError::CutOff { cursor } => {
+            let metadata = vec![("cursor", cursor.revision.to_string())];
+            (Code::ResourceExhausted, ErrorReason::WatchCutOff, metadata)
+        }
+        FeedError::Malformed(_) => (Code::InvalidArgument, ErrorReason::WatchMalformed, vec![]),
+        FeedError::Store(error) => return store(error),
+    };
+    status(code, reason, &error.said(), &metadata)
+}
+
+fn list(codes: &[Name]) -> String {
+    codes.iter().map(Name::as_str).collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,574 @@
+//! The vectors of the scheme, our own at item level, and the comparison with the reference scorer.
+
+use std::sync::LazyLock;
+
+use greenstar_kernel::{Points, Standing, Star, Timestamp};
+use greenstar_rating::domain::event::Event;
+use greenstar_rating::domain::scheme::Scheme;
+use greenstar_rating::domain::score::{Assessment, Award, Gate, Grant, GrantError, assess};
+use greenstar_rating::domain::transition::{Cause, next_transition};
+use proptest::prelude::*;
+use serde_yaml_ng::Value;
+
+use crate::facts::{FILE, code, date, event, five_star, never, noon, points, scheme, ticked};
+use crate::reference::Reference;
+
+static REFERENCE: LazyLock<Reference> = LazyLock::new(|| Reference::new(FILE));
+
+fn star(rank: i64) -> Standing {
+    Standing::Rated(Star::try_from(rank).unwrap())
+}
+
+fn at(awards: &[Award], events: &[Event], on: &str) -> Assessment {
+    assess(scheme(), awards, events, never(), noon(on)).unwrap()
+}
+
+/// Bonus awards that sum to a raw figure, item by item.
+fn filled(category: &str, mut raw: i64) -> Vec<Award> {
+    let scheme = scheme();
+    let mut awards = Vec::new();
+    for item in &scheme.items {
+        if scheme.categories[item.category].code.as_str() != category {
+            continue;
+        }
+        let grant = (0..=item.max.milli() / 500).rev().find_map(|steps| {
+            let worth = Points::from_milli(steps * 500);
+            let conditions = match &item.scoring {
+                greenstar_rating::domain::scheme::Scoring::Tiers(tiers) => {
+                    Some(tiers.iter().find(|tier| tier.points == worth)?.when.clone())
+                }
+                _ => None,
+            };
+            (worth.milli() <= raw * 1000).then(|| match conditions {
+                Some(when) => (worth, Grant::Conditions(vec![when])),
+                None => (worth, Grant::Points(worth)),
+            })
+        });
+        if let Some((worth, grant)) = grant {
+            raw -= worth.milli() / 1000;
+            awards.push(crate::facts::award(item.code.as_str(), grant));
+        }
+    }
+    awards
+}
+
+/// Events that take so many points from A.
+fn deducting(points: i64) -> Vec<Event> {
+    let heavy = [
+        ("suspension_or_licence_revoked", 12),
+        ("eia_condition_not_met", 5),
+        ("acceptance_incomplete", 5),
+        ("permit_terms_breached", 6),
+        ("permit_change_not_filed", 4),
+        ("exceedance_over_twofold", 8),
+        ("facility_not_running", 4),
+        ("manifest_missing", 4),
+        ("media_exposure_verified", 3),
+        ("disclosure_missing", 3),
+        ("cems_valid_rate_under_90", 2),
+        ("eia_filing_missing", 2),
+        ("label_or_storage_defect", 1),
+        ("complaint_verified_minor", 1),
+        ("disclosure_late", 1),
+    ];
+    let (mut left, mut events) = (points, Vec::new());
+    for (number, (kind, worth)) in heavy.into_iter().enumerate() {
+        if worth <= left {
+            left -= worth;
+            events.push(event(kind, &number.to_string(), "2026-06-01"));
+        }
+    }
+    assert_eq!(left, 0, "{points}");
+    events
+}
+
+#[test]
+fn the_vectors_of_the_scheme_hold() {
+    let file: Value = serde_yaml_ng::from_str(FILE).unwrap();
+    let vectors = file["test_vectors"].as_sequence().unwrap();
+    assert_eq!(vectors.len(), 9);
+    for vector in vectors {
+        let name = vector["name"].as_str().unwrap();
+        let taken = vector["A_deducted"].as_i64().unwrap();
+        // 76 is the sum of all item caps: more events than fit, so the caps are what is tested.
+        let mut events = if taken == 76 {
+            all_events()
+        } else {
+            deducting(taken)
+        };
+        let mut awards = Vec::new();
+        for category in ["B", "C", "D", "E"] {
+            let raw = vector[category].as_i64().unwrap();
+            let most: i64 = scheme()
+                .items
+                .iter()
+                .filter(|item| scheme().categories[item.category].code.as_str() == category)
+                .map(|item| item.max.milli() / 1000)
+                .sum();
+            awards.extend(filled(category, raw.min(most)));
+        }
+        for veto in vector["vetoes"].as_sequence().into_iter().flatten() {
+            events.push(event(veto.as_str().unwrap(), "veto", "2026-06-01"));
+        }
+        let result = at(&awards, &events, "2026-07-01");
+        assert_eq!(
+            result.total,
+            Points::whole(vector["total"].as_i64().unwrap()),
+            "{name}"
+        );
+        let expected = match &vector["star"] {
+            Value::Number(rank) => star(rank.as_i64().unwrap()),
+            Value::String(state) if state == "NOT_LISTED" => Standing::NotListed,
+            Value::String(state) if state == "VETOED" => Standing::Vetoed,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(result.standing, expected, "{name}");
+    }
+}
+
+/// Every kind of event eight times, each with a document of its own.
+fn all_events() -> Vec<Event> {
+    let mut events = Vec::new();
+    for item in &scheme().items {
+        if let greenstar_rating::domain::scheme::Scoring::Deduction { rules, .. } = &item.scoring {
+            for rule in rules.iter().flat_map(|rule| std::iter::repeat_n(rule, 8)) {
+                events.push(event(
+                    rule.event.as_str(),
+                    &events.len().to_string(),
+                    "2026-06-20",
+                ));
+            }
+        }
+    }
+    events
+}
+
+#[test]
+fn all_caps_together_take_seventy_six_and_the_category_stops_at_its_floor() {
+    let result = at(&[], &all_events(), "2026-07-01");
+    let taken: Points = result.lines.iter().map(|line| line.points).sum();
+    assert_eq!(taken, Points::whole(-76));
+    assert_eq!(result.categories[0].points, Points::ZERO);
+}
+
+#[test]
+fn a_window_ends_at_midnight_after_its_last_day() {
+    let events = [event("exceedance_hourly_average", "1", "2026-01-31")];
+    let scheme = scheme();
+    let end = date("2026-08-01").start();
+    let before = assess(
+        scheme,
+        &[],
+        &events,
+        never(),
+        Timestamp::from_micros(end.micros() - 1),
+    )
+    .unwrap();
+    assert_eq!(before.total, Points::whole(59));
+    assert_eq!(before.lines[2].deductions[0].until, end);
+    assert_eq!(
+        assess(scheme, &[], &events, never(), end).unwrap().total,
+        Points::whole(60)
+    );
+}
+
+#[test]
+fn a_repair_ends_the_deduction_at_once() {
+    let mut fine = event("fine_ordinary", "1", "2026-06-01");
+    assert_eq!(
+        at(&five_star(), std::slice::from_ref(&fine), "2026-07-01").standing,
+        star(4)
+    );
+    fine.repaired_at = Some(noon("2026-07-01"));
+    let repaired = at(&five_star(), &[fine], "2026-07-01");
+    assert_eq!(
+        (repaired.standing, repaired.total, repaired.penalties),
+        (star(5), Points::whole(93), 0)
+    );
+}
+
+#[test]
+fn of_the_ticked_tiers_the_highest_counts_and_half_points_stay_half() {
+    let both = ticked(
+        "B01",
+        &["annual_mean_le_70pct_of_limit", "annual_mean_le_50pct_of_limit"],
+    );
+    assert_eq!(at(&[both], &[], "2026-07-01").total, Points::whole(64));
+    let none = ticked("B01", &[]);
+    assert_eq!(
+        at(
+            &[none, points("B02", "1.5"), points("C05", "0.5")],
+            &[],
+            "2026-07-01"
+        )
+        .total,
+        Points::whole(62)
+    );
+    assert_eq!(
+        at(&[points("B02", "2.5")], &[], "2026-07-01").total,
+        Points::from_milli(62_500)
+    );
+}
+
+#[test]
+fn an_award_that_does_not_fit_its_item_is_refused() {
+    let scheme = scheme();
+    let worth = |item: &str, grant: Grant| grant.worth(scheme, &code(item));
+    let half = |raw: &str| Grant::Points(raw.parse().unwrap());
+    assert!(matches!(
+        worth("B02", half("3.5")),
+        Err(GrantError::Points { .. })
+    ));
+    assert!(matches!(
+        worth("B02", half("0.25")),
+        Err(GrantError::Points { .. })
+    ));
+    assert!(matches!(worth("B02", half("-1")), Err(GrantError::Points { .. })));
+    assert!(matches!(worth("B01", half("2")), Err(GrantError::Tier { .. })));
+    assert!(matches!(
+        worth("B01", Grant::Conditions(vec![code("grade_B")])),
+        Err(GrantError::Tier { .. })
+    ));
+    assert!(matches!(
+        worth("B02", Grant::Conditions(vec![])),
+        Err(GrantError::Tier { .. })
+    ));
+    assert!(matches!(worth("A01", half("1")), Err(GrantError::ItemUnknown(_))));
+    assert!(matches!(worth("Z01", half("1")), Err(GrantError::ItemUnknown(_))));
+}
+
+#[test]
+fn a_cap_allows_three_stars_and_a_drop_counts_before_it() {
+    let capped = at(&five_star(), &[event("V14", "1", "2026-06-01")], "2026-07-01");
+    assert_eq!(capped.standing, star(3));
+    assert!(matches!(capped.blocked.as_slice(), [Gate::Veto { veto, .. }] if veto.as_str() == "V14"));
+    let both = [event("V14", "1", "2026-06-01"), event("V13", "2", "2026-06-01")];
+    // 5 - 1 = 4, then at most 3.
+    assert_eq!(at(&five_star(), &both, "2026-07-01").standing, star(3));
+}
+
+#[test]
+fn a_drop_from_three_stars_leaves_the_directory_and_says_so() {
+    let dropped = at(&[], &[event("V13", "1", "2026-06-01")], "2026-07-01");
+    assert_eq!((dropped.standing, dropped.dropped), (Standing::NotListed, true));
+    let below = at(
+        &[],
+        &[event("permit_terms_breached", "1", "2026-06-01")],
+        "2026-07-01",
+    );
+    assert_eq!((below.standing, below.dropped), (Standing::NotListed, false));
+}
+
+#[test]
+fn drops_add_up() {
+    let two = [event("V13", "1", "2026-06-01"), event("V13", "2", "2026-06-02")];
+    assert_eq!(at(&five_star(), &two, "2026-07-01").standing, star(3));
+    let three = [two[0].clone(), two[1].clone(), event("V13", "3", "2026-06-03")];
+    assert_eq!(
+        at(&five_star(), &three, "2026-07-01").standing,
+        Standing::NotListed
+    );
+}
+
+#[test]
+fn a_penalty_blocks_five_stars_for_24_months_but_a_warning_does_not() {
+    let fine = [event("fine_ordinary", "1", "2026-06-01")];
+    // The points are back after 12 months, the gate holds for 24.
+    let later = at(&five_star(), &fine, "2027-06-02");
+    assert_eq!((later.total, later.standing), (Points::whole(93), star(4)));
+    assert!(matches!(
+        later.blocked.as_slice(),
+        [Gate::Penalties {
+            allowed: 0,
+            have: 1,
+            ..
+        }]
+    ));
+    assert_eq!(at(&five_star(), &fine, "2028-06-02").standing, star(5));
+    assert_eq!(
+        at(&five_star(), &[event("warning", "1", "2026-06-01")], "2026-07-01").standing,
+        star(5)
+    );
+}
+
+#[test]
+fn an_open_rectification_blocks_four_stars_until_it_is_confirmed() {
+    let mut order = event("correction_order", "1", "2026-06-01");
+    let open = at(&five_star(), std::slice::from_ref(&order), "2026-07-01");
+    assert_eq!((open.standing, open.open_rectification), (star(3), true));
+    order.rectified_at = Some(noon("2026-06-20"));
+    assert_eq!(at(&five_star(), &[order], "2026-07-01").standing, star(5));
+}
+
+#[test]
+fn one_document_counts_once_where_it_deducts_most() {
+    let fine = event("fine_ordinary", "7", "2026-06-01");
+    let exceedance = event("exceedance_over_twofold", "7", "2026-06-01");
+    let both = at(&[], &[fine.clone(), exceedance.clone()], "2026-07-01");
+    assert_eq!(both.total, Points::whole(52));
+    assert_eq!(both.lines[2].deductions.len() + both.lines[7].deductions.len(), 1);
+    // It is still a penalty.
+    assert_eq!(both.penalties, 1);
+    // At another site it is another matter.
+    let elsewhere = Event {
+        site: Some("002".into()),
+        ..fine
+    };
+    assert_eq!(
+        at(&[], &[elsewhere, exceedance], "2026-07-01").total,
+        Points::whole(47)
+    );
+}
+
+#[test]
+fn a_veto_ends_when_its_months_have_passed_and_the_rectification_is_confirmed() {
+    let mut veto = event("V08", "1", "2026-06-01");
+    assert_eq!(
+        at(&five_star(), std::slice::from_ref(&veto), "2029-01-01").standing,
+        Standing::Vetoed
+    );
+    veto.rectified_at = Some(noon("2026-08-01"));
+    assert_eq!(
+        at(&five_star(), std::slice::from_ref(&veto), "2027-06-01").standing,
+        Standing::Vetoed
+    );
+    assert_eq!(
+        at(&five_star(), std::slice::from_ref(&veto), "2027-06-02").standing,
+        star(5)
+    );
+    veto.rectified_at = None;
+    veto.repaired_at = Some(noon("2026-09-01"));
+    assert_eq!(at(&five_star(), &[veto], "2026-09-01").standing, star(5));
+    let crime = Event {
+        repaired_at: Some(noon("2026-09-01")),
+        ..event("V01", "1", "2026-06-01")
+    };
+    assert_eq!(
+        at(&five_star(), &[crime], "2026-09-02").standing,
+        Standing::Vetoed
+    );
+}
+
+#[test]
+fn validity_ends_in_expired_but_a_veto_outlives_it() {
+    let scheme = scheme();
+    let end = date("2026-07-01").start();
+    let score = |events: &[Event]| assess(scheme, &five_star(), events, end, end).unwrap().standing;
+    assert_eq!(score(&[]), Standing::Expired);
+    assert_eq!(score(&[event("V08", "1", "2026-06-01")]), Standing::Vetoed);
+}
+
+#[test]
+fn the_gate_that_blocked_the_next_star_is_named() {
+    // A = 56 of 57 although the total is 96.
+    let mut awards = five_star();
+    awards.extend([
+        points("B06", "1"),
+        points("C05", "2"),
+        points("C06", "1"),
+        points("E03", "1"),
+    ]);
+    let blocked = at(
+        &awards,
+        &[event("permit_change_not_filed", "1", "2026-06-01")],
+        "2026-07-01",
+    );
+    assert_eq!(blocked.standing, star(4));
+    let [
+        Gate::Category {
+            category,
+            needed,
+            have,
+            ..
+        },
+    ] = blocked.blocked.as_slice()
+    else {
+        panic!("{:?}", blocked.blocked)
+    };
+    assert_eq!(
+        (category.as_str(), *needed, *have),
+        ("A", Points::whole(57), Points::whole(56))
+    );
+}
+
+#[test]
+fn a_scheme_that_does_not_know_an_event_gives_no_score() {
+    let mut foreign = event("warning", "1", "2026-06-01");
+    foreign.kind = code("unheard_of");
+    assert!(assess(scheme(), &[], &[foreign], never(), noon("2026-07-01")).is_err());
+}
+
+#[test]
+fn the_next_transition_names_what_ends() {
+    let scheme = scheme();
+    let events = [event("fine_ordinary", "1", "2026-06-01")];
+    let next = |now: &str| {
+        next_transition(
+            scheme,
+            &five_star(),
+            &events,
+            date("2029-01-01").start(),
+            noon(now),
+        )
+    };
+    let window = next("2026-07-01").unwrap().unwrap();
+    assert_eq!(
+        (window.at, window.standing),
+        (date("2027-06-02").start(), star(4))
+    );
+    assert!(matches!(window.cause, Cause::Window { .. }));
+    let gate = next("2027-06-02").unwrap().unwrap();
+    assert_eq!((gate.at, gate.standing), (date("2028-06-02").start(), star(5)));
+    assert!(matches!(gate.cause, Cause::Penalty { .. }));
+    let last = next("2028-06-02").unwrap().unwrap();
+    assert_eq!((last.standing, last.cause), (Standing::Expired, Cause::Validity));
+    assert_eq!(next("2029-01-01").unwrap(), None);
+}
+
+const KINDS: [&str; 24] = [
+    "eia_filing_missing",
+    "acceptance_incomplete",
+    "execution_report_late",
+    "permit_terms_breached",
+    "exceedance_hourly_average",
+    "exceedance_daily_average",
+    "exceedance_over_twofold",
+    "quota_usage_over_95pct_unreported",
+    "facility_maintenance_lapse",
+    "facility_not_running",
+    "cems_valid_rate_under_90",
+    "label_or_storage_defect",
+    "manifest_missing",
+    "correction_order",
+    "warning",
+    "fine_ordinary",
+    "seizure_or_production_limit",
+    "complaint_verified_repeat",
+    "media_exposure_verified",
+    "V01",
+    "V08",
+    "V11",
+    "V13",
+    "V14",
+];
+
+prop_compose! {
+    fn some_event()(
+        kind in 0..KINDS.len(),
+        number in 0..6u8,
+        days in 0..900i32,
+        site in proptest::option::weighted(0.3, Just("001".to_owned())),
+        rectified in proptest::option::weighted(0.6, 0..400i32),
+        repaired in proptest::option::weighted(0.2, 0..400i32),
+        required in proptest::bool::weighted(0.3),
+    ) -> Event {
+        // Six numbers and three dates, so that documents meet.
+        let on = date("2024-01-31").plus_days(days / 300 * 300).to_string();
+        let mut made = event(KINDS[kind], &number.to_string(), &on);
+        let moment = |after: i32| made.document.date.plus_days(after).start();
+        made.rectified_at = rectified.map(moment);
+        made.repaired_at = repaired.map(moment);
+        made.rectification_required |= required;
+        made.site = site;
+        made
+    }
+}
+
+fn some_awards() -> impl Strategy<Value = Vec<Award>> {
+    proptest::collection::vec(0..=8i64, 20).prop_map(|steps| {
+        let scheme = scheme();
+        let mut awards = Vec::new();
+        let bonus = scheme.items.iter().filter(|item| item.code.as_str() > "B");
+        for (item, steps) in bonus.zip(steps) {
+            let grant = match &item.scoring {
+                greenstar_rating::domain::scheme::Scoring::Tiers(tiers) => Grant::Conditions(
+                    tiers
+                        .iter()
+                        .take(usize::try_from(steps).unwrap() / 3)
+                        .map(|tier| tier.when.clone())
+                        .collect(),
+                ),
+                _ => Grant::Points(Points::from_milli(steps * 500).min(item.max)),
+            };
+            awards.push(crate::facts::award(item.code.as_str(), grant));
+        }
+        awards
+    })
+}
+
+/// A document with one kind stands once: the domain refuses it a second time.
+fn distinct(mut events: Vec<Event>) -> Vec<Event> {
+    let mut kept: Vec<Event> = Vec::new();
+    events.retain(|event| {
+        let fresh = !kept
+            .iter()
+            .any(|known| known.kind == event.kind && known.same_document(event));
+        kept.extend(fresh.then(|| event.clone()));
+        fresh
+    });
+    events
+}
+
+fn compare(scheme: &Scheme, awards: &[Award], events: &[Event], valid: Timestamp, at: Timestamp) {
+    let ours = assess(scheme, awards, events, valid, at).unwrap();
+    let theirs = REFERENCE.score(awards, events, valid, at);
+    let halves: Vec<i64> = ours
+        .categories
+        .iter()
+        .map(|category| category.points.milli() / 500)
+        .collect();
+    assert_eq!((ours.standing, halves), (theirs.standing, theirs.categories));
+    assert_eq!(
+        ours.total.milli() / 500,
+        ours.categories
+            .iter()
+            .map(|c| c.points.milli() / 500)
+            .sum::<i64>()
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(160))]
+
+    #[test]
+    fn the_scorer_agrees_with_the_reference(
+        events in proptest::collection::vec(some_event(), 0..9),
+        awards in some_awards(),
+        day in 0..1500i32,
+        valid in 900..1500i32,
+    ) {
+        let events = distinct(events);
+        let start = date("2026-12-01");
+        let valid = date("2024-06-01").plus_days(valid).start();
+        compare(scheme(), &awards, &events, valid, start.plus_days(day - 300).start());
+    }
+
+    /// Going from transition to transition gives, at every instant, what scoring at that instant gives.
+    #[test]
+    fn transitions_applied_by_time_equal_scoring_at_that_time(
+        events in proptest::collection::vec(some_event(), 0..7),
+        awards in some_awards(),
+        valid in 1..1200i32,
+        probes in proptest::collection::vec(0..2000i32, 12),
+    ) {
+        let scheme = scheme();
+        let events = distinct(events);
+        // Later than every confirmation and repair: from here on only time changes anything.
+        let start = date("2027-09-01");
+        let (now, valid) = (start.start(), start.plus_days(valid).start());
+        let first = assess(scheme, &awards, &events, valid, now).unwrap();
+        let mut states = vec![(now, first.standing, first.total)];
+        while let Some(next) =
+            next_transition(scheme, &awards, &events, valid, states.last().unwrap().0).unwrap()
+        {
+            prop_assert!(next.at > states.last().unwrap().0);
+            states.push((next.at, next.standing, next.total));
+        }
+        for day in probes {
+            let at = start.plus_days(day).start();
+            let scored = assess(scheme, &awards, &events, valid, at).unwrap();
+            let applied = states.iter().rev().find(|state| state.0 <= at).unwrap();
+            prop_assert_eq!((applied.1, applied.2), (scored.standing, scored.total));
+        }
+    }
+}

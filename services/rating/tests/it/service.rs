@@ -1,0 +1,128 @@
+//! The service over a real database, called by its contract.
+
+use std::sync::Arc;
+
+use greenstar_kernel::{Date, ManualClock, Timestamp};
+use greenstar_proto::rating::v1 as pb;
+use greenstar_proto::rating::v1::enterprise_service_client::EnterpriseServiceClient;
+use greenstar_proto::rating::v1::rating_service_client::RatingServiceClient;
+use greenstar_proto::rating::v1::round_service_client::RoundServiceClient;
+use greenstar_proto::rating::v1::scheme_service_client::SchemeServiceClient;
+use greenstar_rating::{MIGRATIONS, Rating};
+use greenstar_rpc::{Client, Credentials, Stack, with_credential};
+use greenstar_store::{Database, Location};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+const CREDENTIALS: &str = r#"{
+    "rating": "secret-rating-0001",
+    "rating/2": "secret-rating-0002",
+    "enforcement": "secret-enforcement-1",
+    "enforcement/2": "secret-enforcement-2",
+    "licensing": "secret-licensing-01",
+    "supervision-policy": "secret-policy-0001",
+    "enterprises/91110115MAX000015J": "secret-firm-000001",
+    "enterprises/91110115MAX000023D": "secret-firm-000002"
+}"#;
+
+/// A service in memory over one database, with a clock that stands until it is moved.
+pub(crate) struct Suite {
+    pub(crate) rating: Rating,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) location: Location,
+    channel: Channel,
+    stop: CancellationToken,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Suite {
+    pub(crate) async fn start(now: Timestamp) -> Suite {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::Sqlite(folder.path().join("rating.db"));
+        Suite::over(location, now, Some(folder)).await
+    }
+
+    pub(crate) async fn over(location: Location, now: Timestamp, folder: Option<tempfile::TempDir>) -> Suite {
+        let database = Database::migrate(&location, &MIGRATIONS).await.unwrap();
+        let clock = Arc::new(ManualClock::at(now));
+        let rating = Rating::start(database, clock.clone()).await.unwrap();
+        let credentials = Arc::new(Credentials::parse(CREDENTIALS).unwrap());
+        let stack = rating.add_to(Stack::builder(credentials)).build();
+        stack.health().serving(true).await;
+        let stop = CancellationToken::new();
+        let channel = stack.in_process(stop.clone());
+        Suite {
+            rating,
+            clock,
+            location,
+            channel,
+            stop,
+            _folder: folder,
+        }
+    }
+
+    /// With the sample round, on the day of its first start.
+    pub(crate) async fn sample(first_day: Date) -> Suite {
+        let suite = Suite::start(first_day.start().plus(std::time::Duration::from_secs(9 * 3600))).await;
+        assert!(suite.rating.load_sample(None).await.unwrap());
+        suite
+    }
+
+    pub(crate) fn ratings(&self, who: &str) -> RatingServiceClient<Client> {
+        RatingServiceClient::new(self.client(who))
+    }
+
+    pub(crate) fn enterprises(&self, who: &str) -> EnterpriseServiceClient<Client> {
+        EnterpriseServiceClient::new(self.client(who))
+    }
+
+    pub(crate) fn rounds(&self, who: &str) -> RoundServiceClient<Client> {
+        RoundServiceClient::new(self.client(who))
+    }
+
+    pub(crate) fn schemes(&self, who: &str) -> SchemeServiceClient<Client> {
+        SchemeServiceClient::new(self.client(who))
+    }
+
+    pub(crate) fn public(&self) -> RatingServiceClient<Channel> {
+        RatingServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn public_rounds(&self) -> RoundServiceClient<Channel> {
+        RoundServiceClient::new(self.channel.clone())
+    }
+
+    fn client(&self, who: &str) -> Client {
+        let all: std::collections::BTreeMap<String, String> = serde_json::from_str(CREDENTIALS).unwrap();
+        with_credential(self.channel.clone(), &all[who]).unwrap()
+    }
+
+    pub(crate) async fn rating_of(&self, who: &str, uscc: &str) -> pb::Rating {
+        let request = pb::GetRatingRequest {
+            name: format!("enterprises/{uscc}/rating"),
+            consistency: None,
+        };
+        self.ratings(who)
+            .get_rating(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .rating
+            .unwrap()
+    }
+
+    pub(crate) async fn stop(self) {
+        self.rating.end_watches().await;
+        self.stop.cancel();
+        self.rating.close().await;
+    }
+}
+
+/// Code and reason of a refusal.
+pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, String) {
+    let status = answer.unwrap_err();
+    let said = greenstar_rpc::said_of(&status);
+    assert!(!said.zh.is_empty() && !said.en.is_empty(), "{status:?}");
+    (status.code(), greenstar_rpc::reason_of(&status).unwrap())
+}
