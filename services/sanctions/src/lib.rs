@@ -9,7 +9,7 @@ mod transport;
 use std::io;
 use std::sync::Arc;
 
-use greenstar_feed::{Feed, FeedError};
+use greenstar_feed::Feed;
 use greenstar_kernel::{Clock, LocalizedText, Said};
 use greenstar_proto::sanctions::v1::catalogue_service_server::CatalogueServiceServer;
 use greenstar_proto::sanctions::v1::flag_service_server::FlagServiceServer;
@@ -45,8 +45,6 @@ pub enum StartError {
     Enact,
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error(transparent)]
-    Feed(#[from] FeedError),
 }
 
 impl Said for StartError {
@@ -58,7 +56,6 @@ impl Said for StartError {
             ),
             StartError::Enact => LocalizedText::new("目录未能生效，请查看日志", self.to_string()),
             StartError::Store(error) => error.said(),
-            StartError::Feed(error) => error.said(),
         }
     }
 }
@@ -157,7 +154,18 @@ pub async fn serve(
 ) -> io::Result<()> {
     let stack = sanctions.add_to(Stack::builder(credentials)).build();
     stack.health().serving(true).await;
-    let served = stack.serve(listener, stop).await;
+    let over = stop.child_token();
+    let serving = async {
+        let served = stack.serve(listener, stop).await;
+        over.cancel();
+        served
+    };
+    // A watch has no end of its own: the server would wait for it in vain.
+    let ending = async {
+        over.cancelled().await;
+        sanctions.feed.close().await;
+    };
+    let (served, ()) = tokio::join!(serving, ending);
     sanctions.close().await;
     served
 }

@@ -77,7 +77,7 @@ impl FlagService for FlagRpc {
         let name = named(&request.name)?;
         let step = Step::Lift {
             name,
-            reason: request.reason,
+            reason: parse::filled("reason", &request.reason)?,
         };
         let (flag, token) = self.take(&call, step, repeat, &request_id).await?;
         Ok(Response::new(pb::LiftFlagResponse {

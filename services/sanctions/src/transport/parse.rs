@@ -120,18 +120,19 @@ pub(super) fn proposal(id: Code, request: pb::RaiseFlagRequest) -> Result<Propos
     })
 }
 
-/// Blanks around issuer and number are dropped: they would make one document two.
-fn document(raw: common::Document) -> Result<Document, Status> {
-    let filled = |name: &str, value: &str| match value.trim() {
+/// A text without the blanks around it; one of blanks only says nothing.
+pub(super) fn filled(name: &str, value: &str) -> Result<String, Status> {
+    match value.trim() {
         "" => {
-            let said = LocalizedText::new(
-                "不得为空白，请按文书填写",
-                "must not be blank: copy it from the document",
-            );
+            let said = LocalizedText::new("不得为空白，请填写", "must not be blank: fill it in");
             Err(field(name, ErrorReason::FieldInvalid, &said, &[]))
         }
         value => Ok(value.to_owned()),
-    };
+    }
+}
+
+/// Blanks around issuer and number would make one document two.
+fn document(raw: common::Document) -> Result<Document, Status> {
     Ok(Document {
         issuer: filled("document.issuer", &raw.issuer)?,
         number: filled("document.number", &raw.number)?,

@@ -1,7 +1,7 @@
 //! Each bad input has its reason and changes nothing.
 
 use greenstar_proto::common::v1::Severity;
-use greenstar_proto::sanctions::v1::{ListFlagsRequest, RaiseFlagRequest};
+use greenstar_proto::sanctions::v1::{LiftFlagRequest, ListFlagsRequest, RaiseFlagRequest};
 use greenstar_rpc::said_of;
 use greenstar_testkit::Scratch;
 use tonic::Code;
@@ -232,6 +232,19 @@ async fn names_of_nothing_are_refused() {
         refused(server.lift("enforcement/2", &name).await, code, reason);
         let get = greenstar_proto::sanctions::v1::GetFlagRequest { name };
         refused(server.flags("enforcement").get_flag(get).await, code, reason);
+    }
+    for reason in ["", "  "] {
+        let (name, reason) = (flag.name.clone(), reason.to_owned());
+        let lift = LiftFlagRequest {
+            name,
+            reason,
+            request_id: String::new(),
+        };
+        refused(
+            server.flags("enforcement").lift_flag(lift).await,
+            Code::InvalidArgument,
+            "FIELD_INVALID",
+        );
     }
     let empty = ListFlagsRequest {
         parent: String::new(),

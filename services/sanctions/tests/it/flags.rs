@@ -235,3 +235,51 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
         server.stop().await;
     }
 }
+
+#[tokio::test]
+async fn of_two_that_come_at_once_one_wins() {
+    for scratch in engines().await {
+        let server = Server::start(&scratch).await;
+        let (one, other) = tokio::join!(
+            server.raise("enforcement", penalty("1")),
+            server.raise("enforcement/2", penalty("1"))
+        );
+        let (flag, lost, second) = match (one, other) {
+            (Ok((flag, _)), lost) => (flag, lost, "enforcement/2"),
+            (lost, Ok((flag, _))) => (flag, lost, "enforcement"),
+            (one, other) => panic!("{one:?}, {other:?}"),
+        };
+        refused(lost, Code::AlreadyExists, "FLAG_EXISTS");
+        let (one, other) = tokio::join!(
+            server.confirm(second, &flag.name),
+            server.confirm(second, &flag.name)
+        );
+        let lost = if one.is_ok() { other } else { one };
+        refused(lost, Code::FailedPrecondition, "FLAG_STATE");
+        assert_eq!(
+            get(&server, "finance", &flag.name).await.unwrap().state(),
+            FlagState::InForce
+        );
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn two_replicas_on_one_database_share_flags_and_their_order() {
+    let scratch = Scratch::postgres().await;
+    let (left, right) = (Server::start(&scratch).await, Server::start(&scratch).await);
+    assert_eq!(
+        left.head().await,
+        right.head().await,
+        "the catalogue was taken once"
+    );
+    let (flag, token) = left.raise("enforcement", penalty("1")).await.unwrap();
+    let (_, confirmed) = right.confirm("enforcement/2", &flag.name).await.unwrap();
+    assert_eq!(position(&confirmed).revision, position(&token).revision.next());
+    assert_eq!(
+        get(&left, "finance", &flag.name).await.unwrap().state(),
+        FlagState::InForce
+    );
+    left.stop().await;
+    right.stop().await;
+}

@@ -260,3 +260,36 @@ async fn only_a_subscriber_follows() {
     assert_eq!(answer.unwrap().into_inner().head, Some(wire(&position(&token))));
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_replica_tells_its_followers_what_another_one_wrote() {
+    let scratch = Scratch::postgres().await;
+    let (left, right) = (Server::start(&scratch).await, Server::start(&scratch).await);
+    let start = left.head().await;
+    let mut watch = Watch::open(&left, Some(&start)).await;
+    right.flagged(penalty("1")).await;
+    let mut cursor = start.revision;
+    let end = Revision(start.revision.0 + 2);
+    let changes = watch.changes(&mut cursor, end).await;
+    assert_eq!(states(&changes), [(end.0, FlagState::InForce)]);
+    left.stop().await;
+    right.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_edition_reaches_followers_as_a_change() {
+    let scratch = Scratch::sqlite();
+    let server = Server::start(&scratch).await;
+    let start = server.head().await;
+    server.stop().await;
+    let server = Server::start_with(&scratch, crate::server::edition("2026-2")).await;
+    let mut watch = Watch::open(&server, Some(&start)).await;
+    let mut cursor = start.revision;
+    let changes = watch.changes(&mut cursor, start.revision.next()).await;
+    let [change] = changes.as_slice() else {
+        panic!("{changes:?}")
+    };
+    let row = change.row.clone().unwrap().row.unwrap();
+    assert!(matches!(row, Row::Catalogue(catalogue) if catalogue.name == "catalogues/2026-2"));
+    server.stop().await;
+}
