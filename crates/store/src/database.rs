@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions as _, Connection as _, PgPool, SqlitePool};
 use crate::error::{OpenError, StoreError};
 use crate::migrate::Migrations;
 use crate::sqlite::FileLock;
-use crate::tx::{Connection, Handle, Link, Slot, Tx, position};
+use crate::tx::{Connection, Link, Slot, Tx};
 use crate::{Entry, Location, postgres, sqlite};
 
 /// One service's database. Clones share it.
@@ -56,7 +56,7 @@ impl Database {
             Location::Sqlite(path) => open_sqlite(path, migrations, migrate).await?,
             Location::Postgres(options) => open_postgres(options, migrations, migrate).await?,
         };
-        let epoch = engine.head().await?.epoch;
+        let epoch = engine.read().await?.head().await?.epoch;
         Ok(Database {
             engine: Arc::new(engine),
             epoch,
@@ -70,20 +70,12 @@ impl Database {
 
     /// The committed head, read on the primary by a statement that starts after this call.
     pub async fn head(&self) -> Result<Position, StoreError> {
-        self.engine.head().await
+        self.engine.read().await?.head().await
     }
 
     /// A transaction for reading that sees one state of the database throughout. Drop it when done.
     pub async fn read(&self) -> Result<Tx, StoreError> {
-        match &*self.engine {
-            Engine::Sqlite { readers, .. } => {
-                Tx::begin(Link::SqlitePool(Some(readers.acquire().await?)), "BEGIN").await
-            }
-            Engine::Postgres { pool, .. } => {
-                let link = Link::PostgresPool(Some(pool.acquire().await?));
-                Tx::begin(link, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
-            }
-        }
+        self.engine.read().await
     }
 
     /// A transaction for rows that no change log tells of, e.g. leases and staged imports.
@@ -93,13 +85,7 @@ impl Database {
     pub async fn write(&self) -> Result<Tx, StoreError> {
         match &*self.engine {
             Engine::Sqlite { slot, .. } => self.begin_write(slot).await,
-            Engine::Postgres { pool, .. } => {
-                Tx::begin(
-                    Link::PostgresPool(Some(pool.acquire().await?)),
-                    "BEGIN ISOLATION LEVEL READ COMMITTED",
-                )
-                .await
-            }
+            Engine::Postgres { pool, .. } => begin_pooled(pool, "BEGIN ISOLATION LEVEL READ COMMITTED").await,
         }
     }
 
@@ -155,21 +141,15 @@ impl Database {
 }
 
 impl Engine {
-    async fn head(&self) -> Result<Position, StoreError> {
-        const HEAD: &str = "SELECT epoch, revision FROM change_head WHERE one = 1";
-        let found = match self {
+    async fn read(&self) -> Result<Tx, StoreError> {
+        match self {
             Engine::Sqlite { readers, .. } => {
-                Handle::Sqlite(&mut *readers.acquire().await?)
-                    .rows(HEAD, &[])
-                    .await?
+                Tx::begin(Link::SqlitePool(Some(readers.acquire().await?)), "BEGIN").await
             }
             Engine::Postgres { pool, .. } => {
-                Handle::Postgres(&mut *pool.acquire().await?)
-                    .rows(HEAD, &[])
-                    .await?
+                begin_pooled(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
             }
-        };
-        position(found.first())
+        }
     }
 }
 
@@ -222,5 +202,18 @@ async fn up_to_date(
         _ if migrate => migrations.run(connection).await,
         Some(version) => Err(OpenError::NotMigrated { version }),
         None => Ok(()),
+    }
+}
+
+/// A transaction on a pooled connection. Those that the server closed while they lay idle, as when it
+/// was restarted, are passed over: nothing was asked of them yet.
+async fn begin_pooled(pool: &PgPool, begin: &'static str) -> Result<Tx, StoreError> {
+    let mut passes = pool.options().get_max_connections();
+    loop {
+        let link = Link::PostgresPool(Some(pool.acquire().await?));
+        match Tx::begin(link, begin).await {
+            Err(error) if passes > 0 && error.is_closed_connection() => passes -= 1,
+            outcome => return outcome,
+        }
     }
 }

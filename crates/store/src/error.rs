@@ -46,6 +46,18 @@ impl StoreError {
         StoreError::Unavailable(Source::from(source.into()))
     }
 
+    /// Whether the server had closed the connection; one that does not answer at all is something else.
+    pub(crate) fn is_closed_connection(&self) -> bool {
+        let StoreError::Unavailable(source) = self else {
+            return false;
+        };
+        match source.downcast_ref::<sqlx::Error>() {
+            Some(sqlx::Error::Io(error)) => error.kind() != std::io::ErrorKind::TimedOut,
+            Some(error) => damage(error) == Damage::Connection && error.as_database_error().is_some(),
+            None => false,
+        }
+    }
+
     pub(crate) fn backend(source: impl Into<Boxed>) -> StoreError {
         StoreError::Backend(Source::from(source.into()))
     }

@@ -1,0 +1,86 @@
+//! What is refused at the door, and left as it was; on both engines.
+
+use greenstar_kernel::Said;
+use greenstar_store::{Database, Migrations, OpenError};
+use greenstar_testkit::Scratch;
+
+use crate::book::{MIGRATIONS, on_both, pay};
+
+const LATER: &str = "CREATE TABLE later (a bigint NOT NULL);";
+static NEXT_VERSION: Migrations = Migrations {
+    files: &[MIGRATIONS.files[0], (2, "later", LATER)],
+};
+static ANOTHER: Migrations = Migrations {
+    files: &[(1, "another", LATER)],
+};
+
+on_both! {
+    async fn a_database_keeps_its_epoch_and_its_rows(world) {
+        let at = world.location();
+        world.writer().submit(pay("a", 1)).await.unwrap();
+        let (epoch, head) = (world.database.epoch().clone(), world.database.head().await.unwrap());
+        world.database.close().await;
+        let crate::book::World { scratch, database } = world;
+        drop(database);
+        let database = Database::open(&at, &MIGRATIONS).await.unwrap();
+        assert_eq!(database.epoch(), &epoch);
+        assert_eq!(database.head().await.unwrap(), head);
+        drop(scratch);
+    }
+
+    async fn a_newer_database_is_refused_and_left_as_it_is(world) {
+        let at = world.location();
+        let crate::book::World { scratch, database } = world;
+        drop(database);
+        let newer = Database::migrate(&at, &NEXT_VERSION).await.unwrap();
+        let epoch = newer.epoch().clone();
+        drop(newer);
+        for refused in [Database::open(&at, &MIGRATIONS).await, Database::migrate(&at, &MIGRATIONS).await] {
+            let error = refused.unwrap_err();
+            assert!(matches!(error, OpenError::Newer { version: 1002 }), "{error:?}");
+            assert!(error.said().zh.contains("更新版本") && error.said().en.contains("newer version"));
+        }
+        let newer = Database::open(&at, &NEXT_VERSION).await.unwrap();
+        assert_eq!(newer.epoch(), &epoch);
+        drop(scratch);
+    }
+
+    async fn another_services_database_is_refused(world) {
+        let at = world.location();
+        let crate::book::World { scratch, database } = world;
+        drop(database);
+        assert!(matches!(Database::migrate(&at, &ANOTHER).await, Err(OpenError::Foreign { version: 1001 })));
+        drop(scratch);
+    }
+
+    async fn opening_never_migrates(world) {
+        let at = world.location();
+        let crate::book::World { scratch, database } = world;
+        drop(database);
+        assert!(matches!(Database::open(&at, &NEXT_VERSION).await, Err(OpenError::NotMigrated { version: 1002 })));
+        Database::open(&at, &MIGRATIONS).await.unwrap();
+        drop(scratch);
+    }
+}
+
+#[tokio::test]
+async fn two_replicas_may_migrate_at_once() {
+    let scratch = Scratch::postgres().await;
+    let at = scratch.url().parse().unwrap();
+    let (one, other) = tokio::join!(
+        Database::migrate(&at, &MIGRATIONS),
+        Database::migrate(&at, &MIGRATIONS)
+    );
+    assert_eq!(one.unwrap().epoch(), other.unwrap().epoch());
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_is_not_made_by_opening() {
+    let scratch = Scratch::sqlite();
+    let at = scratch.url().parse().unwrap();
+    assert!(matches!(
+        Database::open(&at, &MIGRATIONS).await,
+        Err(OpenError::NotMigrated { version: 1 })
+    ));
+    assert!(!scratch.dir().join("test.db").exists());
+}
