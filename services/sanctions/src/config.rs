@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use greenstar_store::Location;
+use clap::error::{ContextKind, ErrorKind};
+use greenstar_store::{Location, MalformedLocation};
 
 /// Flags on enterprises, and the catalogue of what the law allows. Serves gRPC, gRPC-Web and REST on one port.
 #[derive(Debug, clap::Parser)]
@@ -37,4 +38,21 @@ pub struct Config {
 pub enum Task {
     /// Brings the database up to date, and ends.
     Migrate,
+}
+
+/// What clap found, without its usage and without a password that stood in a database's URL.
+pub fn one_line(error: &clap::Error) -> String {
+    let setting = error
+        .get(ContextKind::InvalidArg)
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    if error.kind() == ErrorKind::ValueValidation && setting.starts_with("--database-url") {
+        return format!("error: {setting}: {MalformedLocation}");
+    }
+    let text = error.to_string();
+    let said = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage"));
+    said.collect::<Vec<_>>().join(" ").trim().to_owned()
 }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use greenstar_kernel::{Said as _, SystemClock};
 use greenstar_rpc::Credentials;
-use greenstar_sanctions::config::{Config, Task};
+use greenstar_sanctions::config::{self, Config, Task};
 use greenstar_sanctions::{MIGRATIONS, Sanctions, serve};
 use greenstar_store::{Database, OpenError};
 use greenstar_telemetry::Format;
@@ -25,15 +25,7 @@ fn main() -> ExitCode {
             print!("{help}");
             return ExitCode::SUCCESS;
         }
-        Err(error) => {
-            let text = error.to_string();
-            let said: Vec<&str> = text
-                .lines()
-                .map(str::trim)
-                .take_while(|line| !line.starts_with("Usage"))
-                .collect();
-            return bad_settings(said.join(" ").trim());
-        }
+        Err(error) => return bad_settings(&config::one_line(&error)),
     };
     let credentials = match config.credentials.as_deref().map(Credentials::read).transpose() {
         Ok(credentials) => credentials.unwrap_or_default(),

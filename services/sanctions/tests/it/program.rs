@@ -22,7 +22,8 @@ fn bad_settings_are_one_line_and_exit_64() {
     let nowhere = ["--database-url", "sqlite:/nowhere/x.db"];
     for arguments in [
         &[][..],
-        &["--database-url", "mysql://x"],
+        &["--database-url", "mysql://sanctions:hunter2@db/x"],
+        &["--database-url", "postgres://sanctions:hunter2@db:port/x"],
         &[nowhere[0], nowhere[1], "--listen", "somewhere"],
         &[
             nowhere[0],
@@ -34,6 +35,7 @@ fn bad_settings_are_one_line_and_exit_64() {
     ] {
         let output = program().args(arguments).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!said.contains("hunter2"), "{said}");
         assert_eq!(output.status.code(), Some(64), "{arguments:?}: {said}");
         assert_eq!(said.trim_end().lines().count(), 1, "{arguments:?}: {said}");
     }
