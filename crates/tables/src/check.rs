@@ -2,7 +2,7 @@
 
 use crate::cell::{self, Cell};
 use crate::error::{Defect, Place, TableError, TableErrors};
-use crate::rows::MAX_ROWS;
+use crate::rows::{MAX_ROWS, RowSet};
 use crate::schema::Schema;
 use crate::source::{RowSource, TableSource};
 use crate::table::{MeasureUse, Row, Table, TestedColumn};
@@ -87,6 +87,7 @@ impl Checker<'_> {
             hit: source.hit,
             rows,
             default,
+            all: RowSet::first_rows(count),
             columns,
             texts,
         }

@@ -14,6 +14,8 @@ pub struct RowSet([u64; WORDS]);
 impl RowSet {
     pub const EMPTY: RowSet = RowSet([0; WORDS]);
 
+    pub(crate) const ALL: RowSet = RowSet([u64::MAX; WORDS]);
+
     /// The first `count` rows.
     pub fn first_rows(count: usize) -> RowSet {
         let mut set = RowSet::EMPTY;

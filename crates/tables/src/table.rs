@@ -17,6 +17,8 @@ pub struct Table {
     pub(crate) hit: HitPolicy,
     pub(crate) rows: Vec<Row>,
     pub(crate) default: Option<Row>,
+    /// Every row.
+    pub(crate) all: RowSet,
     /// Columns that at least one row tests, in the schema's order.
     pub(crate) columns: Vec<TestedColumn>,
     /// The cells as written, by row: position of the column in the schema, text.
@@ -138,7 +140,7 @@ impl Table {
 
     /// Evaluates; `value` is asked once for each tested column. Allocates nothing.
     pub fn evaluate<'v>(&self, value: impl Fn(usize) -> Value<'v>) -> Result<Answer, WrongValue> {
-        let mut matched = RowSet::first_rows(self.rows.len());
+        let mut matched = self.all;
         for column in &self.columns {
             matched &= column.rows(value(column.column))?;
             if matched.is_empty() {
@@ -183,24 +185,21 @@ impl Table {
         candidates: RowSet,
         value: impl Fn(usize) -> Value<'v>,
     ) -> Result<Option<NearMiss>, WrongValue> {
-        let mut failed = [0u64; 256];
-        for (position, column) in self.columns.iter().enumerate() {
-            let holding = column.rows(value(column.column))?;
-            for row in candidates.without(holding).iter() {
-                if let Some(bits) = failed.get_mut(row) {
-                    *bits |= 1u64
-                        .checked_shl(u32::try_from(position).unwrap_or(64))
-                        .unwrap_or(0);
-                }
+        let mut nearest: Option<NearMiss> = None;
+        let mut holding = Vec::with_capacity(self.columns.len());
+        for column in &self.columns {
+            holding.push(column.rows(value(column.column))?);
+        }
+        for row in candidates.iter() {
+            let mut failed = 0;
+            for (position, rows) in holding.iter().enumerate().take(64) {
+                failed |= u64::from(!rows.contains(row)) << position;
+            }
+            if nearest.is_none_or(|nearest| failed.count_ones() < nearest.failed.count_ones()) {
+                nearest = Some(NearMiss { row, failed });
             }
         }
-        let misses = candidates.iter().filter_map(|row| {
-            Some(NearMiss {
-                row,
-                failed: *failed.get(row)?,
-            })
-        });
-        Ok(misses.min_by_key(|miss| miss.failed.count_ones()))
+        Ok(nearest)
     }
 
     fn answer(&self, matched: RowSet) -> Answer {
@@ -327,7 +326,7 @@ impl TestedColumn {
                 .ok_or(wrong),
             (Value::Choice(value), Index::Choice(rows)) => rows.get(usize::from(value)).copied().ok_or(wrong),
             (Value::Set(value), Index::Set(splits)) => {
-                let mut rows = RowSet::first_rows(self.cells.len());
+                let mut rows = RowSet::ALL;
                 for split in splits {
                     rows &= if value & split.mask != 0 {
                         split.hit

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use greenstar_kernel::{Code, Date, LocalizedText, Month, RatingState, Said, Standing, Star, Timestamp};
+use greenstar_kernel::{Code, Date, LocalizedText, Month, RatingState, Said, Star, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use super::gate::GateEntry;
 
 /// Severity of a fault (NDRC order 36 of 2025).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -164,6 +166,8 @@ impl Stricter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalogue {
     parts: CatalogueParts,
+    /// One for each measure.
+    gates: Vec<GateEntry>,
 }
 
 /// One fault of an edition.
@@ -212,11 +216,15 @@ impl Said for CatalogueErrors {
 impl Catalogue {
     pub fn new(parts: CatalogueParts) -> Result<Catalogue, CatalogueErrors> {
         let defects = defects(&parts);
-        if defects.is_empty() {
-            Ok(Catalogue { parts })
-        } else {
-            Err(CatalogueErrors(defects))
+        if !defects.is_empty() {
+            return Err(CatalogueErrors(defects));
         }
+        let gates = parts
+            .measures
+            .iter()
+            .map(|entry| GateEntry::of(entry, &parts))
+            .collect();
+        Ok(Catalogue { parts, gates })
     }
 
     /// Reads the form in which the sanctions service ships its data.
@@ -258,13 +266,16 @@ impl Catalogue {
         self.parts.bases.iter().find(|basis| basis.code == *code)
     }
 
-    /// The bases of a measure that are in force on a day.
-    pub fn bases_of<'a>(&'a self, entry: &'a MeasureEntry, on: Date) -> impl Iterator<Item = &'a LegalBasis> {
-        entry
-            .bases
-            .iter()
-            .filter_map(|code| self.basis(code))
-            .filter(move |basis| basis.in_force(on))
+    /// A measure with its gate.
+    pub(super) fn measure(&self, position: usize) -> Option<(&MeasureEntry, &GateEntry)> {
+        Some((self.parts.measures.get(position)?, self.gates.get(position)?))
+    }
+
+    /// The bases of a measure that are in force.
+    pub(super) fn bases_of(&self, position: usize, as_of: Timestamp) -> impl Iterator<Item = &LegalBasis> {
+        let gate = self.gates.get(position).into_iter();
+        gate.flat_map(move |gate| gate.bases(as_of))
+            .filter_map(|basis| self.parts.bases.get(basis))
     }
 
     /// From here on no measure rests on a document of this date and severity.
@@ -278,31 +289,9 @@ impl Catalogue {
     }
 }
 
-impl LegalBasis {
-    pub fn in_force(&self, on: Date) -> bool {
-        self.effective.is_none_or(|from| from <= on) && self.end.is_none_or(|end| on <= end)
-    }
-}
-
 impl MeasureEntry {
-    pub fn in_force(&self, on: Date) -> bool {
-        self.from.is_none_or(|from| from <= on) && self.until.is_none_or(|until| on <= until)
-    }
-
     pub fn parameter(&self) -> Option<&Parameter> {
         self.parameters.first()
-    }
-}
-
-impl Support {
-    /// Whether star or state alone carry it.
-    pub(super) fn by_standing(&self, standing: Standing) -> bool {
-        match self {
-            Support::Flag { .. } => false,
-            Support::State { state } => *state == standing.state(),
-            Support::Star { star } => standing.star() == Some(*star),
-            Support::Always => true,
-        }
     }
 }
 

@@ -175,7 +175,6 @@ pub(super) struct Reading<'a> {
     pub(super) facts: &'a Facts,
     pub(super) arguments: &'a Arguments,
     pub(super) as_of: Timestamp,
-    pub(super) today: Date,
     pub(super) rating: RatingNow,
     /// In force, those of other matters too.
     pub(super) flags: Vec<ActiveFlag>,
@@ -215,12 +214,11 @@ impl<'a> Reading<'a> {
                 counts,
             });
         }
-        let (rating, today) = (facts.rating.at(as_of), as_of.date());
+        let rating = facts.rating.at(as_of);
         Ok(Reading {
             facts,
             arguments,
             as_of,
-            today,
             rating,
             flags,
             kinds,
@@ -253,7 +251,7 @@ impl<'a> Reading<'a> {
             FactColumn::PointsD => points(d),
             FactColumn::PointsE => points(e),
             FactColumn::RatingAgeMonths => match facts.rating.rated_at {
-                Some(rated_at) => Value::Ordered(months_between(rated_at.date(), self.today)),
+                Some(rated_at) => Value::Ordered(months_between(rated_at.date(), self.as_of.date())),
                 None => Value::Absent,
             },
             FactColumn::Known => Value::Boolean(facts.known),
@@ -285,11 +283,12 @@ impl<'a> Reading<'a> {
     }
 
     fn events(&self, months: Month) -> Value<'a> {
+        let today = self.as_of.date();
         let count = self
             .facts
             .events
             .iter()
-            .filter(|event| event.within(months, self.today))
+            .filter(|event| event.within(months, today))
             .count();
         Value::Ordered(i64::try_from(count).unwrap_or(MAX_COUNT).min(MAX_COUNT))
     }
@@ -308,7 +307,7 @@ impl<'a> Reading<'a> {
             (flag.severity == serious).then_some(flag.document.date)
         });
         match events.chain(flags).max() {
-            Some(date) => Value::Ordered(months_between(date, self.today)),
+            Some(date) => Value::Ordered(months_between(date, self.as_of.date())),
             None => Value::Absent,
         }
     }

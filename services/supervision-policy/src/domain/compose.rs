@@ -5,7 +5,7 @@ use greenstar_tables::{Answer, MeasureUse, Row, RowSet, Table};
 use super::catalogue::{Catalogue, MeasureClass, MeasureEntry};
 use super::columns::Reading;
 use super::decide::{AppliedMeasure, DecideError};
-use super::gate::{Blocked, Ground, gate};
+use super::gate::{Blocked, Ground};
 use super::matter::{Level, Matter, Outcome};
 use super::policy::Policy;
 
@@ -22,8 +22,8 @@ pub(super) struct Composition<'a> {
     pub(super) fallen: Vec<(usize, &'a MeasureEntry, Blocked)>,
     pub(super) outcome: usize,
     pub(super) measures: Vec<AppliedMeasure<'a>>,
-    /// Measures that a table asked for and the law does not carry.
-    pub(super) blocked: Vec<(&'a MeasureEntry, Blocked)>,
+    /// Measures that a table asked for and the law does not carry, by position in the catalogue.
+    pub(super) blocked: Vec<(usize, Blocked)>,
 }
 
 pub(super) fn compose<'a>(
@@ -63,7 +63,7 @@ pub(super) fn compose<'a>(
         catalogue,
         reading,
         favours: outcome <= given,
-        measures: Vec::new(),
+        measures: Vec::with_capacity(4),
         blocked: Vec::new(),
     };
     if let Some((table, answer)) = &spoken {
@@ -119,10 +119,10 @@ fn fall<'a>(
     let mut fallen = Vec::new();
     for position in (0..=raised).rev() {
         let carrier = matter.outcomes.get(position).and_then(|outcome| outcome.carrier);
-        let Some(entry) = carrier.and_then(|measure| catalogue.measures().get(measure)) else {
+        let Some((entry, gate)) = carrier.and_then(|measure| catalogue.measure(measure)) else {
             return (position, fallen);
         };
-        match gate(entry, catalogue, reading) {
+        match gate.pass(reading) {
             Ok(_) => return (position, fallen),
             Err(blocked) => fallen.push((position, entry, blocked)),
         }
@@ -137,13 +137,13 @@ struct Joined<'a, 'r> {
     /// False: the final outcome is more severe than the department's, so its favours drop.
     favours: bool,
     measures: Vec<AppliedMeasure<'a>>,
-    blocked: Vec<(&'a MeasureEntry, Blocked)>,
+    blocked: Vec<(usize, Blocked)>,
 }
 
 impl Joined<'_, '_> {
     fn add(&mut self, uses: &[MeasureUse]) {
         for used in uses {
-            let Some(entry) = self.catalogue.measures().get(used.measure) else {
+            let Some((entry, gate)) = self.catalogue.measure(used.measure) else {
                 continue;
             };
             if entry.class == MeasureClass::Favour && !self.favours {
@@ -152,7 +152,7 @@ impl Joined<'_, '_> {
             if let Some(known) = self
                 .measures
                 .iter_mut()
-                .find(|known| std::ptr::eq(known.entry, entry))
+                .find(|known| known.position == used.measure)
             {
                 known.value = match (known.value, used.value, entry.parameter()) {
                     (Some(left), Some(right), Some(parameter)) => Some(parameter.stricter.of(left, right)),
@@ -160,22 +160,24 @@ impl Joined<'_, '_> {
                 };
                 continue;
             }
-            match gate(entry, self.catalogue, self.reading) {
+            match gate.pass(self.reading) {
                 Ok(Ground {
                     by_standing,
                     flags,
                     ends,
                 }) => {
+                    let (position, value) = (used.measure, used.value);
                     let ends = ends.filter(|_| !by_standing);
                     self.measures.push(AppliedMeasure {
+                        position,
                         entry,
-                        value: used.value,
+                        value,
                         flags,
                         ends,
                     });
                 }
-                Err(blocked) if !self.blocked.iter().any(|(known, _)| std::ptr::eq(*known, entry)) => {
-                    self.blocked.push((entry, blocked));
+                Err(blocked) if !self.blocked.iter().any(|(known, _)| *known == used.measure) => {
+                    self.blocked.push((used.measure, blocked));
                 }
                 Err(_) => {}
             }

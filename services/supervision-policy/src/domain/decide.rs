@@ -30,6 +30,8 @@ pub struct Decision<'a> {
 /// A measure that the law carries.
 #[derive(Debug)]
 pub struct AppliedMeasure<'a> {
+    /// In the catalogue.
+    pub(super) position: usize,
     pub entry: &'a MeasureEntry,
     /// Of the entry's parameter.
     pub value: Option<i64>,
@@ -116,18 +118,13 @@ pub fn decide<'a>(
 impl<'a> Decision<'a> {
     /// The legal bases of a measure that are in force.
     pub fn bases(&self, measure: &AppliedMeasure<'a>) -> impl Iterator<Item = &'a LegalBasis> {
-        self.policy.catalogue.bases_of(measure.entry, self.as_of.date())
+        self.policy.catalogue.bases_of(measure.position, self.as_of)
     }
 
     /// The flags that carry a measure.
     pub fn carriers(&self, measure: &AppliedMeasure<'a>) -> impl Iterator<Item = &'a Flag> {
         let facts = self.facts;
-        let carriers: Vec<&'a Flag> = measure
-            .flags
-            .iter()
-            .filter_map(|index| facts.flags.get(*index))
-            .collect();
-        carriers.into_iter()
+        measure.flags.iter().filter_map(|index| facts.flags.get(*index))
     }
 
     pub fn measure(&self, code: &str) -> Option<&AppliedMeasure<'a>> {
@@ -164,11 +161,16 @@ fn reasons<'a>(
             });
         }
     }
-    let carriers = composition.fallen.iter().map(|(_, measure, _)| *measure);
-    let carriers: Vec<&MeasureEntry> = carriers.collect();
-    for (measure, blocked) in &composition.blocked {
+    for (position, blocked) in &composition.blocked {
+        let Some((measure, _)) = policy.catalogue.measure(*position) else {
+            continue;
+        };
         // A carrier was named with its outcome already.
-        if !carriers.iter().any(|carrier| std::ptr::eq(*carrier, *measure)) {
+        if !composition
+            .fallen
+            .iter()
+            .any(|(_, carrier, _)| carrier.code == measure.code)
+        {
             reasons.push(Reason::MeasureGate {
                 measure,
                 blocked: *blocked,

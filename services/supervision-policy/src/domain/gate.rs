@@ -1,9 +1,9 @@
 //! The legal gate (P6): no measure without an entry in force, a basis in force, and something that
 //! carries it; class 1 needs a named article.
 
-use greenstar_kernel::Timestamp;
+use greenstar_kernel::{Date, RatingState, Standing, Timestamp};
 
-use super::catalogue::{Catalogue, MeasureClass, MeasureEntry, Support};
+use super::catalogue::{CatalogueParts, MeasureClass, MeasureEntry, Severity, Support};
 use super::columns::Reading;
 
 /// What carries a measure.
@@ -34,62 +34,149 @@ pub enum Blocked {
     PastCeiling,
 }
 
-pub(super) fn gate(
-    entry: &MeasureEntry,
-    catalogue: &Catalogue,
-    reading: &Reading<'_>,
-) -> Result<Ground, Blocked> {
-    if !entry.in_force(reading.today) {
-        return Err(Blocked::EntryEnded);
+/// An entry of the catalogue, prepared so that the gate compares numbers only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GateEntry {
+    class: MeasureClass,
+    window: Window,
+    bases: Vec<BasisWindow>,
+    always: bool,
+    /// Stars that carry it, by rank - 1.
+    stars: [bool; 5],
+    states: Vec<RatingState>,
+    /// Kinds by their position, with the least severity.
+    flags: Vec<(usize, Severity)>,
+}
+
+/// From an instant until before another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Window {
+    from: Timestamp,
+    until: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct BasisWindow {
+    /// Position in the catalogue's bases.
+    position: usize,
+    window: Window,
+    article: bool,
+}
+
+impl Window {
+    /// Both days included; an absent day is open.
+    fn of(first: Option<Date>, last: Option<Date>) -> Window {
+        Window {
+            from: first.map_or(Timestamp::from_micros(i64::MIN), Date::start),
+            until: last.map_or(Timestamp::from_micros(i64::MAX), |last| last.plus_days(1).start()),
+        }
     }
-    if catalogue.bases_of(entry, reading.today).next().is_none() {
-        return Err(Blocked::NoBasis);
+
+    fn holds(self, as_of: Timestamp) -> bool {
+        self.from <= as_of && as_of < self.until
     }
-    let named = || {
-        catalogue
-            .bases_of(entry, reading.today)
-            .any(|basis| basis.article.is_some())
-    };
-    if entry.class == MeasureClass::Rights && !named() {
-        return Err(Blocked::NoArticle);
-    }
-    let mut ground = Ground {
-        by_standing: entry
-            .supports
-            .iter()
-            .any(|support| support.by_standing(reading.rating.standing)),
-        ..Ground::default()
-    };
-    let mut blocked = Blocked::Unsupported;
-    for active in reading.flags.iter().filter(|active| active.counts) {
-        let Some(flag) = reading.facts.flags.get(active.index) else {
-            continue;
+}
+
+impl GateEntry {
+    pub(super) fn of(entry: &MeasureEntry, parts: &CatalogueParts) -> GateEntry {
+        let mut gate = GateEntry {
+            class: entry.class,
+            window: Window::of(entry.from, entry.until),
+            bases: Vec::new(),
+            always: false,
+            stars: [false; 5],
+            states: Vec::new(),
+            flags: Vec::new(),
         };
-        let mut carries = false;
+        for code in &entry.bases {
+            let known = parts
+                .bases
+                .iter()
+                .enumerate()
+                .find(|(_, basis)| basis.code == *code);
+            gate.bases.extend(known.map(|(position, basis)| BasisWindow {
+                position,
+                window: Window::of(basis.effective, basis.end),
+                article: basis.article.is_some(),
+            }));
+        }
         for support in &entry.supports {
-            let Support::Flag { kind, least } = support else {
+            match support {
+                Support::Always => gate.always = true,
+                Support::State { state } => gate.states.push(*state),
+                Support::Star { star } => {
+                    if let Some(slot) = gate.stars.get_mut(usize::from(star.get()) - 1) {
+                        *slot = true;
+                    }
+                }
+                Support::Flag { kind, least } => {
+                    let position = parts.flag_kinds.iter().position(|known| known.code == *kind);
+                    gate.flags.extend(position.map(|position| (position, *least)));
+                }
+            }
+        }
+        gate
+    }
+
+    /// Positions of the bases that are in force.
+    pub(super) fn bases(&self, as_of: Timestamp) -> impl Iterator<Item = usize> {
+        let in_force = self.bases.iter().filter(move |basis| basis.window.holds(as_of));
+        in_force.map(|basis| basis.position)
+    }
+
+    pub(super) fn pass(&self, reading: &Reading<'_>) -> Result<Ground, Blocked> {
+        let as_of = reading.as_of;
+        if !self.window.holds(as_of) {
+            return Err(Blocked::EntryEnded);
+        }
+        if !self.bases.iter().any(|basis| basis.window.holds(as_of)) {
+            return Err(Blocked::NoBasis);
+        }
+        let named = || {
+            self.bases
+                .iter()
+                .any(|basis| basis.article && basis.window.holds(as_of))
+        };
+        if self.class == MeasureClass::Rights && !named() {
+            return Err(Blocked::NoArticle);
+        }
+        let by_standing = self.by_standing(reading.rating.standing);
+        let mut ground = Ground {
+            by_standing,
+            ..Ground::default()
+        };
+        let mut blocked = Blocked::Unsupported;
+        for active in reading.flags.iter().filter(|active| active.counts) {
+            let Some(flag) = reading.facts.flags.get(active.index) else {
                 continue;
             };
-            if *kind != flag.kind {
-                continue;
+            let mut carries = false;
+            for (_, least) in self.flags.iter().filter(|(kind, _)| *kind == active.kind) {
+                if flag.severity < *least {
+                    blocked = blocked.max(Blocked::TooMild);
+                } else if active.ceiling <= as_of {
+                    blocked = blocked.max(Blocked::PastCeiling);
+                } else {
+                    carries = true;
+                }
             }
-            if flag.severity < *least {
-                blocked = blocked.max(Blocked::TooMild);
-            } else if active.ceiling <= reading.as_of {
-                blocked = blocked.max(Blocked::PastCeiling);
-            } else {
-                carries = true;
+            if carries {
+                let ends = flag.end.map_or(active.ceiling, |end| end.min(active.ceiling));
+                ground.ends = ground.ends.max(Some(ends));
+                ground.flags.push(active.index);
             }
         }
-        if carries {
-            let ends = flag.end.map_or(active.ceiling, |end| end.min(active.ceiling));
-            ground.ends = ground.ends.max(Some(ends));
-            ground.flags.push(active.index);
+        if by_standing || !ground.flags.is_empty() {
+            Ok(ground)
+        } else {
+            Err(blocked)
         }
     }
-    if ground.by_standing || !ground.flags.is_empty() {
-        Ok(ground)
-    } else {
-        Err(blocked)
+
+    fn by_standing(&self, standing: Standing) -> bool {
+        let by_star = standing
+            .star()
+            .and_then(|star| self.stars.get(usize::from(star.get()) - 1).copied());
+        self.always || by_star == Some(true) || self.states.contains(&standing.state())
     }
 }
