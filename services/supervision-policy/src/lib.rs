@@ -1,1 +1,223 @@
-//! To be written.
+//! What an enterprise's standing means for a department's matter. The service follows the logs of rating and
+//! sanctions into a view in memory, decides from it by the departments' tables, and records every decision
+//! before its answer leaves.
+
+pub mod config;
+mod consistency;
+pub mod domain;
+mod follow;
+mod record;
+mod store;
+mod transport;
+mod view;
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use greenstar_kernel::{Clock, LocalizedText, Said};
+use greenstar_proto::supervision::v1::decision_service_server::DecisionServiceServer;
+use greenstar_proto::supervision::v1::enforcement_service_server::EnforcementServiceServer;
+use greenstar_proto::supervision::v1::finance_service_server::FinanceServiceServer;
+use greenstar_proto::supervision::v1::licensing_service_server::LicensingServiceServer;
+use greenstar_proto::supervision::v1::policy_service_server::PolicyServiceServer;
+use greenstar_rpc::{Client, Credentials, Health, Stack, StackBuilder};
+use greenstar_store::{Database, StoreError, SubmitError, Writer};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+pub use record::{RecordError, RecordSettings};
+pub use store::MIGRATIONS;
+
+use consistency::Freshness;
+use domain::shipped;
+use follow::Follower;
+use record::RecordLog;
+use store::policy::{PolicyJournal, Seed, Unnamed};
+use transport::{DecisionRpc, Desk, EnforcementRpc, FinanceRpc, LicensingRpc, PolicyRpc};
+use view::View;
+
+/// Past this age the health name `fresh` says no: the bound that matters have by default (protocol.md §4).
+const FRESH: Duration = Duration::from_secs(5);
+/// How often the health is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What the service needs.
+#[derive(Debug)]
+pub struct Deps {
+    /// Brought up to date by [`MIGRATIONS`].
+    pub database: Database,
+    pub clock: Arc<dyn Clock>,
+    /// To the rating service, with the credential of a subscriber.
+    pub rating: Client,
+    /// To the sanctions service, likewise.
+    pub sanctions: Client,
+    pub record: RecordSettings,
+    /// Names this replica to the sources, e.g. `supervision-policy/1`.
+    pub subscriber: String,
+}
+
+/// The service: its view, its record, and the tasks that feed them.
+#[derive(Clone, Debug)]
+pub struct Supervision {
+    desk: Desk,
+    tasks: Arc<Mutex<JoinSet<()>>>,
+    stop: CancellationToken,
+}
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A mistake in the shipped data files.
+    #[error("a shipped policy is unsound")]
+    Shipped(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the policies could not be seeded")]
+    Seed,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+impl From<Unnamed> for StartError {
+    fn from(error: Unnamed) -> StartError {
+        StartError::Shipped(Box::new(error))
+    }
+}
+
+impl Said for StartError {
+    fn said(&self) -> LocalizedText {
+        match self {
+            StartError::Shipped(_) => LocalizedText::new("随附的政策文件有误，请更正", self.to_string()),
+            StartError::Seed => LocalizedText::new("政策未能生效，请查看日志", self.to_string()),
+            StartError::Store(error) => error.said(),
+            StartError::Record(error) => error.said(),
+        }
+    }
+}
+
+impl Supervision {
+    /// Takes the record folder, seeds the shipped policies where none was ever published, and starts to follow
+    /// the sources. Answers are given once every log was caught up with: see [`Supervision::caught_up`].
+    pub async fn start(deps: Deps) -> Result<Supervision, StartError> {
+        let Deps { database, clock, rating, sanctions, record, subscriber } = deps;
+        let records = RecordLog::open(record)?;
+        seed(&database, &clock).await?;
+        store::decision::register(&database, records.writer()).await?;
+        let view = Arc::new(View::new());
+        let mut policies = follow::policies::Policies::new(database.clone(), view.clone(), clock.clone());
+        policies.look().await?;
+
+        let stop = CancellationToken::new();
+        let subscriber: Arc<str> = subscriber.into();
+        let mut tasks = JoinSet::new();
+        let ratings = follow::ratings::Ratings::new(rating.clone(), view.clone());
+        let ratings = Follower::new(ratings, view.clone(), clock.clone(), subscriber.clone());
+        tasks.spawn(ratings.run(stop.clone()));
+        let flags = follow::flags::Flags::new(sanctions.clone(), view.clone(), clock.clone());
+        let flags = Follower::new(flags, view.clone(), clock.clone(), subscriber);
+        tasks.spawn(flags.run(stop.clone()));
+        tasks.spawn(policies.run(stop.clone()));
+        tasks.spawn(record::ship::run(records.clone(), database.clone(), stop.clone()));
+
+        let freshness = Freshness::new(view.clone(), clock.clone(), database.clone(), rating, sanctions);
+        let desk = Desk { view, freshness, records, database, clock };
+        Ok(Supervision { desk, tasks: Arc::new(Mutex::new(tasks)), stop })
+    }
+
+    /// Adds the service's gRPC services.
+    #[must_use]
+    pub fn add_to(&self, stack: StackBuilder) -> StackBuilder {
+        let desk = || self.desk.clone();
+        stack
+            .with(DecisionServiceServer::new(DecisionRpc(desk())))
+            .with(LicensingServiceServer::new(LicensingRpc(desk())))
+            .with(FinanceServiceServer::new(FinanceRpc(desk())))
+            .with(EnforcementServiceServer::new(EnforcementRpc(desk())))
+            .with(PolicyServiceServer::new(PolicyRpc(desk())))
+    }
+
+    /// Returns once every log was caught up with and its age is known.
+    pub async fn caught_up(&self) {
+        let mut look = interval(Duration::from_millis(5));
+        while !self.is_fresh() {
+            look.tick().await;
+        }
+    }
+
+    /// Whether the view is within its bound of staleness.
+    fn is_fresh(&self) -> bool {
+        let Desk { view, clock, .. } = &self.desk;
+        view.read().is_some() && view.age(clock.monotonic()).is_some_and(|age| age <= FRESH)
+    }
+
+    /// Keeps `health` right until the service is closed: serving from the first catch-up on and for good,
+    /// `fresh` while the view is within its bound.
+    pub async fn keep_health(&self, health: Health) {
+        tokio::select! {
+            () = self.caught_up() => {}
+            () = self.stop.cancelled() => return,
+        }
+        health.serving(true).await;
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut was = None;
+        loop {
+            let fresh = self.is_fresh();
+            if was != Some(fresh) {
+                if !fresh {
+                    tracing::error!("the view is older than its bound; matters answer by their on_stale");
+                }
+                health.fresh(fresh).await;
+                was = Some(fresh);
+            }
+            tokio::select! {
+                _ = look.tick() => {}
+                () = self.stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Stops following, writes and ships what was recorded, and lets go of the database.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a task of the service failed");
+            }
+        }
+        self.desk.database.close().await;
+    }
+}
+
+/// Serves on one port until `stop`, then closes the service.
+pub async fn serve(
+    supervision: Supervision,
+    credentials: Arc<Credentials>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let stack = supervision.add_to(Stack::builder(credentials)).build();
+    let health = {
+        let (supervision, health) = (supervision.clone(), stack.health().clone());
+        tokio::spawn(async move { supervision.keep_health(health).await })
+    };
+    let served = stack.serve(listener, stop).await;
+    supervision.close().await;
+    health.abort();
+    served
+}
+
+async fn seed(database: &Database, clock: &Arc<dyn Clock>) -> Result<(), StartError> {
+    let writer = Writer::start(database.clone(), PolicyJournal, clock.clone());
+    let seeded = writer.submit(Seed::of(shipped::documents())?).await;
+    writer.close().await;
+    seeded.map(drop).map_err(|error| match error {
+        SubmitError::Store(error) => StartError::Store(error),
+        SubmitError::Refused(never) => match never {},
+        SubmitError::RequestIdReused | SubmitError::Closed => StartError::Seed,
+    })
+}

@@ -1,0 +1,93 @@
+//! Settings; flags win over environment.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use greenstar_store::Location;
+
+use crate::RecordSettings;
+
+/// Says what an enterprise's standing means for a department's matter.
+#[derive(Debug, clap::Parser)]
+#[command(name = "greenstar-supervision-policy", version)]
+pub struct Config {
+    /// Database: `sqlite:PATH` or `postgres://user:password@host:port/database`.
+    #[arg(
+        long,
+        env = "SUPERVISION_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub database_url: Location,
+    #[command(subcommand)]
+    pub task: Task,
+}
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub enum Task {
+    /// Brings the database up to date, and ends.
+    Migrate,
+    /// Serves gRPC, gRPC-Web and REST on one port.
+    Serve(Serve),
+}
+
+/// Settings of the server.
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    /// Address. Port 0 lets the system choose.
+    #[arg(
+        long,
+        env = "SUPERVISION_LISTEN",
+        default_value = "127.0.0.1:7002",
+        value_name = "ADDR"
+    )]
+    pub listen: SocketAddr,
+    /// JSON file of names and secrets.
+    #[arg(long, env = "SUPERVISION_CREDENTIALS", value_name = "FILE")]
+    pub credentials: PathBuf,
+    /// Name in that file under which this replica follows the other services, and by which they know it.
+    #[arg(
+        long,
+        env = "SUPERVISION_SUBSCRIBER",
+        default_value = "supervision-policy",
+        value_name = "NAME"
+    )]
+    pub subscriber: String,
+    /// The rating service.
+    #[arg(
+        long,
+        env = "SUPERVISION_RATING",
+        default_value = "http://127.0.0.1:7001",
+        value_name = "URL"
+    )]
+    pub rating: String,
+    /// The sanctions service.
+    #[arg(
+        long,
+        env = "SUPERVISION_SANCTIONS",
+        default_value = "http://127.0.0.1:7003",
+        value_name = "URL"
+    )]
+    pub sanctions: String,
+    /// Folder of the decision record: this replica's alone, and persistent.
+    #[arg(long, env = "SUPERVISION_RECORD", value_name = "DIR")]
+    pub record: PathBuf,
+    /// A segment of the record is closed when it is larger than this many bytes.
+    #[arg(long, env = "SUPERVISION_RECORD_SEGMENT", default_value_t = 16 << 20, value_parser = clap::value_parser!(u32).range(4096..=1 << 30), value_name = "BYTES")]
+    pub record_segment: u32,
+    /// Of the matters that are only sampled, every n-th decision is recorded.
+    #[arg(long, env = "SUPERVISION_SAMPLE_EVERY", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    pub sample_every: u32,
+}
+
+impl Serve {
+    /// How decisions are recorded.
+    pub fn record(&self) -> RecordSettings {
+        RecordSettings {
+            segment_bytes: self.record_segment,
+            sample_every: self.sample_every,
+            ..RecordSettings::in_folder(&self.record)
+        }
+    }
+}

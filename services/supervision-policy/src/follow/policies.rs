@@ -1,0 +1,72 @@
+//! The policy log: this service's own, read from its database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use greenstar_kernel::{Clock, Log, Position, Timestamp};
+use greenstar_store::{Database, StoreError};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::store::policy;
+use crate::view::View;
+
+/// How often the head is read (protocol.md §4).
+const POLL: Duration = Duration::from_millis(250);
+
+/// Brings published policies into the view at their instant.
+#[derive(Debug)]
+pub(crate) struct Policies {
+    database: Database,
+    view: Arc<View>,
+    clock: Arc<dyn Clock>,
+    /// What is in the view, and when time alone will change it.
+    seen: Option<(Position, Option<Timestamp>)>,
+}
+
+impl Policies {
+    pub(crate) fn new(database: Database, view: Arc<View>, clock: Arc<dyn Clock>) -> Policies {
+        Policies {
+            database,
+            view,
+            clock,
+            seen: None,
+        }
+    }
+
+    /// Looks once. The view is as old as the look's begin.
+    pub(crate) async fn look(&mut self) -> Result<(), StoreError> {
+        let began = self.clock.monotonic();
+        let head = self.database.head().await?;
+        let now = self.clock.now();
+        let due = match &self.seen {
+            Some((at, next)) => *at != head || next.is_some_and(|next| next <= now),
+            None => true,
+        };
+        if due {
+            let mut tx = self.database.read().await?;
+            let policy::Policies { at, in_force, next } = policy::load(&mut tx, now).await?;
+            self.view.put_policies(at.clone(), in_force.into());
+            self.seen = Some((at, next));
+        }
+        let after = self.clock.monotonic();
+        self.view
+            .set_age(Log::Policy, Some(after.saturating_sub(began)), after);
+        Ok(())
+    }
+
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut poll = interval(POLL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = poll.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            // The view grows old meanwhile, and says so.
+            if let Err(error) = self.look().await {
+                tracing::warn!(%error, "the policy log cannot be read");
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Ships what the folder holds to the database, in the background: deciding never waits for it.
+
+use std::time::{Duration, Instant};
+
+use greenstar_kernel::Timestamp;
+use greenstar_proto::supervision::v1 as pb;
+use greenstar_store::{Database, StoreError};
+use prost::Message as _;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::RecordLog;
+use crate::store::decision::{self, Shipped};
+
+/// Records of one transaction.
+const BATCH: usize = 500;
+/// How long what was written waits for company.
+const GATHER: Duration = Duration::from_millis(200);
+/// Between two tries while the database does not answer.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Ships until `stop`, then what is left, once; what cannot be shipped then is shipped by the next life.
+pub(crate) async fn run(log: RecordLog, database: Database, stop: CancellationToken) {
+    // What an earlier life left is due at once.
+    loop {
+        let began = Instant::now();
+        let pause = match ship_once(&log, &database).await {
+            // At most half of the time: decisions come first on a small machine.
+            Ok(true) => began.elapsed(),
+            Ok(false) => {
+                tokio::select! {
+                    () = log.something_written() => GATHER,
+                    () = stop.cancelled() => break,
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, backlog = log.backlog(), "decision records wait for the database");
+                RETRY
+            }
+        };
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = stop.cancelled() => break,
+        }
+    }
+    log.close().await;
+    loop {
+        match ship_once(&log, &database).await {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                tracing::warn!(%error, backlog = log.backlog(), "decision records stay in the folder for the next start");
+                break;
+            }
+        }
+    }
+}
+
+/// False: nothing was due.
+pub(crate) async fn ship_once(log: &RecordLog, database: &Database) -> Result<bool, StoreError> {
+    let Some(due) = log.due(BATCH)? else {
+        return Ok(false);
+    };
+    let records = due
+        .records
+        .into_iter()
+        .map(|record| {
+            let body = pb::Decision::decode(&*record.body).map_err(StoreError::corrupt)?;
+            let as_of = body
+                .as_of_time
+                .map(|at| at.seconds.saturating_mul(1_000_000) + i64::from(at.nanos / 1_000));
+            Ok(Shipped {
+                record,
+                department: body.department,
+                enterprise: body.enterprise,
+                matter: body.matter,
+                as_of: as_of.unwrap_or(Timestamp::default().micros()),
+            })
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    decision::ship(database, due.writer, records, due.through, due.last).await?;
+    log.shipped(due.writer, due.through);
+    Ok(true)
+}

@@ -1,0 +1,125 @@
+//! Decisions in the database, and how far each writer's are there.
+
+use greenstar_store::{Database, StoreError, Tx, Value};
+
+use crate::record::{DecisionId, Record, WriterId};
+
+/// A record with what it can be found by.
+#[derive(Debug)]
+pub(crate) struct Shipped {
+    pub(crate) record: Record,
+    pub(crate) department: String,
+    pub(crate) enterprise: String,
+    pub(crate) matter: String,
+    pub(crate) as_of: i64,
+}
+
+/// What the database says about an id.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Looked {
+    /// The encoded body.
+    Body(Vec<u8>),
+    /// Its retention has ended; salt and body are gone.
+    Erased,
+    /// There is none, and none will come.
+    None,
+    /// Its writer may still have it.
+    NotYet,
+}
+
+/// Makes a writer known before it gives its first id, so that ids of no writer are told apart.
+pub(crate) async fn register(database: &Database, writer: WriterId) -> Result<(), StoreError> {
+    let mut tx = database.write().await?;
+    tx.run(
+        "INSERT INTO decision_writer (writer, through, ended) VALUES ($1, 0, 0) ON CONFLICT (writer) DO NOTHING",
+        &[writer.to_string().into()],
+    )
+    .await?;
+    tx.commit().await
+}
+
+/// Stores records of one writer and how far it is with them, in one transaction. A repeat changes nothing.
+pub(crate) async fn ship(
+    database: &Database,
+    writer: WriterId,
+    records: Vec<Shipped>,
+    through: u64,
+    ended: bool,
+) -> Result<(), StoreError> {
+    let name = writer.to_string();
+    let mut rows = Vec::with_capacity(records.len());
+    for Shipped {
+        record,
+        department,
+        enterprise,
+        matter,
+        as_of,
+    } in records
+    {
+        rows.push(vec![
+            Value::from(&name),
+            number(record.sequence)?.into(),
+            department.into(),
+            enterprise.into(),
+            matter.into(),
+            as_of.into(),
+            record.salt.to_vec().into(),
+            record.leaf.to_vec().into(),
+            record.body.into(),
+        ]);
+    }
+    let mut tx = database.write().await?;
+    let columns = [
+        "writer",
+        "sequence",
+        "department",
+        "enterprise",
+        "matter",
+        "as_of",
+        "salt",
+        "leaf",
+        "body",
+    ];
+    tx.upsert("decision", &columns, &["writer", "sequence"], rows)
+        .await?;
+    tx.run(
+        "INSERT INTO decision_writer (writer, through, ended) VALUES ($1, $2, $3) \
+         ON CONFLICT (writer) DO UPDATE SET \
+         through = CASE WHEN excluded.through > decision_writer.through THEN excluded.through ELSE decision_writer.through END, \
+         ended = CASE WHEN excluded.ended > decision_writer.ended THEN excluded.ended ELSE decision_writer.ended END",
+        &[name.into(), number(through)?.into(), i64::from(ended).into()],
+    )
+    .await?;
+    tx.commit().await
+}
+
+/// Looks a decision up. Ask the writer's folder first: what it forgets is here.
+pub(crate) async fn find(tx: &mut Tx, id: &DecisionId) -> Result<Looked, StoreError> {
+    let (writer, Ok(sequence)) = (id.writer.to_string(), number(id.sequence)) else {
+        return Ok(Looked::None);
+    };
+    let found = tx
+        .row(
+            "SELECT body FROM decision WHERE writer = $1 AND sequence = $2",
+            &[Value::from(&writer), sequence.into()],
+        )
+        .await?;
+    if let Some(row) = found {
+        return Ok(row
+            .get::<Option<Vec<u8>>>("body")?
+            .map_or(Looked::Erased, Looked::Body));
+    }
+    let known = tx
+        .row(
+            "SELECT through, ended FROM decision_writer WHERE writer = $1",
+            &[writer.into()],
+        )
+        .await?;
+    let Some(row) = known else { return Ok(Looked::None) };
+    let passed = row.get::<i64>("through")? >= sequence || row.get::<i64>("ended")? == 1;
+    Ok(if passed { Looked::None } else { Looked::NotYet })
+}
+
+fn number(sequence: u64) -> Result<i64, StoreError> {
+    i64::try_from(sequence).map_err(StoreError::corrupt)
+}

@@ -1,0 +1,274 @@
+//! How every question is answered: reach the level, look once, decide, record, answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use greenstar_kernel::{Caller, Clock, Department, LocalizedText, Uscc};
+use greenstar_proto::common::v1 as common;
+use greenstar_proto::supervision::v1 as pb;
+use greenstar_rpc::Call;
+use greenstar_store::Database;
+use pbjson_types as wkt;
+use prost::Message as _;
+use tokio::time::Instant;
+use tonic::Status;
+
+use super::convert::{self, Arguments};
+use super::status;
+use crate::consistency::{Freshness, Level};
+use crate::domain::decide::decide;
+use crate::domain::facts::{Facts, RatingFacts};
+use crate::domain::matter::{Handling, Level as Severity, RecordMode};
+use crate::domain::policy::EVALUATOR;
+use crate::domain::regime::InspectionRegime;
+use crate::follow::wire;
+use crate::record::RecordLog;
+use crate::view::{Reading, View};
+
+/// What it takes to answer. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Desk {
+    pub(crate) view: Arc<View>,
+    pub(crate) freshness: Freshness,
+    pub(crate) records: RecordLog,
+    pub(crate) database: Database,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// One matter asked for one enterprise.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) uscc: Uscc,
+    pub(super) department: Department,
+    pub(super) matter: String,
+    pub(super) arguments: Arguments,
+    pub(super) consistency: Option<common::Consistency>,
+    pub(super) request_id: String,
+}
+
+/// The answer, and the figures of an inspection regime if it is one.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) response: pb::DecideResponse,
+    pub(super) regime: pb::InspectionRegime,
+}
+
+/// Computed and not yet recorded: nothing of it may leave.
+#[derive(Debug)]
+struct Computed {
+    decision: pb::Decision,
+    mode: RecordMode,
+    regime: pb::InspectionRegime,
+    age: Option<Duration>,
+    policy_version: String,
+    verdict: common::UsccVerdict,
+}
+
+impl Desk {
+    /// Answers, and records what it answers before the answer leaves.
+    pub(super) async fn ask(&self, call: &Call, question: Question) -> Result<Answer, Status> {
+        let level = Level::read(question.consistency.as_ref()).map_err(|error| status::unreached(&error))?;
+        let limit = staleness_limit(question.consistency.as_ref())?;
+        let complete_at = match level {
+            Level::Latest => None,
+            Level::AtLeast(_) | Level::Full => {
+                let reached = self.freshness.reach(&level, deadline(call)).await;
+                reached.map_err(|error| status::unreached(&error))?
+            }
+        };
+        let computed = self.compute(call, &question, limit, complete_at)?;
+        self.record(computed).await
+    }
+
+    fn compute(
+        &self,
+        call: &Call,
+        question: &Question,
+        limit: Option<Duration>,
+        complete_at: Option<Duration>,
+    ) -> Result<Computed, Status> {
+        if call.caller.department() != Some(&question.department) {
+            return Err(status::matter_not_yours(&question.department));
+        }
+        // Positions first, then rows; the instant last, so that it is not before anything that was seen.
+        let reading = self.view.read().ok_or_else(status::not_ready)?;
+        let now = self.clock.monotonic();
+        let known = self.view.age(now);
+        // What a fully consistent read has seen is no older than its beginning, if the clocks are known at all.
+        let age =
+            known.map(|known| complete_at.map_or(known, |complete| known.min(now.saturating_sub(complete))));
+        let facts = reading.facts(&question.uscc).map_err(status::unreadable)?;
+        let as_of = self.view.as_of(self.clock.now());
+
+        let ruling = reading.ruling().ok_or_else(status::not_ready)?;
+        let policy = ruling.policy.as_ref().ok_or_else(status::not_ready)?;
+        let department = question.department.as_str();
+        let matter = policy
+            .matter(department, &question.matter)
+            .ok_or_else(|| status::matter_unknown(department, &status::shortened(&question.matter)))?;
+        let given = question
+            .arguments
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let arguments = matter
+            .parse_arguments(given)
+            .map_err(|error| status::arguments(&error))?;
+        let handling = match matter
+            .handling(age, limit)
+            .map_err(|stale| status::stale(&stale))?
+        {
+            Handling::Fresh if !ruling.sound => Handling::ManualReview,
+            Handling::Caveat if !ruling.sound => Handling::ManualReview,
+            handling @ (Handling::Fresh | Handling::ManualReview | Handling::Caveat) => handling,
+        };
+
+        let unfavoured;
+        let mut decision =
+            decide(policy, matter, &facts, &arguments, as_of).map_err(|error| status::undecided(&error))?;
+        let rating = decision.rating;
+        if handling == Handling::ManualReview && decision.outcome.level == Severity::Favour {
+            // Nobody decided: what is assumed meanwhile grants nothing that newer data might have taken away.
+            unfavoured = Facts {
+                rating: RatingFacts::not_rated(),
+                ..facts.clone()
+            };
+            decision = decide(policy, matter, &unfavoured, &arguments, as_of)
+                .map_err(|error| status::undecided(&error))?;
+        }
+        let regime =
+            InspectionRegime::of(&decision, &arguments).map_err(|error| status::undecided(&error))?;
+        let mut reasons = convert::reasons(&decision);
+        reasons.extend(handled(handling, ruling.sound).map(convert::staleness));
+        let (department, officer) = who(&call.caller);
+        let decision = pb::Decision {
+            name: String::new(),
+            enterprise: format!("enterprises/{}", question.uscc),
+            matter: matter.name(),
+            arguments: question.arguments.clone(),
+            department,
+            officer,
+            request_id: question.request_id.clone(),
+            outcome: decision.outcome.code.to_string(),
+            measures: convert::measures(&decision),
+            reasons,
+            star: rating.standing.star().map(|star| i32::from(star.get())),
+            state: convert::state(rating.standing.state()).into(),
+            known: facts.known,
+            flags: convert::flags(&decision),
+            as_of_time: Some(wire::to_instant(as_of)),
+            facts: recorded(&facts)?,
+            versions: Some(pb::Versions {
+                table: if matter.has_table() {
+                    matter.policy().to_owned()
+                } else {
+                    String::new()
+                },
+                baseline: policy.baseline_version().to_owned(),
+                catalogue: policy.catalogue().edition().to_owned(),
+                evaluator: EVALUATOR.to_owned(),
+                scheme: facts.rating.scheme.to_string(),
+                rating: facts.rating.version,
+            }),
+            token: token(&reading),
+            manual_review: handling == Handling::ManualReview,
+        };
+        Ok(Computed {
+            decision,
+            mode: matter.record(),
+            regime: convert::regime(&regime),
+            age,
+            policy_version: policy.version().to_owned(),
+            verdict: convert::verdict(question.uscc.verdict()),
+        })
+    }
+
+    async fn record(&self, computed: Computed) -> Result<Answer, Status> {
+        let Computed {
+            decision,
+            mode,
+            regime,
+            age,
+            policy_version,
+            verdict,
+        } = computed;
+        let id = match mode {
+            RecordMode::Durable => {
+                let kept = self.records.durable(decision.encode_to_vec()).await;
+                Some(kept.map_err(|error| status::record(&error))?)
+            }
+            RecordMode::Sampled if self.records.samples_next() => {
+                self.records.sampled(decision.encode_to_vec())
+            }
+            RecordMode::Sampled => None,
+        };
+        let response = pb::DecideResponse {
+            outcome: decision.outcome,
+            measures: decision.measures,
+            reasons: decision.reasons,
+            star: decision.star,
+            state: decision.state,
+            known: decision.known,
+            flags: decision.flags,
+            as_of: decision.as_of_time,
+            data_age: age.map(wkt::Duration::from),
+            policy_version,
+            token: decision.token,
+            decision: id.map_or_else(String::new, |id| format!("decisions/{id}")),
+            manual_review: decision.manual_review,
+            uscc_verdict: verdict.into(),
+        };
+        Ok(Answer { response, regime })
+    }
+}
+
+fn token(reading: &Reading) -> String {
+    reading.token().to_string()
+}
+
+fn recorded(facts: &Facts) -> Result<String, Status> {
+    serde_json::to_string(facts).map_err(|error| status::damaged(&error))
+}
+
+fn who(caller: &Caller) -> (String, String) {
+    match caller {
+        Caller::Department {
+            department, officer, ..
+        } => (department.to_string(), officer.to_string()),
+        Caller::Enterprise(_) | Caller::Public => (String::new(), caller.principal()),
+    }
+}
+
+/// What the answer says about its own standing.
+fn handled(handling: Handling, sound: bool) -> Option<LocalizedText> {
+    match handling {
+        Handling::Fresh => None,
+        Handling::ManualReview if !sound => Some(LocalizedText::new(
+            "现行政策与现行措施目录不相符，未作出决定，须人工审查；所列结论仅供审查前暂用",
+            "the policies in force do not fit the catalogue in force, so nobody decided and an officer has to; the outcome is the one to assume meanwhile",
+        )),
+        Handling::ManualReview => Some(LocalizedText::new(
+            "数据时效超过本事项允许的范围或无法确认，未作出决定，须人工审查；所列结论仅供审查前暂用",
+            "the data is older than this matter allows, or its age is unknown, so nobody decided and an officer has to; the outcome is the one to assume meanwhile",
+        )),
+        Handling::Caveat => Some(LocalizedText::new(
+            "数据时效超过本事项允许的范围，结论可能未反映最新情况",
+            "the data is older than this matter allows; the answer may miss what happened last",
+        )),
+    }
+}
+
+fn staleness_limit(consistency: Option<&common::Consistency>) -> Result<Option<Duration>, Status> {
+    let given = consistency.and_then(|consistency| consistency.max_staleness.as_ref());
+    let limit = given.map(|span| wire::span(Some(*span)).ok_or_else(status::staleness_invalid));
+    limit.transpose()
+}
+
+/// Leaves the layer in front a moment to send what we say.
+fn deadline(call: &Call) -> Instant {
+    const MARGIN: Duration = Duration::from_millis(50);
+    let longest = Instant::now() + Freshness::DEFAULT_WAIT;
+    match call.deadline.map(Instant::from_std) {
+        Some(deadline) => longest.min(deadline.checked_sub(MARGIN).unwrap_or(deadline)),
+        None => longest,
+    }
+}

@@ -1,0 +1,13 @@
+//! The gRPC services: parse, ask, convert.
+
+mod convert;
+mod decisions;
+mod departments;
+mod desk;
+mod policies;
+mod status;
+
+pub(crate) use decisions::DecisionRpc;
+pub(crate) use departments::{EnforcementRpc, FinanceRpc, LicensingRpc};
+pub(crate) use desk::Desk;
+pub(crate) use policies::PolicyRpc;

@@ -1,0 +1,197 @@
+//! Policies as data: checked, listed.
+
+use greenstar_kernel::{Log, Said, Token};
+use greenstar_proto::common::v1::ErrorReason;
+use greenstar_proto::supervision::v1 as pb;
+use greenstar_proto::supervision::v1::policy_service_server::PolicyService;
+use greenstar_rpc::{accept, field};
+use greenstar_tables::{Defect, TableError};
+use tonic::{Request, Response, Status};
+
+use super::desk::Desk;
+use super::{convert, status};
+use crate::domain::policy::{Document, PolicyDefect, PolicyError, PolicyErrors, PolicyInfo};
+use crate::follow::wire;
+use crate::view::Ruling;
+
+/// Where a policy that is only checked comes from, for messages.
+const SOURCE: &str = "source";
+
+#[derive(Clone, Debug)]
+pub(crate) struct PolicyRpc(pub(crate) Desk);
+
+#[tonic::async_trait]
+impl PolicyService for PolicyRpc {
+    async fn validate_policy(
+        &self,
+        request: Request<pb::ValidatePolicyRequest>,
+    ) -> Result<Response<pb::ValidatePolicyResponse>, Status> {
+        let (_, request) = accept(request)?;
+        let in_force = self
+            .0
+            .view
+            .ruling()
+            .as_ref()
+            .and_then(|ruling| ruling.policy.clone());
+        let in_force = in_force.ok_or_else(status::not_ready)?;
+        let document = Document {
+            name: SOURCE.to_owned(),
+            text: request.source,
+        };
+        // Analysing a table may take a while.
+        let checked = tokio::task::spawn_blocking(move || {
+            let checked = in_force.with(&document)?;
+            let read = checked.infos().iter().find(|info| info.source == document);
+            Ok::<_, PolicyErrors>(read.map(|info| policy(info, None)))
+        });
+        let policy = match checked.await {
+            Ok(Ok(policy)) => policy,
+            Ok(Err(errors)) => return Err(faults(&errors)),
+            Err(error) => return Err(status::damaged(&error)),
+        };
+        Ok(Response::new(pb::ValidatePolicyResponse { policy }))
+    }
+
+    async fn list_policies(
+        &self,
+        request: Request<pb::ListPoliciesRequest>,
+    ) -> Result<Response<pb::ListPoliciesResponse>, Status> {
+        accept(request)?;
+        let ruling = self.0.view.ruling();
+        let ruling = ruling.as_ref().ok_or_else(status::not_ready)?;
+        let compiled = ruling.policy.as_ref().ok_or_else(status::not_ready)?;
+        let mut policies: Vec<pb::Policy> = compiled
+            .infos()
+            .iter()
+            .map(|info| policy(info, Some(ruling.as_ref())))
+            .collect();
+        policies.sort_by(|a, b| a.name.cmp(&b.name));
+        let token = Token::of(Log::Policy, ruling.applied.clone()).to_string();
+        Ok(Response::new(pb::ListPoliciesResponse { policies, token }))
+    }
+
+    async fn list_matters(
+        &self,
+        request: Request<pb::ListMattersRequest>,
+    ) -> Result<Response<pb::ListMattersResponse>, Status> {
+        accept(request)?;
+        let ruling = self.0.view.ruling();
+        let policy = ruling
+            .as_ref()
+            .and_then(|ruling| ruling.policy.as_ref())
+            .ok_or_else(status::not_ready)?;
+        let mut matters: Vec<pb::Matter> = policy.matters().iter().map(convert::matter).collect();
+        matters.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Response::new(pb::ListMattersResponse { matters }))
+    }
+}
+
+fn policy(info: &PolicyInfo, ruling: Option<&Ruling>) -> pb::Policy {
+    let published = ruling.and_then(|ruling| ruling.documents.iter().find(|one| one.document == info.source));
+    pb::Policy {
+        name: format!("policies/{}", info.name),
+        version: info.version,
+        department: info.department.to_string(),
+        matters: info.matters.clone(),
+        rows: i32::try_from(info.rows).unwrap_or(i32::MAX),
+        effective_time: published.map(|published| wire::to_instant(published.effective_at)),
+        source: info.source.text.clone(),
+    }
+}
+
+/// All faults in one status, under the reason of the first.
+fn faults(errors: &PolicyErrors) -> Status {
+    let (reason, metadata) = match errors.0.first() {
+        Some(first) => (reason(&first.defect), place(first)),
+        None => (ErrorReason::TableMalformed, Vec::new()),
+    };
+    let metadata: Vec<(&str, String)> = metadata
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    field("source", reason, &errors.said(), &metadata)
+}
+
+fn reason(defect: &PolicyDefect) -> ErrorReason {
+    use ErrorReason as R;
+    match defect {
+        PolicyDefect::Table(error) => match &error.defect {
+            Defect::UnknownColumn(_) => R::TableColumnUnknown,
+            Defect::UnknownOutcome { .. } => R::OutcomeUnknown,
+            Defect::UnknownMeasure(_) => R::MeasureUnknown,
+            Defect::MeasureWithoutBasis | Defect::BasisEmpty => R::MeasureWithoutBasis,
+            Defect::Gap { .. } => R::TableGap,
+            Defect::Overlap { .. } | Defect::Masked { .. } => R::TableOverlap,
+            Defect::Unreadable(_)
+            | Defect::RowCount { .. }
+            | Defect::Cell(_)
+            | Defect::Parameter { .. }
+            | Defect::NoParameter(_)
+            | Defect::ReasonMissing
+            | Defect::DefaultWithCells
+            | Defect::Unreachable { .. }
+            | Defect::TooComplex => R::TableMalformed,
+        },
+        PolicyDefect::MeasureUnknown { .. } => R::MeasureUnknown,
+        PolicyDefect::Unreadable(_)
+        | PolicyDefect::NoBaseline
+        | PolicyDefect::SecondBaseline
+        | PolicyDefect::BaselineShape
+        | PolicyDefect::PolicyTwice(_)
+        | PolicyDefect::NoMatter
+        | PolicyDefect::MatterTwice(_)
+        | PolicyDefect::OutcomeTwice(_)
+        | PolicyDefect::NeutralCount(_)
+        | PolicyDefect::NotAscending(_)
+        | PolicyDefect::CarrierMissing(_)
+        | PolicyDefect::CarrierNotNeeded(_)
+        | PolicyDefect::FloorParameter { .. }
+        | PolicyDefect::NotAdvice(_)
+        | PolicyDefect::ArgumentTwice(_) => R::TableMalformed,
+    }
+}
+
+fn place(error: &PolicyError) -> Vec<(&'static str, String)> {
+    let PolicyDefect::Table(TableError { place, defect }) = &error.defect else {
+        return vec![("table", error.policy.clone())];
+    };
+    let mut metadata = vec![
+        ("table", place.table.clone()),
+        ("row", place.row.map_or_else(String::new, |row| row.to_string())),
+        ("column", place.column.clone().unwrap_or_default()),
+        (
+            "position",
+            place.character.map_or_else(String::new, |at| at.to_string()),
+        ),
+    ];
+    match defect {
+        Defect::Gap { example } => metadata.push(("counterexample", example.to_string())),
+        Defect::Overlap {
+            first,
+            second,
+            example,
+        } => {
+            metadata.push(("rows", format!("{first}, {second}")));
+            metadata.push(("counterexample", example.to_string()));
+        }
+        Defect::Masked { row, by, example } => {
+            metadata.push(("rows", format!("{by}, {row}")));
+            metadata.push(("counterexample", example.to_string()));
+        }
+        Defect::UnknownOutcome { found, .. } => metadata.push(("outcome", found.clone())),
+        Defect::UnknownMeasure(measure) => metadata.push(("measure", measure.clone())),
+        Defect::UnknownColumn(column) => metadata.push(("column", column.clone())),
+        Defect::Unreadable(_)
+        | Defect::RowCount { .. }
+        | Defect::Cell(_)
+        | Defect::Parameter { .. }
+        | Defect::NoParameter(_)
+        | Defect::MeasureWithoutBasis
+        | Defect::ReasonMissing
+        | Defect::BasisEmpty
+        | Defect::DefaultWithCells
+        | Defect::Unreachable { .. }
+        | Defect::TooComplex => {}
+    }
+    metadata
+}

@@ -1,0 +1,206 @@
+//! Why a call has no answer, as the contract says it. No `_` arm: a new variant must choose its code here.
+
+use std::fmt;
+
+use greenstar_kernel::{Code as CodeWord, Department, LocalizedText, Said};
+use greenstar_proto::common::v1::ErrorReason;
+use greenstar_rpc::{fault, field, status};
+use greenstar_store::StoreError;
+use tonic::{Code, Status};
+
+use crate::consistency::Unreached;
+use crate::domain::decide::DecideError;
+use crate::domain::matter::{ArgumentError, Stale};
+use crate::record::RecordError;
+use crate::view::Unreadable;
+
+fn say(code: Code, reason: ErrorReason, zh: &str, en: &str, metadata: &[(&str, String)]) -> Status {
+    status(code, reason, &LocalizedText::new(zh, en), metadata)
+}
+
+pub(super) fn unreached(error: &Unreached) -> Status {
+    let said = error.said();
+    let revision =
+        |revision: &Option<greenstar_kernel::Revision>| revision.map_or_else(String::new, |r| r.to_string());
+    match error {
+        Unreached::Malformed(_) => field(
+            "consistency.at_least_as_fresh",
+            ErrorReason::TokenMalformed,
+            &said,
+            &[],
+        ),
+        Unreached::Foreign(log) => {
+            let metadata = [("log", log.as_str().to_owned())];
+            status(
+                Code::FailedPrecondition,
+                ErrorReason::TokenForeign,
+                &said,
+                &metadata,
+            )
+        }
+        Unreached::Ahead { log, head } => {
+            let metadata = [("log", log.as_str().to_owned()), ("head", revision(head))];
+            status(Code::InvalidArgument, ErrorReason::TokenAhead, &said, &metadata)
+        }
+        Unreached::NotFresh { log, applied, wanted } => {
+            let metadata = [
+                ("log", log.as_str().to_owned()),
+                ("applied", revision(applied)),
+                ("wanted", wanted.to_string()),
+            ];
+            status(Code::Unavailable, ErrorReason::ViewNotFresh, &said, &metadata)
+        }
+        Unreached::Source { .. } => fault(Code::Unavailable, ErrorReason::ViewNotFresh, &said, error),
+    }
+}
+
+pub(super) fn stale(stale: &Stale) -> Status {
+    let seconds = |span: std::time::Duration| format!("{:.3}s", span.as_secs_f64());
+    let metadata = [
+        ("age", stale.age.map_or_else(|| "unknown".to_owned(), seconds)),
+        ("bound", seconds(stale.bound)),
+    ];
+    status(
+        Code::Unavailable,
+        ErrorReason::ViewStale,
+        &stale.said(),
+        &metadata,
+    )
+}
+
+pub(super) fn record(error: &RecordError) -> Status {
+    fault(
+        Code::Unavailable,
+        ErrorReason::RecordUnavailable,
+        &error.said(),
+        error,
+    )
+}
+
+pub(super) fn arguments(error: &ArgumentError) -> Status {
+    let argument = match error {
+        ArgumentError::Unknown(name) => name.clone(),
+        ArgumentError::Missing(name) | ArgumentError::Malformed { name, .. } => name.to_string(),
+    };
+    field(
+        "arguments",
+        ErrorReason::ArgumentInvalid,
+        &error.said(),
+        &[("argument", argument)],
+    )
+}
+
+pub(super) fn undecided(error: &DecideError) -> Status {
+    match error {
+        DecideError::FlagKindUnknown(_) => {
+            fault(Code::Unavailable, ErrorReason::ViewNotFresh, &error.said(), error)
+        }
+        DecideError::Arguments(_) => fault(Code::Internal, ErrorReason::Internal, &error.said(), error),
+    }
+}
+
+pub(super) fn unreadable(error: Unreadable) -> Status {
+    let said = LocalizedText::new(
+        "该企业的评价或标记数据无法读取，不得据此认定无不良记录；请人工核查并通知运维人员",
+        "what is known about this enterprise cannot be read, which is no clean record: check by hand and tell the operator",
+    );
+    fault(Code::Internal, ErrorReason::StoreCorrupt, &said, &error)
+}
+
+pub(super) fn not_ready() -> Status {
+    say(
+        Code::Unavailable,
+        ErrorReason::NotReady,
+        "服务正在启动，尚未取得全部数据；请稍后重试",
+        "the service is starting and has not all data yet; try again shortly",
+        &[],
+    )
+}
+
+pub(super) fn matter_unknown(department: &str, matter: &str) -> Status {
+    say(
+        Code::NotFound,
+        ErrorReason::MatterUnknown,
+        "没有这个事项；可用事项见 GET /v1/matters",
+        "there is no such matter; GET /v1/matters lists those there are",
+        &[("matter", format!("departments/{department}/matters/{matter}"))],
+    )
+}
+
+pub(super) fn matter_not_yours(owner: &Department) -> Status {
+    say(
+        Code::PermissionDenied,
+        ErrorReason::MatterNotYours,
+        "该事项属于其他部门；请由该部门查询",
+        "the matter belongs to another department; let that department ask",
+        &[("department", owner.to_string())],
+    )
+}
+
+pub(super) fn permit_kind_unknown(kind: &str, known: &[&CodeWord]) -> Status {
+    let known: Vec<&str> = known.iter().map(|code| code.as_str()).collect();
+    let known = known.join(", ");
+    let said = LocalizedText::new(
+        format!("没有这个许可种类；可用种类：{known}"),
+        format!("no permit kind has this code; known are {known}"),
+    );
+    let metadata = [("permit_kind", kind.to_owned()), ("known", known)];
+    status(Code::NotFound, ErrorReason::PermitKindUnknown, &said, &metadata)
+}
+
+pub(super) fn staleness_invalid() -> Status {
+    let said = LocalizedText::new("时效上限不能为负", "a bound of staleness is not negative");
+    field("consistency.max_staleness", ErrorReason::FieldInvalid, &said, &[])
+}
+
+pub(super) fn decision_unknown() -> Status {
+    say(
+        Code::NotFound,
+        ErrorReason::DecisionUnknown,
+        "没有贵部门的这份决定；请核对决定名称",
+        "no decision of yours has this name; check the name",
+        &[],
+    )
+}
+
+/// Another replica may have it and did not ship it yet.
+pub(super) fn decision_elsewhere() -> Status {
+    say(
+        Code::Unavailable,
+        ErrorReason::ServiceUnavailable,
+        "该决定可能尚未送达数据库；请稍后重试",
+        "the decision may not have reached the database yet; try again shortly",
+        &[("service", "supervision-policy".to_owned())],
+    )
+}
+
+/// A record that is there and cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("a decision record is damaged")]
+pub(super) struct Damaged;
+
+pub(super) fn damaged(error: &(dyn std::error::Error + 'static)) -> Status {
+    let said = LocalizedText::new(
+        "该决定的记录已损坏，无法读取；请联系运维人员",
+        "the record of this decision is damaged and cannot be read; call the operator",
+    );
+    fault(Code::Internal, ErrorReason::StoreCorrupt, &said, error)
+}
+
+pub(super) fn store(error: &StoreError) -> Status {
+    let (code, reason) = match error {
+        StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) => {
+            (Code::Unavailable, ErrorReason::StoreUnavailable)
+        }
+        StoreError::Full(_) => (Code::ResourceExhausted, ErrorReason::StoreFull),
+        StoreError::Corrupt(_) => (Code::Internal, ErrorReason::StoreCorrupt),
+        // The enum may grow in another crate; what is not known here is our fault.
+        _ => (Code::Internal, ErrorReason::Internal),
+    };
+    fault(code, reason, &error.said(), error)
+}
+
+/// Bound on what is echoed.
+pub(super) fn shortened(value: impl fmt::Display) -> String {
+    value.to_string().chars().take(64).collect()
+}

@@ -1,0 +1,153 @@
+//! The flags in force, by enterprise.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::{ArcSwapOption, Guard};
+use foldhash::fast::RandomState;
+use greenstar_kernel::{Epoch, Position, Revision, Uscc};
+use papaya::HashMap;
+
+use super::row::Unreadable;
+use crate::domain::facts::Flag;
+
+/// What a change says about one flag.
+#[derive(Clone, Debug)]
+pub(crate) struct FlagRow {
+    pub(crate) uscc: Uscc,
+    pub(crate) name: Arc<str>,
+    /// `Ok(None)`: it binds no more.
+    pub(crate) flag: Result<Option<Flag>, Unreadable>,
+}
+
+/// All flags of one enterprise.
+#[derive(Clone, Debug, Default)]
+struct Flagged {
+    flags: Arc<[Flag]>,
+    /// Names of flags in force that could not be understood.
+    unreadable: Arc<[Arc<str>]>,
+}
+
+impl Flagged {
+    fn with(&self, row: &FlagRow) -> Flagged {
+        let mut flags: Vec<Flag> = self
+            .flags
+            .iter()
+            .filter(|flag| flag.name != row.name)
+            .cloned()
+            .collect();
+        let mut unreadable: Vec<Arc<str>> = self
+            .unreadable
+            .iter()
+            .filter(|name| **name != row.name)
+            .cloned()
+            .collect();
+        match &row.flag {
+            Ok(Some(flag)) => flags.push(flag.clone()),
+            Ok(None) => {}
+            Err(Unreadable) => unreadable.push(row.name.clone()),
+        }
+        flags.sort_by(|a, b| a.name.cmp(&b.name));
+        Flagged {
+            flags: flags.into(),
+            unreadable: unreadable.into(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.flags.is_empty() && self.unreadable.is_empty()
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Generation {
+    epoch: Epoch,
+    applied: AtomicU64,
+    map: HashMap<Uscc, Flagged, RandomState>,
+    none: Arc<[Flag]>,
+}
+
+impl Generation {
+    pub(super) fn applied(&self) -> Position {
+        Position {
+            epoch: self.epoch.clone(),
+            revision: self.revision(),
+        }
+    }
+
+    pub(super) fn revision(&self) -> Revision {
+        Revision(self.applied.load(Ordering::Acquire))
+    }
+
+    pub(super) fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    pub(super) fn get(&self, uscc: &Uscc) -> Result<Arc<[Flag]>, Unreadable> {
+        match self.map.pin().get(uscc) {
+            None => Ok(self.none.clone()),
+            Some(flagged) if flagged.unreadable.is_empty() => Ok(flagged.flags.clone()),
+            Some(_) => Err(Unreadable),
+        }
+    }
+
+    fn put(&self, row: &FlagRow) {
+        let map = self.map.pin();
+        let flagged = map.get(&row.uscc).cloned().unwrap_or_default().with(row);
+        if flagged.is_empty() {
+            map.remove(&row.uscc);
+        } else {
+            map.insert(row.uscc, flagged);
+        }
+    }
+}
+
+/// One task writes; readers never lock.
+#[derive(Debug)]
+pub(super) struct Flags {
+    generation: ArcSwapOption<Generation>,
+}
+
+impl Flags {
+    pub(super) fn new() -> Flags {
+        Flags {
+            generation: ArcSwapOption::empty(),
+        }
+    }
+
+    pub(super) fn read(&self) -> Guard<Option<Arc<Generation>>> {
+        self.generation.load()
+    }
+
+    pub(super) fn replace(&self, at: Position, rows: Vec<FlagRow>) {
+        let mut by_enterprise: BTreeMap<Uscc, Flagged> = BTreeMap::new();
+        for row in rows {
+            let flagged = by_enterprise.entry(row.uscc).or_default();
+            *flagged = flagged.with(&row);
+        }
+        let map = HashMap::with_capacity_and_hasher(by_enterprise.len(), RandomState::default());
+        for (uscc, flagged) in by_enterprise
+            .into_iter()
+            .filter(|(_, flagged)| !flagged.is_empty())
+        {
+            map.pin().insert(uscc, flagged);
+        }
+        self.generation.store(Some(Arc::new(Generation {
+            epoch: at.epoch,
+            applied: AtomicU64::new(at.revision.0),
+            map,
+            none: Arc::default(),
+        })));
+    }
+
+    /// Rows first, the position last.
+    pub(super) fn apply(&self, rows: &[FlagRow], to: Revision) {
+        let read = self.read();
+        let Some(generation) = read.as_ref() else { return };
+        for row in rows {
+            generation.put(row);
+        }
+        generation.applied.store(to.0, Ordering::Release);
+    }
+}

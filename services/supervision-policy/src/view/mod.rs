@@ -1,0 +1,264 @@
+//! What this replica knows (protocol.md §10): every enterprise's rating and flags, the catalogue and the
+//! policies, how far each log is applied and how old that is. Readers take no lock.
+//!
+//! Ratings and flags come from two logs that nothing orders against each other, so each half has its own
+//! position; within a half, rows stand before the position that names them is published.
+
+mod base;
+mod flags;
+mod names;
+mod policies;
+mod ratings;
+mod row;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use arc_swap::Guard;
+use greenstar_kernel::{Epoch, Log, Position, Revision, Timestamp, Token, Uscc};
+use tokio::sync::Notify;
+
+use crate::domain::catalogue::Catalogue;
+use crate::domain::facts::Facts;
+
+pub(crate) use flags::FlagRow;
+pub(crate) use policies::{InForce, Ruling};
+pub(crate) use ratings::{RatingRow, Snapshot};
+pub(crate) use row::Unreadable;
+
+/// A source's clock may be ahead of ours by this much before it counts as unknown (protocol.md §4); up to here
+/// `as_of` follows the start of a flag, so that a flag that was just confirmed is in force at once.
+const CLOCK_SLACK: Duration = Duration::from_secs(2);
+
+/// Everything that a decision is computed from.
+#[derive(Debug)]
+pub(crate) struct View {
+    ratings: ratings::Ratings,
+    flags: flags::Flags,
+    policies: policies::Policies,
+    ages: [Anchor; 3],
+    as_of: AtomicI64,
+    /// Something was applied.
+    moved: Notify,
+    folding: AtomicBool,
+}
+
+/// The instant, in microseconds on the monotonic clock, as of which a log is known to be complete. May lie
+/// before the clock's start.
+#[derive(Debug)]
+struct Anchor(AtomicI64);
+
+impl Anchor {
+    const UNKNOWN: i64 = i64::MIN;
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
+impl View {
+    pub(crate) fn new() -> View {
+        View {
+            ratings: ratings::Ratings::new(),
+            flags: flags::Flags::new(),
+            policies: policies::Policies::new(),
+            ages: [(); 3].map(|()| Anchor(AtomicI64::new(Anchor::UNKNOWN))),
+            as_of: AtomicI64::new(i64::MIN),
+            moved: Notify::new(),
+            folding: AtomicBool::new(false),
+        }
+    }
+
+    /// One consistent look; `None` until every log was caught up with once. What is applied is read before
+    /// any row.
+    pub(crate) fn read(&self) -> Option<Reading> {
+        let (ratings, flags, ruling) = (self.ratings.read(), self.flags.read(), self.policies.read());
+        let applied = Applied {
+            rating: ratings.as_ref()?.revision(),
+            sanctions: flags.as_ref()?.revision(),
+            policy: ruling.as_ref()?.applied.revision,
+        };
+        ruling.as_ref()?.policy.as_ref()?;
+        Some(Reading {
+            ratings,
+            flags,
+            ruling,
+            applied,
+        })
+    }
+
+    /// The policies, also before the other logs are caught up with.
+    pub(crate) fn ruling(&self) -> Guard<Option<Arc<Ruling>>> {
+        self.policies.read()
+    }
+
+    /// How far a log is applied; `None` before the first snapshot.
+    pub(crate) fn applied(&self, log: Log) -> Option<Position> {
+        match log {
+            Log::Rating => self
+                .ratings
+                .read()
+                .as_ref()
+                .map(|generation| generation.applied()),
+            Log::Sanctions => self.flags.read().as_ref().map(|generation| generation.applied()),
+            Log::Policy => self.policies.read().as_ref().map(|ruling| ruling.applied.clone()),
+        }
+    }
+
+    /// Returns after the next change of any position. Make it before looking at a position.
+    pub(crate) fn moved(&self) -> tokio::sync::futures::Notified<'_> {
+        self.moved.notified()
+    }
+
+    /// The instant to decide for. Never earlier than any that was given before.
+    pub(crate) fn as_of(&self, now: Timestamp) -> Timestamp {
+        let before = self.as_of.fetch_max(now.micros(), Ordering::Relaxed);
+        Timestamp::from_micros(before.max(now.micros()))
+    }
+
+    /// How old what is known of the most behind log may be at `now`; `None`: nobody can say.
+    pub(crate) fn age(&self, now: Duration) -> Option<Duration> {
+        let mut oldest = Duration::ZERO;
+        for anchor in &self.ages {
+            match anchor.0.load(Ordering::Relaxed) {
+                Anchor::UNKNOWN => return None,
+                at => {
+                    let age = micros(now).saturating_sub(at);
+                    oldest = oldest.max(Duration::from_micros(u64::try_from(age).unwrap_or(0)));
+                }
+            }
+        }
+        Some(oldest)
+    }
+
+    /// A log is known to be applied as it was `age` before `now`; `None`: nobody can say.
+    pub(crate) fn set_age(&self, log: Log, age: Option<Duration>, now: Duration) {
+        let anchor = age.map_or(Anchor::UNKNOWN, |age| micros(now).saturating_sub(micros(age)));
+        let [rating, sanctions, policy] = &self.ages;
+        let slot = match log {
+            Log::Rating => rating,
+            Log::Sanctions => sanctions,
+            Log::Policy => policy,
+        };
+        slot.0.store(anchor, Ordering::Relaxed);
+    }
+
+    /// A snapshot that grows beside what is served.
+    pub(crate) fn begin_ratings(&self) -> Snapshot {
+        self.ratings.begin()
+    }
+
+    pub(crate) fn replace_ratings(&self, at: Position, snapshot: Snapshot) {
+        self.ratings.replace(at, snapshot);
+        self.moved.notify_waiters();
+    }
+
+    /// Rows of a frame, and the revision that is applied with them.
+    pub(crate) fn apply_ratings(&self, rows: &[RatingRow], to: Revision) {
+        self.ratings.apply(rows, to);
+        self.moved.notify_waiters();
+    }
+
+    /// Folds the ratings' overlay if that is due and not running. Takes long: not for an async thread.
+    pub(crate) fn fold_if_due(&self) {
+        if self.ratings.is_due_for_folding() && !self.folding.swap(true, Ordering::AcqRel) {
+            self.ratings.fold();
+            self.folding.store(false, Ordering::Release);
+        }
+    }
+
+    pub(crate) fn is_due_for_folding(&self) -> bool {
+        self.ratings.is_due_for_folding() && !self.folding.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn replace_flags(
+        &self,
+        at: Position,
+        catalogue: Option<Arc<Catalogue>>,
+        rows: Vec<FlagRow>,
+        now: Timestamp,
+    ) {
+        self.follow_starts(&rows, now);
+        self.policies.put_catalogue(catalogue);
+        self.flags.replace(at, rows);
+        self.moved.notify_waiters();
+    }
+
+    /// A new edition; `None`: it cannot be read. Applied before the revision that brought it is.
+    pub(crate) fn put_catalogue(&self, catalogue: Option<Arc<Catalogue>>) {
+        self.policies.put_catalogue(catalogue);
+    }
+
+    pub(crate) fn apply_flags(&self, rows: &[FlagRow], to: Revision, now: Timestamp) {
+        self.follow_starts(rows, now);
+        self.flags.apply(rows, to);
+        self.moved.notify_waiters();
+    }
+
+    fn follow_starts(&self, rows: &[FlagRow], now: Timestamp) {
+        let starts = rows
+            .iter()
+            .filter_map(|row| row.flag.as_ref().ok()?.as_ref().map(|flag| flag.start));
+        if let Some(latest) = starts.filter(|start| *start <= now.plus(CLOCK_SLACK)).max() {
+            self.as_of(latest);
+        }
+    }
+
+    pub(crate) fn put_policies(&self, at: Position, documents: Arc<[InForce]>) {
+        self.policies.put_documents(at, documents);
+        self.moved.notify_waiters();
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Applied {
+    rating: Revision,
+    sanctions: Revision,
+    policy: Revision,
+}
+
+/// What a decision sees: all of it at least as new as [`Reading::token`] says.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    ratings: Guard<Option<Arc<ratings::Generation>>>,
+    flags: Guard<Option<Arc<flags::Generation>>>,
+    ruling: Guard<Option<Arc<Ruling>>>,
+    applied: Applied,
+}
+
+impl Reading {
+    /// Facts of any enterprise; of one that nobody registered too.
+    ///
+    /// # Errors
+    /// Something is known about it that cannot be read, so nothing is clear (P10).
+    pub(crate) fn facts(&self, uscc: &Uscc) -> Result<Facts, Unreadable> {
+        let (Some(ratings), Some(flags)) = (self.ratings.as_ref(), self.flags.as_ref()) else {
+            return Err(Unreadable);
+        };
+        ratings.facts(uscc, flags.get(uscc)?)
+    }
+
+    pub(crate) fn ruling(&self) -> Option<&Ruling> {
+        self.ruling.as_deref()
+    }
+
+    /// What was applied when this was read.
+    pub(crate) fn token(&self) -> Token {
+        let at = |epoch: &Epoch, revision| Position {
+            epoch: epoch.clone(),
+            revision,
+        };
+        let mut token = Token::default();
+        if let Some(ratings) = self.ratings.as_ref() {
+            token = token.with(Log::Rating, at(ratings.epoch(), self.applied.rating));
+        }
+        if let Some(flags) = self.flags.as_ref() {
+            token = token.with(Log::Sanctions, at(flags.epoch(), self.applied.sanctions));
+        }
+        if let Some(ruling) = self.ruling.as_ref() {
+            token = token.with(Log::Policy, at(&ruling.applied.epoch, self.applied.policy));
+        }
+        token
+    }
+}

@@ -1,0 +1,295 @@
+//! An enterprise's rating as the view holds it: 84 bytes, and a side for what few enterprises have.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use greenstar_kernel::{LocalizedText, Points, RatingState, Standing, Star, Timestamp, Uscc};
+
+use super::names::{ASIDE, NONE, Names};
+use crate::domain::facts::{District, Event, Facts, Flag, PolluterClass, RatingFacts, Sector, Transition};
+
+/// A row that could not be understood. It is known to be there, so nothing is clear (P10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a fact about the enterprise cannot be read")]
+pub(crate) struct Unreadable;
+
+/// What rows share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// Sectors, districts, schemes.
+    texts: Names<str>,
+    causes: Names<LocalizedText>,
+}
+
+impl Shared {
+    pub(super) fn new() -> Shared {
+        Shared {
+            texts: Names::new(),
+            causes: Names::new(),
+        }
+    }
+}
+
+/// Four-byte alignment throughout, so that nothing is padding.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packed {
+    total: i32,
+    categories: [i32; 5],
+    version: u32,
+    rated_at: [u32; 2],
+    valid_until: [u32; 2],
+    next_at: [u32; 2],
+    sector: u16,
+    district: u16,
+    scheme: u16,
+    next_cause: u16,
+    uscc: [u8; 18],
+    standing: u8,
+    next_standing: u8,
+    marks: u8,
+}
+
+/// What does not fit the packed row.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Side {
+    next: Option<Transition>,
+    events: Option<Arc<[Event]>>,
+    sector: Option<Sector>,
+    district: Option<District>,
+    scheme: Option<Arc<str>>,
+}
+
+impl Side {
+    fn is_empty(&self) -> bool {
+        let Side {
+            next,
+            events,
+            sector,
+            district,
+            scheme,
+        } = self;
+        next.is_none() && events.is_none() && sector.is_none() && district.is_none() && scheme.is_none()
+    }
+}
+
+const NO_POINTS: i32 = i32::MIN;
+const NO_TIME: i64 = i64::MIN;
+const NO_STANDING: u8 = 0;
+const UNREADABLE: u8 = u8::MAX;
+const POLLUTER: u8 = 0b11;
+const OPEN_RECTIFICATION: u8 = 0b100;
+const OBJECTION_OPEN: u8 = 0b1000;
+
+impl Packed {
+    pub(super) fn uscc(&self) -> &[u8; 18] {
+        &self.uscc
+    }
+
+    /// Flags are kept elsewhere, so those of `facts` are not looked at.
+    pub(super) fn pack(
+        uscc: &Uscc,
+        facts: &Result<Facts, Unreadable>,
+        shared: &Shared,
+    ) -> (Packed, Option<Arc<Side>>) {
+        let unreadable = Packed {
+            total: NO_POINTS,
+            categories: [NO_POINTS; 5],
+            version: 0,
+            rated_at: split(None),
+            valid_until: split(None),
+            next_at: split(None),
+            sector: NONE,
+            district: NONE,
+            scheme: NONE,
+            next_cause: NONE,
+            uscc: *uscc.as_bytes(),
+            standing: UNREADABLE,
+            next_standing: NO_STANDING,
+            marks: 0,
+        };
+        let Ok(facts) = facts else {
+            return (unreadable, None);
+        };
+        match Packed::fill(unreadable, facts, shared) {
+            Some((packed, side)) => (packed, (!side.is_empty()).then(|| Arc::new(side))),
+            None => (unreadable, None),
+        }
+    }
+
+    /// `None`: points that no scheme gives.
+    fn fill(mut packed: Packed, facts: &Facts, shared: &Shared) -> Option<(Packed, Side)> {
+        let rating = &facts.rating;
+        let mut side = Side::default();
+        packed.total = points(rating.total)?;
+        for (to, from) in packed.categories.iter_mut().zip(rating.categories) {
+            *to = points(from)?;
+        }
+        packed.version = rating.version;
+        packed.rated_at = split(rating.rated_at);
+        packed.valid_until = split(rating.valid_until);
+        let number = |text: &str| shared.texts.number(&text.into());
+        if let Some(sector) = facts.sector {
+            packed.sector = number(sector.as_str()).unwrap_or(ASIDE);
+            side.sector = (packed.sector == ASIDE).then_some(sector);
+        }
+        if let Some(district) = facts.district {
+            packed.district = number(district.as_str()).unwrap_or(ASIDE);
+            side.district = (packed.district == ASIDE).then_some(district);
+        }
+        packed.scheme = shared.texts.number(&rating.scheme).unwrap_or(ASIDE);
+        side.scheme = (packed.scheme == ASIDE).then(|| rating.scheme.clone());
+        packed.standing = standing_code(rating.standing);
+        packed.marks = polluter_code(facts.polluter_class)
+            | if facts.open_rectification {
+                OPEN_RECTIFICATION
+            } else {
+                0
+            }
+            | if facts.objection_open { OBJECTION_OPEN } else { 0 };
+        if let Some(next) = &rating.next {
+            // The usual one, a validity that ends, changes no points.
+            let same = next.total == rating.total && next.categories == rating.categories;
+            match same.then(|| shared.causes.number(&next.cause)).flatten() {
+                Some(cause) => {
+                    packed.next_at = split(Some(next.at));
+                    packed.next_standing = standing_code(next.standing);
+                    packed.next_cause = cause;
+                }
+                None => side.next = Some(next.clone()),
+            }
+        }
+        side.events = (!facts.events.is_empty()).then(|| facts.events.clone());
+        Some((packed, side))
+    }
+
+    /// The facts, with the enterprise's flags.
+    pub(super) fn unpack(
+        &self,
+        side: Option<&Arc<Side>>,
+        shared: &Shared,
+        flags: Arc<[Flag]>,
+    ) -> Result<Facts, Unreadable> {
+        let total = unpoints(self.total);
+        let categories = self.categories.map(unpoints);
+        let next = match self.next_standing {
+            NO_STANDING => side.and_then(|side| side.next.clone()),
+            code => Some(Transition {
+                at: join(self.next_at).ok_or(Unreadable)?,
+                standing: standing(code).ok_or(Unreadable)?,
+                total,
+                categories,
+                cause: shared.causes.value(self.next_cause).ok_or(Unreadable)?.clone(),
+            }),
+        };
+        let scheme = match self.scheme {
+            ASIDE => side.and_then(|side| side.scheme.as_ref()),
+            number => shared.texts.value(number),
+        };
+        let rating = RatingFacts {
+            standing: standing(self.standing).ok_or(Unreadable)?,
+            total,
+            categories,
+            rated_at: join(self.rated_at),
+            valid_until: join(self.valid_until),
+            next,
+            scheme: scheme.ok_or(Unreadable)?.clone(),
+            version: self.version,
+        };
+        Ok(Facts {
+            known: true,
+            rating,
+            sector: code(self.sector, side.and_then(|side| side.sector), shared)?,
+            district: code(self.district, side.and_then(|side| side.district), shared)?,
+            polluter_class: polluter(self.marks & POLLUTER),
+            open_rectification: self.marks & OPEN_RECTIFICATION != 0,
+            objection_open: self.marks & OBJECTION_OPEN != 0,
+            events: side.and_then(|side| side.events.clone()).unwrap_or_default(),
+            flags,
+        })
+    }
+}
+
+fn code<T: FromStr>(number: u16, aside: Option<T>, shared: &Shared) -> Result<Option<T>, Unreadable> {
+    match number {
+        NONE => Ok(None),
+        ASIDE => Ok(aside),
+        number => {
+            let text = shared.texts.value(number).ok_or(Unreadable)?;
+            text.parse().map(Some).map_err(|_| Unreadable)
+        }
+    }
+}
+
+/// `None`: out of range.
+fn points(points: Option<Points>) -> Option<i32> {
+    match points {
+        None => Some(NO_POINTS),
+        Some(points) => i32::try_from(points.milli())
+            .ok()
+            .filter(|milli| *milli != NO_POINTS),
+    }
+}
+
+fn unpoints(milli: i32) -> Option<Points> {
+    (milli != NO_POINTS).then(|| Points::from_milli(i64::from(milli)))
+}
+
+fn split(at: Option<Timestamp>) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = at.map_or(NO_TIME, Timestamp::micros).to_le_bytes();
+    [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
+}
+
+fn join([low, high]: [u32; 2]) -> Option<Timestamp> {
+    let micros = i64::from_le_bytes((u64::from(low) | u64::from(high) << 32).to_le_bytes());
+    (micros != NO_TIME).then(|| Timestamp::from_micros(micros))
+}
+
+fn standing_code(standing: Standing) -> u8 {
+    match standing {
+        Standing::Rated(star) => star.get(),
+        Standing::NotRated => 10,
+        Standing::NotListed => 11,
+        Standing::Vetoed => 12,
+        Standing::Suspended => 13,
+        Standing::Expired => 14,
+    }
+}
+
+fn standing(code: u8) -> Option<Standing> {
+    let state = match code {
+        10 => RatingState::NotRated,
+        11 => RatingState::NotListed,
+        12 => RatingState::Vetoed,
+        13 => RatingState::Suspended,
+        14 => RatingState::Expired,
+        rank => return Star::try_from(i64::from(rank)).ok().map(Standing::Rated),
+    };
+    Standing::from_parts(state, None)
+}
+
+fn polluter_code(class: PolluterClass) -> u8 {
+    match class {
+        PolluterClass::General => 0,
+        PolluterClass::Key => 1,
+        PolluterClass::HazardousWasteOperator => 2,
+    }
+}
+
+fn polluter(code: u8) -> PolluterClass {
+    match code {
+        1 => PolluterClass::Key,
+        2 => PolluterClass::HazardousWasteOperator,
+        _ => PolluterClass::General,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_takes_84_bytes() {
+        // With at most 11.4 bytes for its place in the index it stays below 96 (protocol.md §10).
+        assert_eq!(size_of::<Packed>(), 84);
+    }
+}
