@@ -17,6 +17,7 @@ impl RowSet {
     pub(crate) const ALL: RowSet = RowSet([u64::MAX; WORDS]);
 
     /// The first `count` rows.
+    #[inline]
     pub fn first_rows(count: usize) -> RowSet {
         let mut set = RowSet::EMPTY;
         for (index, word) in set.0.iter_mut().enumerate() {
@@ -26,6 +27,7 @@ impl RowSet {
         set
     }
 
+    #[inline]
     pub fn of(row: usize) -> RowSet {
         let mut set = RowSet::EMPTY;
         set.insert(row);
@@ -33,43 +35,51 @@ impl RowSet {
     }
 
     /// A row beyond 255 cannot be held and is left out; tables are limited to [`MAX_ROWS`].
+    #[inline]
     pub fn insert(&mut self, row: usize) {
         if let Some(word) = self.0.get_mut(row / 64) {
             *word |= 1 << (row % 64);
         }
     }
 
+    #[inline]
     pub fn contains(&self, row: usize) -> bool {
         self.0
             .get(row / 64)
             .is_some_and(|word| word >> (row % 64) & 1 == 1)
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.0 == [0; WORDS]
     }
 
+    #[inline]
     pub fn len(&self) -> usize {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
     /// The lowest row.
+    #[inline]
     pub fn first(&self) -> Option<usize> {
         let word = self.0.iter().position(|word| *word != 0)?;
         Some(word * 64 + self.0[word].trailing_zeros() as usize)
     }
 
+    #[inline]
     pub fn holds_all(&self, other: RowSet) -> bool {
         *self & other == other
     }
 
     /// The rows of this set that are not in `other`.
+    #[inline]
     #[must_use]
     pub fn without(self, other: RowSet) -> RowSet {
         RowSet(std::array::from_fn(|index| self.0[index] & !other.0[index]))
     }
 
     /// Row positions in ascending order.
+    #[inline]
     pub fn iter(self) -> impl Iterator<Item = usize> {
         let mut rest = self;
         std::iter::from_fn(move || {
@@ -83,12 +93,14 @@ impl RowSet {
 impl BitAnd for RowSet {
     type Output = RowSet;
 
+    #[inline]
     fn bitand(self, other: RowSet) -> RowSet {
         RowSet(std::array::from_fn(|index| self.0[index] & other.0[index]))
     }
 }
 
 impl BitAndAssign for RowSet {
+    #[inline]
     fn bitand_assign(&mut self, other: RowSet) {
         *self = *self & other;
     }
@@ -97,12 +109,14 @@ impl BitAndAssign for RowSet {
 impl BitOr for RowSet {
     type Output = RowSet;
 
+    #[inline]
     fn bitor(self, other: RowSet) -> RowSet {
         RowSet(std::array::from_fn(|index| self.0[index] | other.0[index]))
     }
 }
 
 impl BitOrAssign for RowSet {
+    #[inline]
     fn bitor_assign(&mut self, other: RowSet) {
         *self = *self | other;
     }

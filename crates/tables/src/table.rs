@@ -119,10 +119,12 @@ impl Table {
         self.hit
     }
 
+    #[inline]
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
 
+    #[inline]
     pub fn default_row(&self) -> Option<&Row> {
         self.default.as_ref()
     }
@@ -202,6 +204,7 @@ impl Table {
         Ok(nearest)
     }
 
+    #[inline]
     fn answer(&self, matched: RowSet) -> Answer {
         let deciding = match self.hit {
             HitPolicy::Collect => matched,
@@ -211,6 +214,7 @@ impl Table {
         Answer { matched, deciding }
     }
 
+    #[inline]
     fn strictest_of(&self, matched: RowSet) -> RowSet {
         let mut worst = 0;
         let mut deciding = RowSet::EMPTY;
@@ -228,6 +232,7 @@ impl Table {
     }
 
     /// The most severe outcome of an answer's deciding rows, or the default row's.
+    #[inline]
     pub fn outcome(&self, answer: &Answer) -> Option<usize> {
         let decided = answer
             .deciding
@@ -315,6 +320,7 @@ impl TestedColumn {
         }
     }
 
+    #[inline]
     pub(crate) fn rows(&self, value: Value<'_>) -> Result<RowSet, WrongValue> {
         let wrong = WrongValue { column: self.column };
         match (value, &self.index) {
