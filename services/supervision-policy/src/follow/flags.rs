@@ -35,6 +35,7 @@ impl Flags {
 
 /// A row of this log.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all rows are flags, and they live for a moment")]
 pub(crate) enum Row {
     Flag(FlagRow),
     /// `None`: an edition that cannot be read.

@@ -1,0 +1,12 @@
+//! The service through its own port, between two sources that speak the real watches on the real feed.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod bad_input;
+mod decisions;
+mod freshness;
+mod law;
+mod policies;
+mod records;
+mod server;
+mod source;

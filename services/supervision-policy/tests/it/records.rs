@@ -1,0 +1,166 @@
+//! What was answered can be read again: at once, after a kill, and from the database.
+
+use greenstar_kernel::Clock as _;
+use greenstar_store::{Database, Value};
+use greenstar_supervision_policy::{MIGRATIONS, RecordSettings};
+use greenstar_testkit::Scratch;
+use tonic::Code;
+
+use crate::server::{Ask, FIRM, Server, Sources, refusal, refused};
+
+#[tokio::test]
+async fn a_decision_is_recorded_with_all_it_was_computed_from_before_it_is_told() {
+    let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
+    sources.star(FIRM, 5).await;
+    let server = Server::start(&sources, &scratch).await;
+    let flag = sources.confirmed(FIRM, "serious-penalty", "", 36);
+    let token = sources.sanctions.flag(flag.clone()).await;
+    let permit = server
+        .permit(FIRM, "eia-approval", Ask::token(&token))
+        .await
+        .unwrap();
+    let recorded = server.recorded("licensing", &permit.decision).await.unwrap();
+    assert_eq!(recorded.name, permit.decision);
+    assert_eq!(recorded.enterprise, format!("enterprises/{FIRM}"));
+    assert_eq!(recorded.matter, "departments/licensing/matters/eia-approval");
+    assert_eq!(
+        (recorded.department.as_str(), recorded.officer.as_str()),
+        ("licensing", "licensing")
+    );
+    assert_eq!(recorded.request_id, "case-7");
+    assert_eq!(
+        (&recorded.outcome, &recorded.reasons, &recorded.measures),
+        (&permit.outcome, &permit.reasons, &permit.measures)
+    );
+    assert_eq!(
+        (recorded.as_of_time, &recorded.token),
+        (permit.as_of, &permit.token)
+    );
+    let versions = recorded.versions.unwrap();
+    assert!(versions.table.starts_with("licensing-default@"), "{versions:?}");
+    assert!(!versions.baseline.is_empty() && !versions.evaluator.is_empty());
+    assert_eq!(
+        (
+            versions.catalogue.as_str(),
+            versions.scheme.as_str(),
+            versions.rating
+        ),
+        ("2026-1", "schemes/daxing/versions/1", 3)
+    );
+    let facts: serde_json::Value = serde_json::from_str(&recorded.facts).unwrap();
+    assert_eq!(facts["flags"][0]["name"], flag.name);
+    assert_eq!(facts["rating"]["total"], "91.5");
+
+    let again = server
+        .permit(FIRM, "eia-approval", Ask::token(&token))
+        .await
+        .unwrap();
+    assert_ne!(
+        again.decision, permit.decision,
+        "every call is a decision of its own"
+    );
+    assert!(again.as_of.unwrap().seconds >= permit.as_of.unwrap().seconds);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_department_sees_its_own_decisions_only() {
+    let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
+    let server = Server::start(&sources, &scratch).await;
+    let name = server.finance(FIRM, Ask::LATEST).await.decision;
+    assert!(server.recorded("finance", &name).await.is_ok());
+    let unknown = refused(Code::NotFound, "DECISION_UNKNOWN");
+    assert_eq!(refusal(server.recorded("licensing", &name).await), unknown);
+    let (writer, _) = name.rsplit_once('-').unwrap();
+    for other in [
+        format!("{writer}-2"),
+        format!("{writer}-0"),
+        "decisions/none".to_owned(),
+        "decisions/0198f7d0000070008000000000000000-1".to_owned(),
+    ] {
+        assert_eq!(
+            refusal(server.recorded("finance", &other).await),
+            unknown,
+            "{other}"
+        );
+    }
+    assert_eq!(
+        refusal(server.recorded("finance", "green-loan").await),
+        refused(Code::InvalidArgument, "NAME_MALFORMED")
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn recorded_decisions_survive_a_kill_and_reach_the_database() {
+    for scratch in [Scratch::sqlite(), Scratch::postgres().await] {
+        let sources = Sources::start().await;
+        let server = Server::start(&sources, &scratch).await;
+        let asked =
+            futures::future::join_all((0..60).map(|_| server.permit(FIRM, "eia-approval", Ask::LATEST)))
+                .await;
+        let names: Vec<String> = asked.into_iter().map(|answer| answer.unwrap().decision).collect();
+        // What a kill would leave of the folder at this moment, shipped or not.
+        let killed = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(scratch.dir().join("records")).unwrap() {
+            let from = entry.unwrap().path();
+            // A segment that was just shipped may go away meanwhile: then the database has it.
+            let _ = std::fs::copy(&from, killed.path().join(from.file_name().unwrap()));
+        }
+        server.stop().await;
+        let server = Server::start_with(&sources, &scratch, RecordSettings::in_folder(killed.path())).await;
+        server.supervision.caught_up().await;
+        for name in &names {
+            assert_eq!(&server.recorded("licensing", name).await.unwrap().name, name);
+        }
+        server.stop().await;
+
+        let database = Database::open(&scratch.url().parse().unwrap(), &MIGRATIONS)
+            .await
+            .unwrap();
+        let mut tx = database.read().await.unwrap();
+        for name in &names {
+            let (writer, sequence) = name.strip_prefix("decisions/").unwrap().split_once('-').unwrap();
+            let key = [Value::from(writer), sequence.parse::<i64>().unwrap().into()];
+            let row = tx
+                .row(
+                    "SELECT department, leaf FROM decision WHERE writer = $1 AND sequence = $2",
+                    &key,
+                )
+                .await
+                .unwrap()
+                .unwrap();
+            assert_eq!(row.get::<String>("department").unwrap(), "licensing");
+            assert_eq!(row.get::<Vec<u8>>("leaf").unwrap().len(), 32);
+        }
+        // Another folder knows nothing of them; the database does.
+        drop(tx);
+        database.close().await;
+        drop(database);
+        let server = Server::start_with(
+            &sources,
+            &scratch,
+            RecordSettings::in_folder(scratch.dir().join("new")),
+        )
+        .await;
+        server.supervision.caught_up().await;
+        assert!(server.recorded("licensing", &names[0]).await.is_ok());
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn without_a_record_there_is_no_answer_and_it_comes_back_by_itself() {
+    let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
+    let server = Server::start(&sources, &scratch).await;
+    let (folder, moved) = (scratch.dir().join("records"), scratch.dir().join("moved"));
+    std::fs::rename(&folder, &moved).unwrap();
+    let answer = server.permit(FIRM, "eia-approval", Ask::LATEST).await;
+    assert_eq!(refusal(answer), refused(Code::Unavailable, "RECORD_UNAVAILABLE"));
+    std::fs::rename(&moved, &folder).unwrap();
+    let before = sources.clock.now();
+    let permit = server.permit(FIRM, "eia-approval", Ask::LATEST).await.unwrap();
+    assert!(permit.as_of.unwrap().seconds >= before.micros() / 1_000_000);
+    assert!(server.recorded("licensing", &permit.decision).await.is_ok());
+    server.stop().await;
+}
