@@ -73,7 +73,7 @@ impl Gateway {
         let packages: Vec<&str> = upstreams.iter().map(|upstream| upstream.package).collect();
         let grpc = Router::new(upstreams.clone()).into_grpc();
         Gateway {
-            door: Door::new(grpc, &packages, limits.request_bytes),
+            door: Door::new(grpc, &packages, limits),
         }
     }
 

@@ -12,37 +12,41 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer as _, Service as _};
 
+use crate::guard::Limits;
 use crate::json::{self, Accepted};
 use crate::limit::DRAIN;
 use crate::{openapi, refusals};
 
 /// What listens on a port: a gRPC service and the protocols it is reached by.
 #[derive(Clone)]
-pub struct Door {
+pub struct Door(Arc<Inner>);
+
+struct Inner {
     grpc: Grpc,
-    rest: Arc<Transcoder>,
-    openapi: Arc<str>,
-    body_bytes: usize,
+    rest: Transcoder,
+    openapi: Bytes,
+    limits: Limits,
 }
 
 impl std::fmt::Debug for Door {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Door")
-            .field("body_bytes", &self.body_bytes)
+            .field("limits", &self.0.limits)
             .finish_non_exhaustive()
     }
 }
 
 impl Door {
-    /// Opens `grpc` to all protocols. `packages` are described at `/openapi.json`; `body_bytes` bounds a REST body.
-    pub fn new(grpc: Grpc, packages: &[&str], body_bytes: usize) -> Door {
+    /// Opens `grpc` to all protocols. `packages` are described at `/openapi.json`. Of `limits` a REST body is held
+    /// to `request_bytes` and `deadline`.
+    pub fn new(grpc: Grpc, packages: &[&str], limits: Limits) -> Door {
         let rest = transcoder(&Forward::new(grpc.clone(), json::details));
-        Door {
+        Door(Arc::new(Inner {
             grpc,
-            rest: Arc::new(rest),
+            rest,
             openapi: openapi::document(packages).into(),
-            body_bytes,
-        }
+            limits,
+        }))
     }
 
     /// Answers one request of any protocol.
@@ -52,12 +56,12 @@ impl Door {
             .get(header::CONTENT_TYPE)
             .map_or(&b""[..], |value| value.as_bytes());
         if kind.starts_with(b"application/grpc-web") {
-            let mut web = tonic_web::GrpcWebLayer::new().layer(self.grpc.clone());
+            let mut web = tonic_web::GrpcWebLayer::new().layer(self.0.grpc.clone());
             let Ok(response) = web.call(request).await.map_err(|never: Infallible| never);
             return response;
         }
         if kind.starts_with(b"application/grpc") {
-            let Ok(response) = self.grpc.clone().call(request).await;
+            let Ok(response) = self.0.grpc.clone().call(request).await;
             return response;
         }
         self.rest(request).await
@@ -67,14 +71,27 @@ impl Door {
         let (parts, body) = request.into_parts();
         let accepted = Accepted::of(&parts.headers);
         if parts.uri.path() == "/openapi.json" && parts.method == http::Method::GET {
-            return json::with_json(StatusCode::OK, self.openapi.to_string());
+            return json::with_json(StatusCode::OK, self.0.openapi.clone());
         }
-        let body = match self.read(body).await {
+        let kind = parts
+            .headers
+            .get(header::CONTENT_TYPE)
+            .map_or(&b""[..], |value| value.as_bytes());
+        // Connect's streams have no end that could be waited for; its unary calls have paths that are not ours.
+        if kind.starts_with(b"application/connect") {
+            return json::response(
+                &refusals::path_unknown(parts.method.as_str(), parts.uri.path()),
+                accepted,
+            );
+        }
+        let read = tokio::time::timeout(self.0.limits.deadline, self.read(body)).await;
+        let body = match read.unwrap_or_else(|_| Err(refusals::deadline_exceeded())) {
             Ok(body) => body,
             Err(refusal) => return json::response(&refusal, accepted),
         };
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         match self
+            .0
             .rest
             .try_transcode(parts.method.as_str(), target, parts.headers, &body)
             .await
@@ -98,13 +115,14 @@ impl Door {
     /// The body, if it is small enough. What is too large is read and thrown away, up to a bound, so that
     /// its sender gets to the answer.
     async fn read(&self, mut body: Body) -> Result<Bytes, Status> {
+        let most = self.0.limits.request_bytes;
         let mut read = BytesMut::new();
         let mut total = 0usize;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| refusals::body_malformed("the body was cut off"))?;
             let Ok(data) = frame.into_data() else { continue };
             total = total.saturating_add(data.len());
-            if total <= self.body_bytes {
+            if total <= most {
                 read.extend_from_slice(&data);
             } else {
                 read = BytesMut::new();
@@ -113,8 +131,8 @@ impl Door {
                 }
             }
         }
-        if total > self.body_bytes {
-            Err(refusals::too_large(self.body_bytes))
+        if total > most {
+            Err(refusals::too_large(most))
         } else {
             Ok(read.freeze())
         }

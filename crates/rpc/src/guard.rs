@@ -12,7 +12,8 @@ use futures::future::BoxFuture;
 use greenstar_kernel::Caller;
 use greenstar_proto::{Method, method};
 use greenstar_telemetry::attributes;
-use http::{HeaderMap, Request, Response};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 use tonic::service::Routes;
@@ -98,24 +99,26 @@ impl Service<Request<Body>> for Guard {
 
 impl Shared {
     async fn answer(&self, routes: Routes, request: Request<Body>) -> Response<Body> {
-        let path = request.uri().path().to_owned();
-        let caller = self.caller(request.headers());
-        let principal = caller
-            .as_ref()
-            .map_or_else(|_| "unknown".to_owned(), Caller::principal);
+        // Both are counted references: on the way of a call that succeeds nothing is copied for the log.
+        let uri = request.uri().clone();
+        let path = uri.path();
+        let credential = request.headers().get(AUTHORIZATION).cloned();
+        let caller = self.caller(credential.as_ref());
         // A span a call costs about a tenth of the call, so it is made only at level debug; refusals and
         // failures name method and caller themselves.
         let span = tracing::debug_span!(
             "rpc",
             { attributes::RPC_SYSTEM } = "grpc",
             { attributes::RPC_METHOD } = path.trim_start_matches('/'),
-            { attributes::PRINCIPAL } = principal,
+            { attributes::PRINCIPAL } = caller
+                .as_ref()
+                .map_or_else(|_| "unknown".to_owned(), Caller::principal),
             { attributes::RPC_STATUS } = tracing::field::Empty,
         );
         let started = Instant::now();
         let outcome = match caller {
             Ok(caller) => {
-                self.pass(routes, request, &path, caller)
+                self.pass(routes, request, path, caller)
                     .instrument(span.clone())
                     .await
             }
@@ -130,11 +133,14 @@ impl Shared {
             span.record(attributes::RPC_STATUS, "OK");
             return response;
         };
-        let refusal = dressed(refusal, &path);
+        let refusal = dressed(refusal, path);
         let reason = status::reason_of(&refusal).unwrap_or_default();
         span.record(attributes::RPC_STATUS, status::code_name(refusal.code()));
         let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let code = status::code_name(refusal.code());
+        let principal = self
+            .caller(credential.as_ref())
+            .map_or_else(|_| "unknown".to_owned(), |caller| caller.principal());
         if matches!(refusal.code(), Code::PermissionDenied | Code::Unauthenticated) {
             tracing::warn!(method = path, principal, reason, code, "call refused");
         } else {
@@ -143,11 +149,11 @@ impl Shared {
         refusal.into_http()
     }
 
-    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Status> {
-        let Some(header) = headers.get(http::header::AUTHORIZATION) else {
+    fn caller(&self, credential: Option<&HeaderValue>) -> Result<Caller, Status> {
+        let Some(credential) = credential else {
             return Ok(Caller::Public);
         };
-        let secret = header.to_str().ok().and_then(|text| {
+        let secret = credential.to_str().ok().and_then(|text| {
             let (scheme, secret) = text.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
         });

@@ -64,8 +64,8 @@ fn render(code: Code, message: &str, details: Vec<Value>, accepted: Accepted) ->
 }
 
 /// A body of JSON.
-pub(crate) fn with_json(status: StatusCode, body: String) -> Response<Body> {
-    let mut response = Response::new(Body::new(http_body_util::Full::new(bytes::Bytes::from(body))));
+pub(crate) fn with_json(status: StatusCode, body: impl Into<bytes::Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::new(http_body_util::Full::new(body.into())));
     *response.status_mut() = status;
     response
         .headers_mut()

@@ -142,7 +142,7 @@ impl StackBuilder {
             .collect();
         let guard = Guard::new(self.routes.routes().prepare(), self.credentials, self.limits);
         let grpc: Grpc = BoxCloneSyncService::new(guard);
-        let door = Door::new(grpc.clone(), &packages, self.limits.request_bytes);
+        let door = Door::new(grpc.clone(), &packages, self.limits);
         let health = Health {
             reporter,
             services: self.services.into(),

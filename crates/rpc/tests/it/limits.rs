@@ -107,3 +107,29 @@ async fn one_call_too_many_is_refused_and_the_next_is_not() {
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_body_that_does_not_end_is_not_waited_for() {
+    let limits = Limits {
+        deadline: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let server = Server::start(stack(limits)).await;
+    let address = server.address.trim_start_matches("http://").to_owned();
+    for head in [
+        "POST /v1/enterprises HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{",
+        "POST /x HTTP/1.1\r\nhost: x\r\ncontent-type: application/connect+proto\r\ncontent-length: 100\r\n\r\n{",
+    ] {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut socket = tokio::net::TcpStream::connect(&address).await.unwrap();
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        socket.read_exact(&mut answer).await.unwrap();
+        assert!(
+            matches!(&answer, b"HTTP/1.1 504" | b"HTTP/1.1 404"),
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
+    }
+    server.stop().await;
+}
