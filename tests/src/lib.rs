@@ -1,1 +1,1 @@
-//! To be written.
+//! Scenarios across the services; all of it is in `it/`.

@@ -248,7 +248,7 @@ impl Visitor<'_> for NumberVisitor {
     type Value = Number;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a number of points")
+        f.write_str("points: a whole number, or a decimal in quotes")
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Number, E> {
@@ -256,10 +256,6 @@ impl Visitor<'_> for NumberVisitor {
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Number, E> {
-        Self::exact(&value.to_string())
-    }
-
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Number, E> {
         Self::exact(&value.to_string())
     }
 

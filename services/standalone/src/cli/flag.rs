@@ -1,0 +1,125 @@
+//! `greenstar flag raise|confirm|lift|list`.
+
+use greenstar_proto::common::v1::Document;
+use greenstar_proto::sanctions::v1 as pb;
+use greenstar_proto::sanctions::v1::flag_service_client::FlagServiceClient;
+
+use super::output::{both, day, facts, plain};
+use super::{Answer, Failure, connect};
+use crate::args::{Common, Flag};
+
+pub(super) async fn run(common: &Common, flag: Flag) -> Result<Answer, Failure> {
+    match flag {
+        Flag::Raise {
+            uscc,
+            kind,
+            document,
+            issuer,
+            date,
+            scope,
+            reason,
+        } => {
+            let mut client = FlagServiceClient::new(connect(common, "enforcement")?);
+            let request = pb::RaiseFlagRequest {
+                parent: format!("enterprises/{uscc}"),
+                kind,
+                document: Some(Document {
+                    issuer,
+                    number: document,
+                    date: date.to_string(),
+                }),
+                scope: scope.unwrap_or_default(),
+                reason: reason.unwrap_or_default(),
+                ..Default::default()
+            };
+            let raised = client.raise_flag(request).await?.into_inner();
+            let next = raised
+                .flag
+                .as_ref()
+                .map(|flag| flag.name.clone())
+                .unwrap_or_default();
+            let notes = vec![
+                format!("token {}", raised.token),
+                "a proposal restricts nothing; another officer makes it bind:".to_owned(),
+                format!("greenstar flag confirm {next}"),
+            ];
+            Answer::new(&raised, one(raised.flag.as_ref()), notes)
+        }
+        Flag::Confirm { name } => {
+            let mut client = FlagServiceClient::new(connect(common, "enforcement/2")?);
+            let request = pb::ConfirmFlagRequest {
+                name,
+                ..Default::default()
+            };
+            let confirmed = client.confirm_flag(request).await?.into_inner();
+            Answer::new(
+                &confirmed,
+                one(confirmed.flag.as_ref()),
+                vec![format!("token {}", confirmed.token)],
+            )
+        }
+        Flag::Lift { name, reason } => {
+            let mut client = FlagServiceClient::new(connect(common, "enforcement")?);
+            let request = pb::LiftFlagRequest {
+                name,
+                reason,
+                ..Default::default()
+            };
+            let lifted = client.lift_flag(request).await?.into_inner();
+            Answer::new(
+                &lifted,
+                one(lifted.flag.as_ref()),
+                vec![format!("token {}", lifted.token)],
+            )
+        }
+        Flag::List { uscc } => {
+            let mut client = FlagServiceClient::new(connect(common, "enforcement")?);
+            let request = pb::ListFlagsRequest {
+                parent: format!("enterprises/{uscc}"),
+                ..Default::default()
+            };
+            let flags = client.list_flags(request).await?.into_inner();
+            let mut table = plain();
+            table.set_header(["flag", "kind", "state", "document", "until"]);
+            for flag in &flags.flags {
+                let number = flag
+                    .document
+                    .as_ref()
+                    .map(|document| document.number.clone())
+                    .unwrap_or_default();
+                table.add_row([
+                    flag.name.clone(),
+                    flag.kind.clone(),
+                    state(flag),
+                    number,
+                    day(flag.end_time.as_ref()),
+                ]);
+            }
+            Answer::new(&flags, table, Vec::new())
+        }
+    }
+}
+
+fn one(flag: Option<&pb::Flag>) -> comfy_table::Table {
+    let Some(flag) = flag else { return plain() };
+    let number = flag
+        .document
+        .as_ref()
+        .map(|document| document.number.clone())
+        .unwrap_or_default();
+    facts(vec![
+        ("flag", flag.name.clone()),
+        ("kind", format!("{}\n{}", flag.kind, both(flag.title.as_ref()))),
+        ("state", state(flag)),
+        ("document", number),
+        ("scope", flag.scope.clone()),
+        ("until", day(flag.end_time.as_ref())),
+    ])
+}
+
+fn state(flag: &pb::Flag) -> String {
+    flag.state()
+        .as_str_name()
+        .trim_start_matches("FLAG_STATE_")
+        .to_owned()
+}

@@ -1,0 +1,122 @@
+//! Commands that ask a running suite through its public door.
+
+mod check;
+mod decision;
+mod directory;
+mod flag;
+mod output;
+mod rating;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use greenstar_rpc::{Client, channel, with_credential};
+use greenstar_standalone::Places;
+use tonic::Status;
+
+use crate::args::{Check, Common, Decision, Directory, Flag, Output, Rating};
+
+/// What the command line asked.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    Check(Check),
+    Flag(Flag),
+    Rating(Rating),
+    Directory(Directory),
+    Decision(Decision),
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The suite refused, in its own words.
+    #[error("{}", output::refusal(.0))]
+    Refused(Box<Status>),
+    /// The command could not be sent.
+    #[error("{0}")]
+    Local(String),
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Failure {
+        Failure::Refused(Box::new(status))
+    }
+}
+
+pub(crate) async fn run(common: &Common, ask: Ask) -> ExitCode {
+    let asked = match ask {
+        Ask::Check(check) => check::run(common, check).await,
+        Ask::Flag(flag) => flag::run(common, flag).await,
+        Ask::Rating(rating) => rating::run(common, rating).await,
+        Ask::Directory(directory) => directory::run(common, directory).await,
+        Ask::Decision(decision) => decision::run(common, decision).await,
+    };
+    match asked {
+        Ok(answer) => {
+            output::print(&answer, common.output);
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("greenstar: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Connects as `--as`, or else as `default`.
+fn connect(common: &Common, default: &str) -> Result<Client, Failure> {
+    let places = Places::new(&common.data);
+    let url = match &common.server {
+        Some(url) => url.clone(),
+        None => read_line(&places.address()).map_err(|_| {
+            Failure::Local(format!(
+                "no suite has run on {}; start one with `greenstar up`, or name it with --server URL",
+                common.data.display()
+            ))
+        })?,
+    };
+    let caller = common.caller.as_deref().unwrap_or(default);
+    let secret = places
+        .secret(caller)
+        .map_err(|error| Failure::Local(error.to_string()))?;
+    let channel = channel(&url).map_err(|error| Failure::Local(format!("{url}: {error}")))?;
+    with_credential(channel, &secret).map_err(|error| Failure::Local(error.to_string()))
+}
+
+fn read_line(path: &Path) -> std::io::Result<String> {
+    Ok(std::fs::read_to_string(path)?.trim().to_owned())
+}
+
+/// Both the answer for programs and the table for people.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    json: serde_json::Value,
+    table: comfy_table::Table,
+    /// Lines under the table.
+    notes: Vec<String>,
+}
+
+impl Answer {
+    fn new<T: serde::Serialize>(
+        answer: &T,
+        table: comfy_table::Table,
+        notes: Vec<String>,
+    ) -> Result<Answer, Failure> {
+        let json = serde_json::to_value(answer).map_err(|error| Failure::Local(error.to_string()))?;
+        Ok(Answer { json, table, notes })
+    }
+
+    fn show(&self, output: Output) -> String {
+        match output {
+            Output::Json => format!("{:#}", self.json),
+            Output::Table => {
+                let mut text = self.table.to_string();
+                for note in &self.notes {
+                    text.push('\n');
+                    text.push_str(note);
+                }
+                text
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `greenstar`: the whole suite in one process, and the operator's command line.
+
+mod args;
+mod cli;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Args, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return args::refuse(&error),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("greenstar: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let Args { common, up, command } = args;
+    match command.unwrap_or(Command::Up(up)) {
+        Command::Up(settings) => runtime.block_on(up::run(&common, &settings)),
+        Command::Check(check) => runtime.block_on(cli::run(&common, cli::Ask::Check(check))),
+        Command::Flag(flag) => runtime.block_on(cli::run(&common, cli::Ask::Flag(flag))),
+        Command::Rating(rating) => runtime.block_on(cli::run(&common, cli::Ask::Rating(rating))),
+        Command::Decision(decision) => runtime.block_on(cli::run(&common, cli::Ask::Decision(decision))),
+        Command::Directory(directory) => runtime.block_on(cli::run(&common, cli::Ask::Directory(directory))),
+    }
+}

@@ -1,0 +1,237 @@
+//! Starting and stopping the suite.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use greenstar_gateway::{Gateway, Upstream};
+use greenstar_kernel::{Clock, Date, Log, SystemClock};
+use greenstar_rating::Rating;
+use greenstar_rpc::{
+    Client, ClientError, Credentials, CredentialsError, Limits, Stack, credentials, with_credential,
+};
+use greenstar_sanctions::Sanctions;
+use greenstar_store::{Database, Location, Migrations, OpenError};
+use greenstar_supervision_policy::{Deps, RecordSettings, Supervision};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::Places;
+
+/// Two officers of each department, so that one can propose and the other confirm; the program that
+/// follows the feeds; the operator.
+const CALLERS: [&str; 10] = [
+    "licensing",
+    "licensing/2",
+    "finance",
+    "finance/2",
+    "enforcement",
+    "enforcement/2",
+    "rating",
+    "rating/2",
+    FOLLOWER,
+    "operator",
+];
+const FOLLOWER: &str = "supervision-policy";
+
+/// What the suite is started with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Folder of databases, decision records and credentials; made if missing.
+    pub data: PathBuf,
+    /// Address of the door; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Whether the sample round is loaded on the first start.
+    pub sample: Sample,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The sample round `daxing-2021-sample`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sample {
+    /// Published 30 days before the first start.
+    Today,
+    /// As if the first start were on this day.
+    On(Date),
+    None,
+}
+
+impl Settings {
+    /// On the machine's clock.
+    pub fn new(data: &Path, listen: SocketAddr, sample: Sample) -> Settings {
+        Settings {
+            data: data.to_owned(),
+            listen,
+            sample,
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
+}
+
+/// Why the suite does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{path}: {source}")]
+    Folder { path: PathBuf, source: io::Error },
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("{path}: {source}")]
+    Credentials { path: PathBuf, source: CredentialsError },
+    #[error("{path}: {source}")]
+    Database { path: PathBuf, source: OpenError },
+    #[error("the rating service does not start: {0}")]
+    Rating(#[from] greenstar_rating::StartError),
+    #[error("the sample round cannot be loaded: {0}")]
+    Sample(#[from] greenstar_rating::SampleError),
+    #[error("the sanctions service does not start: {0}")]
+    Sanctions(#[from] greenstar_sanctions::StartError),
+    #[error("the supervision-policy service does not start: {0}")]
+    Supervision(#[from] greenstar_supervision_policy::StartError),
+    #[error("the credential of {FOLLOWER} cannot be used: {0}")]
+    Follower(#[from] crate::SecretError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// A running suite.
+#[derive(Debug)]
+pub struct Suite {
+    address: SocketAddr,
+    stop: CancellationToken,
+    door: JoinHandle<io::Result<()>>,
+    rating: Rating,
+    sanctions: Sanctions,
+    supervision: Supervision,
+}
+
+impl Suite {
+    /// Starts the suite; when this returns, it serves and its view has caught up.
+    pub async fn start(settings: Settings) -> Result<Suite, StartError> {
+        let places = Places::new(&settings.data);
+        folder(places.folder())?;
+        folder(&places.records())?;
+        // Before anything is written: a second process on the folder, or a damaged file, ends here.
+        let ratings = database(&places, Log::Rating, &greenstar_rating::MIGRATIONS).await?;
+        let flags = database(&places, Log::Sanctions, &greenstar_sanctions::MIGRATIONS).await?;
+        let policies = database(&places, Log::Policy, &greenstar_supervision_policy::MIGRATIONS).await?;
+        let credentials = callers(&places)?;
+        let listener = TcpListener::bind(settings.listen)
+            .await
+            .map_err(|source| StartError::Listen {
+                address: settings.listen,
+                source,
+            })?;
+
+        let stop = CancellationToken::new();
+        let clock = settings.clock.clone();
+        let rating = Rating::start(ratings, clock.clone()).await?;
+        match settings.sample {
+            Sample::Today => rating.load_sample(None).await.map(drop)?,
+            Sample::On(date) => rating.load_sample(Some(date)).await.map(drop)?,
+            Sample::None => {}
+        }
+        let sanctions = Sanctions::start(flags, clock.clone()).await?;
+        let rating_stack = rating.add_to(Stack::builder(credentials.clone())).build();
+        let sanctions_stack = sanctions.add_to(Stack::builder(credentials.clone())).build();
+        let secret = places.secret(FOLLOWER)?;
+        let follow = |stack: &Stack| -> Result<Client, ClientError> {
+            with_credential(stack.in_process(stop.clone()), &secret)
+        };
+        let supervision = Supervision::start(Deps {
+            database: policies,
+            clock,
+            rating: follow(&rating_stack)?,
+            sanctions: follow(&sanctions_stack)?,
+            record: RecordSettings::in_folder(places.records()),
+            subscriber: FOLLOWER.to_owned(),
+        })
+        .await?;
+        let supervision_stack = supervision.add_to(Stack::builder(credentials)).build();
+
+        let gateway = Gateway::new(
+            vec![
+                Upstream::local("greenstar.rating.v1", rating_stack.grpc()),
+                Upstream::local("greenstar.sanctions.v1", sanctions_stack.grpc()),
+                Upstream::local("greenstar.supervision.v1", supervision_stack.grpc()),
+            ],
+            Limits::default(),
+        );
+        let address = listener.local_addr().map_err(|source| StartError::Listen {
+            address: settings.listen,
+            source,
+        })?;
+        let serving = stop.clone();
+        let door = tokio::spawn(async move { gateway.serve(listener, serving).await });
+        supervision.caught_up().await;
+        write(&places.address(), &format!("http://{address}\n"))?;
+        Ok(Suite {
+            address,
+            stop,
+            door,
+            rating,
+            sanctions,
+            supervision,
+        })
+    }
+
+    /// Where the door is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Lets calls finish, then closes door, services and databases.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        if let Ok(Err(error)) = self.door.await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the door did not close cleanly"
+            );
+        }
+        self.supervision.close().await;
+        self.rating.close().await;
+        self.sanctions.close().await;
+    }
+}
+
+fn folder(path: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| StartError::Folder {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+async fn database(places: &Places, log: Log, migrations: &Migrations) -> Result<Database, StartError> {
+    let path = places.database(log);
+    Database::migrate(&Location::Sqlite(path.clone()), migrations)
+        .await
+        .map_err(|source| StartError::Database { path, source })
+}
+
+fn callers(places: &Places) -> Result<Arc<Credentials>, StartError> {
+    let path = places.credentials();
+    let read = if path.exists() {
+        Ok(())
+    } else {
+        credentials::create(&path, &CALLERS)
+    };
+    match read.and_then(|()| Credentials::read(&path)) {
+        Ok(credentials) => Ok(Arc::new(credentials)),
+        Err(source) => Err(StartError::Credentials { path, source }),
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), StartError> {
+    std::fs::write(path, text).map_err(|source| StartError::Folder {
+        path: path.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,7 @@
+//! The program as its users run it: a process, a folder, a command line.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod kill;
+mod process;
+mod program;

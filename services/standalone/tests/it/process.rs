@@ -1,0 +1,91 @@
+//! A running `greenstar up`, and commands that ask it.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_greenstar");
+
+pub(crate) struct Process {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Process {
+    /// Starts the suite on a folder and waits for its ready line.
+    pub(crate) fn start(folder: &Path) -> Process {
+        let mut child = up(folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        assert!(
+            line.starts_with("ready http://127.0.0.1:"),
+            "no ready line: {line:?}"
+        );
+        Process {
+            child,
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// kill -9.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// A command of the program against this suite, as JSON.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Value {
+        let output = self.command(arguments);
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
+        Command::new(PROGRAM)
+            .args(arguments)
+            .args(["--output", "json", "--data"])
+            .arg(&self.folder)
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn up(folder: &Path) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(["up", "--listen", "127.0.0.1:0", "--data"])
+        .arg(folder);
+    command
+}
+
+/// Starts the suite where it must refuse: its exit code and what it said.
+pub(crate) fn refused(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut child = up(folder)
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    child.stderr.as_mut().unwrap().read_to_string(&mut said).unwrap();
+    (child.wait().unwrap().code(), said)
+}

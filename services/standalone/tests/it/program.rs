@@ -1,0 +1,128 @@
+//! The command line, the credentials and the folder.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::process::{Process, refused};
+
+#[test]
+fn the_command_line_walks_the_headline() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = Process::start(folder.path());
+    let directory = suite.ask(&["directory", "--star", "5"]);
+    assert_eq!(directory["totalSize"], 8);
+    let firm = directory["entries"][0]["enterprise"]
+        .as_str()
+        .unwrap()
+        .replace("enterprises/", "");
+    assert_eq!(suite.ask(&["rating", &firm])["rating"]["star"], 5);
+    assert_eq!(suite.ask(&["check", "permit", &firm])["outcome"], "FAST_TRACK");
+
+    let raised = suite.ask(&[
+        "flag",
+        "raise",
+        &firm,
+        "--kind",
+        "serious-penalty",
+        "--document",
+        "京兴环罚〔2026〕9号",
+        "--date",
+        &ten_days_ago(),
+    ]);
+    let flag = raised["flag"]["name"].as_str().unwrap();
+    let own = suite.command(&["flag", "confirm", flag, "--as", "enforcement"]);
+    assert!(!own.status.success());
+    assert!(
+        String::from_utf8_lossy(&own.stderr).contains("SAME_OFFICER"),
+        "{own:?}"
+    );
+    let confirmed = suite.ask(&["flag", "confirm", flag]);
+    let token = confirmed["token"].as_str().unwrap();
+    assert_eq!(
+        suite.ask(&["check", "permit", &firm, "--token", token])["outcome"],
+        "STRICT_REVIEW"
+    );
+    assert_eq!(
+        suite.ask(&["check", "finance", &firm, "--token", token])["outcome"],
+        "PRUDENT"
+    );
+    assert_eq!(
+        suite.ask(&["check", "inspection", &firm, "--token", token])["outcome"],
+        "KEY"
+    );
+    let lifted = suite.ask(&["flag", "lift", flag, "--reason", "mistaken identity"]);
+    let token = lifted["token"].as_str().unwrap();
+    assert_eq!(
+        suite.ask(&["check", "permit", &firm, "--token", token])["outcome"],
+        "FAST_TRACK"
+    );
+}
+
+#[test]
+fn credentials_are_for_the_owner_of_the_folder_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let _suite = Process::start(folder.path());
+    let credentials = std::fs::metadata(folder.path().join("credentials.json")).unwrap();
+    assert_eq!(credentials.permissions().mode() & 0o777, 0o600);
+    let names: std::collections::BTreeMap<String, String> =
+        serde_json::from_slice(&std::fs::read(folder.path().join("credentials.json")).unwrap()).unwrap();
+    for name in [
+        "licensing",
+        "licensing/2",
+        "finance",
+        "finance/2",
+        "enforcement",
+        "enforcement/2",
+        "rating",
+        "rating/2",
+    ] {
+        assert!(names.contains_key(name), "{name}");
+    }
+}
+
+#[test]
+fn a_second_process_on_the_same_folder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = Process::start(folder.path());
+    let (code, said) = refused(folder.path(), &[]);
+    assert_ne!(code, Some(0));
+    assert_eq!(said.trim().lines().count(), 1, "{said}");
+    assert!(said.contains(folder.path().to_str().unwrap()), "{said}");
+    assert_eq!(suite.ask(&["directory"])["totalSize"], 73, "the first goes on");
+}
+
+#[test]
+fn a_damaged_or_newer_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    Process::start(folder.path()).kill();
+    let path = folder.path().join("sanctions.db");
+    let garbage = vec![0x5a; 64 << 10];
+    std::fs::write(&path, &garbage).unwrap();
+    for leftover in ["sanctions.db-wal", "sanctions.db-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(leftover));
+    }
+    let (code, said) = refused(folder.path(), &[]);
+    assert_ne!(code, Some(0));
+    assert_eq!(said.trim().lines().count(), 1, "{said}");
+    assert!(said.contains("sanctions.db"), "{said}");
+    assert_eq!(std::fs::read(&path).unwrap(), garbage);
+}
+
+#[test]
+fn bad_settings_are_one_line_and_exit_64() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        ["--listen", "nowhere"],
+        ["--sample-date", "2026-02-30"],
+        ["--colour", "green"],
+    ] {
+        let (code, said) = refused(folder.path(), &arguments);
+        assert_eq!(code, Some(64), "{arguments:?}: {said}");
+        assert_eq!(said.trim().lines().count(), 1, "{said}");
+    }
+}
+
+/// The document's date, as officers write it.
+pub(crate) fn ten_days_ago() -> String {
+    use greenstar_kernel::{Clock as _, SystemClock};
+    SystemClock::new().now().date().plus_days(-10).to_string()
+}

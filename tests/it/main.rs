@@ -1,0 +1,10 @@
+//! Scenarios across the services, through the public door.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod directory;
+mod door;
+mod everywhere;
+mod foreign;
+mod house;
