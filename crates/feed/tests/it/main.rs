@@ -1,0 +1,7 @@
+//! The feed on real logs.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod interleavings;
+mod notes;
+mod replicas;
+mod watch;

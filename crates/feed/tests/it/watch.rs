@@ -1,0 +1,291 @@
+//! One watch: snapshot, frames, pongs, and how it ends.
+
+use std::time::Duration;
+
+use greenstar_feed::{FeedError, Inbound, Outbound};
+use greenstar_kernel::{Epoch, Position, Revision, Uscc};
+use greenstar_testkit::Scratch;
+
+use crate::notes::{Follower, NoteSource, Set, World};
+
+async fn sqlite() -> World {
+    World::on(Scratch::sqlite()).await
+}
+
+fn at(world: &World, revision: u64) -> Position {
+    Position {
+        epoch: world.database.epoch().clone(),
+        revision: Revision(revision),
+    }
+}
+
+#[tokio::test]
+async fn snapshot_and_tail_join_at_one_revision() {
+    let world = sqlite().await;
+    let names: Vec<String> = (0..20).map(|n| format!("n{n}")).collect();
+    world
+        .set(&names.iter().map(String::as_str).collect::<Vec<_>>())
+        .await;
+    let mut follower = world.follow(None).await;
+    assert_eq!(
+        follower.next().await.unwrap().unwrap(),
+        Outbound::SnapshotBegin { at: at(&world, 20) }
+    );
+    // A change in the middle of the snapshot is not in it, and comes right after it.
+    let head = world.set(&["n0", "n1"]).await;
+    follower.reach(head.revision).await;
+    assert_eq!(follower.notes, world.notes().await);
+    assert_eq!(
+        (follower.frames[0].after, follower.frames[0].to),
+        (Revision(20), Revision(22))
+    );
+}
+
+#[tokio::test]
+async fn a_commit_of_this_replica_is_told_before_the_next_poll() {
+    let world = sqlite().await;
+    let mut follower = world.follow(Some(at(&world, 0))).await;
+    // Fifty times the poll's period would be over twelve seconds.
+    let told = tokio::time::timeout(Duration::from_secs(6), async {
+        for _ in 0..50 {
+            let head = world.set(&["a"]).await;
+            follower.reach(head.revision).await;
+        }
+    });
+    told.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_frame_is_a_whole_batch_however_long() {
+    let world = sqlite().await;
+    let many: Vec<String> = (0..5_000).map(|n| format!("n{n:05}")).collect();
+    world.set(&["first"]).await;
+    let head = world
+        .set(&many.iter().map(String::as_str).collect::<Vec<_>>())
+        .await;
+    world.set(&["last"]).await;
+    // From the table: this feed's ring is filled, another's is not.
+    for feed in [world.feed.clone(), restarted(&world).await] {
+        let mut follower = Follower::open(&feed, Some(at(&world, 0)), NoteSource::default());
+        follower.reach(Revision(5_002)).await;
+        let ends: Vec<_> = follower
+            .frames
+            .iter()
+            .map(|frame| (frame.after.0, frame.to.0))
+            .collect();
+        assert_eq!(ends, [(0, 1), (1, head.revision.0), (5_001, 5_002)]);
+        assert_eq!(follower.frames[1].entries.len(), 5_000);
+    }
+}
+
+/// The feed as after a restart: its ring is empty.
+async fn restarted(world: &World) -> greenstar_feed::Feed {
+    let commits = world.writer.commits();
+    greenstar_feed::Feed::start(world.database.clone(), commits, crate::notes::clock())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_cursor_inside_a_batch_gets_the_rest_of_it() {
+    let world = sqlite().await;
+    world.set(&["a", "b", "c"]).await;
+    for feed in [world.feed.clone(), restarted(&world).await] {
+        feed.sync(None).await.unwrap();
+        let mut follower = Follower::open(&feed, Some(at(&world, 1)), NoteSource::default());
+        follower.reach(Revision(3)).await;
+        let names: Vec<String> = follower.notes.into_keys().collect();
+        assert_eq!(names, ["b", "c"]);
+    }
+}
+
+#[tokio::test]
+async fn a_filtered_subscriber_gets_empty_frames_and_hears_who_left() {
+    let world = sqlite().await;
+    let mine: Uscc = "91350100M000100Y43".parse().unwrap();
+    let mut follower = world.follow_only(Some(at(&world, 0)), NoteSource { only: Some(mine) });
+    world.set(&["theirs"]).await;
+    for name in ["mine", "gone"] {
+        world
+            .writer
+            .submit(Set {
+                names: vec![name.to_owned()],
+                enterprise: Some(mine),
+            })
+            .await
+            .unwrap();
+    }
+    follower.reach(Revision(3)).await;
+    let got: Vec<_> = follower
+        .frames
+        .iter()
+        .map(|frame| (frame.entries.len(), frame.left.clone()))
+        .collect();
+    assert_eq!(got, [(0, vec![]), (1, vec![]), (0, vec![mine])]);
+}
+
+#[tokio::test]
+async fn an_idle_subscriber_is_told_that_nothing_happened() {
+    let world = sqlite().await;
+    let head = world.set(&["a"]).await;
+    let mut follower = world.follow(Some(head.clone())).await;
+    let Outbound::Frame(frame) = follower.next().await.unwrap().unwrap() else {
+        panic!("no frame")
+    };
+    assert_eq!(
+        (frame.after, frame.to, frame.entries.len()),
+        (head.revision, head.revision, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_pong_comes_behind_every_frame_up_to_its_head() {
+    let world = sqlite().await;
+    let mut follower = world.follow(Some(at(&world, 0))).await;
+    for _ in 0..10 {
+        world.set(&["a"]).await;
+    }
+    world.feed.sync(None).await.unwrap();
+    follower.say.send(Inbound::Ping { nonce: 7 }).unwrap();
+    loop {
+        if let Outbound::Pong {
+            nonce,
+            head,
+            head_age,
+            ..
+        } = follower.next().await.unwrap().unwrap()
+        {
+            assert_eq!((nonce, head.revision), (7, Revision(10)));
+            assert!(follower.revision() >= head.revision);
+            assert!(head_age < Duration::from_secs(5));
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_subscriber_too_far_behind_is_cut_off_and_its_cursor_stays_valid() {
+    let world = sqlite().await;
+    world.set(&["a"]).await;
+    let mut follower = world.follow(Some(at(&world, 0))).await;
+    follower.reach(Revision(1)).await;
+    world.flood(4_097).await;
+    world.feed.sync(None).await.unwrap();
+    let FeedError::CutOff { cursor } = follower.error().await else {
+        panic!("not cut off")
+    };
+    assert_eq!(cursor, at(&world, 1));
+    follower.reopen(&world.feed);
+    follower.reach(Revision(4_098)).await;
+    assert_eq!(follower.frames.len(), 4_097, "each batch a frame, none twice");
+}
+
+#[tokio::test]
+async fn a_cursor_that_the_log_no_longer_keeps_is_too_old_and_a_snapshot_helps() {
+    let world = sqlite().await;
+    for _ in 0..3 {
+        world.set(&["a"]).await;
+    }
+    let feed = restarted(&world).await;
+    let mut tx = world.database.write().await.unwrap();
+    tx.run("DELETE FROM change_log WHERE revision <= 2", &[])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let mut late = Follower::open(&feed, Some(at(&world, 1)), NoteSource::default());
+    assert!(matches!(late.error().await, FeedError::CursorTooOld));
+    let mut just = Follower::open(&feed, Some(at(&world, 2)), NoteSource::default());
+    just.reach(Revision(3)).await;
+    late.cursor = None;
+    late.reopen(&feed);
+    late.reach(Revision(3)).await;
+    assert_eq!(late.notes, world.notes().await);
+}
+
+#[tokio::test]
+async fn positions_of_another_life_or_beyond_the_head_are_refused() {
+    let world = sqlite().await;
+    world.set(&["a"]).await;
+    let foreign = Position {
+        epoch: Epoch::parse("another").unwrap(),
+        revision: Revision(1),
+    };
+    assert!(matches!(
+        world.follow(Some(foreign.clone())).await.error().await,
+        FeedError::Foreign
+    ));
+    assert!(matches!(
+        world.feed.sync(Some(&foreign)).await,
+        Err(FeedError::Foreign)
+    ));
+    let ahead = at(&world, 2);
+    assert!(matches!(
+        world.follow(Some(ahead.clone())).await.error().await,
+        FeedError::Ahead
+    ));
+    assert!(matches!(
+        world.feed.sync(Some(&ahead)).await,
+        Err(FeedError::Ahead)
+    ));
+    assert_eq!(
+        world.feed.sync(Some(&at(&world, 1))).await.unwrap(),
+        at(&world, 1)
+    );
+}
+
+#[tokio::test]
+async fn a_restore_ends_every_watch_as_foreign() {
+    let world = sqlite().await;
+    world.set(&["a"]).await;
+    world.set(&["b"]).await;
+    let mut follower = world.follow(Some(at(&world, 0))).await;
+    follower.reach(Revision(2)).await;
+    let mut tx = world.database.write().await.unwrap();
+    tx.run("DELETE FROM change_log WHERE revision = 2", &[])
+        .await
+        .unwrap();
+    tx.run("UPDATE change_head SET epoch = 'restored', revision = 1", &[])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let head = world.feed.sync(None).await.unwrap();
+    world.set(&["c"]).await;
+    assert!(matches!(follower.error().await, FeedError::Foreign));
+    let mut anew = world.follow(Some(head)).await;
+    anew.reach(Revision(2)).await;
+    assert!(anew.notes.contains_key("c"));
+}
+
+#[tokio::test]
+async fn a_watch_out_of_order_is_malformed() {
+    let world = sqlite().await;
+    world.set(&["a"]).await;
+    let mut follower = Follower::silent(&world.feed, NoteSource::default());
+    follower.say.send(Inbound::Ping { nonce: 1 }).unwrap();
+    assert!(matches!(follower.error().await, FeedError::Malformed(_)));
+    for wrong in [
+        Inbound::Open { from: None },
+        Inbound::Ack {
+            revision: Revision(2),
+        },
+    ] {
+        let mut follower = world.follow(Some(at(&world, 1))).await;
+        follower
+            .say
+            .send(Inbound::Ack {
+                revision: Revision(1),
+            })
+            .unwrap();
+        follower.say.send(wrong).unwrap();
+        assert!(matches!(follower.error().await, FeedError::Malformed(_)));
+    }
+}
+
+#[tokio::test]
+async fn a_closed_feed_ends_its_watches() {
+    let world = sqlite().await;
+    let mut follower = world.follow(Some(at(&world, 0))).await;
+    world.feed.close().await;
+    assert!(follower.next().await.is_none());
+    assert!(matches!(world.feed.sync(None).await, Err(FeedError::Store(_))));
+}
