@@ -21,8 +21,10 @@ pub(super) enum FactColumn {
     PointsD,
     PointsE,
     RatingAgeMonths,
+    ValidUntil,
     Known,
     Flags,
+    ReachesAll,
     WorstSeverity,
     Sector,
     District,
@@ -35,7 +37,7 @@ pub(super) enum FactColumn {
 }
 
 impl FactColumn {
-    pub(super) const ALL: [FactColumn; 20] = [
+    pub(super) const ALL: [FactColumn; 22] = [
         FactColumn::Star,
         FactColumn::State,
         FactColumn::Points,
@@ -45,8 +47,10 @@ impl FactColumn {
         FactColumn::PointsD,
         FactColumn::PointsE,
         FactColumn::RatingAgeMonths,
+        FactColumn::ValidUntil,
         FactColumn::Known,
         FactColumn::Flags,
+        FactColumn::ReachesAll,
         FactColumn::WorstSeverity,
         FactColumn::Sector,
         FactColumn::District,
@@ -82,8 +86,14 @@ impl FactColumn {
             FactColumn::PointsD => ("points_d", "科学管理得分", "points for management"),
             FactColumn::PointsE => ("points_e", "社会贡献得分", "points for social contribution"),
             FactColumn::RatingAgeMonths => ("rating_age_months", "评价距今月数", "months since the rating"),
+            FactColumn::ValidUntil => ("valid_until", "星级有效期止", "end of the star's validity"),
             FactColumn::Known => ("known", "是否建档", "registered"),
             FactColumn::Flags => ("flags", "有效失信标记", "flags in force"),
+            FactColumn::ReachesAll => (
+                "reaches_all",
+                "是否在各部门共同约束的名单上",
+                "on a list that binds all departments",
+            ),
             FactColumn::WorstSeverity => (
                 "worst_severity",
                 "有效标记的最高严重程度",
@@ -127,7 +137,19 @@ impl FactColumn {
             | FactColumn::PointsD
             | FactColumn::PointsE => (points, true),
             FactColumn::RatingAgeMonths | FactColumn::MonthsSinceSerious => (count, true),
-            FactColumn::Known | FactColumn::OpenRectification => (ColumnKind::Boolean, false),
+            FactColumn::ValidUntil => {
+                let min = Timestamp::from_micros(0).date();
+                (
+                    ColumnKind::Date {
+                        min,
+                        max: min.plus_months(Month(MAX_YEARS * 12)),
+                    },
+                    true,
+                )
+            }
+            FactColumn::Known | FactColumn::ReachesAll | FactColumn::OpenRectification => {
+                (ColumnKind::Boolean, false)
+            }
             FactColumn::Flags => {
                 let values = names(&mut catalogue.flag_kinds().iter().map(|kind| kind.code.as_str()));
                 (ColumnKind::Set { values }, false)
@@ -156,6 +178,9 @@ const MAX_POINTS: i64 = 100;
 /// Months and counts beyond are read as this.
 const MAX_COUNT: i64 = 120;
 
+/// Dates end in 2200, as the kernel's do.
+const MAX_YEARS: u16 = 230;
+
 /// A flag in force, with what a decision needs to know of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ActiveFlag {
@@ -179,6 +204,7 @@ pub(super) struct Reading<'a> {
     /// In force, those of other matters too.
     pub(super) flags: Vec<ActiveFlag>,
     kinds: u64,
+    reaches_all: bool,
     worst: Option<Severity>,
 }
 
@@ -193,6 +219,7 @@ impl<'a> Reading<'a> {
     ) -> Result<Reading<'a>, DecideError> {
         let mut flags = Vec::new();
         let mut kinds = 0;
+        let mut reaches_all = false;
         let mut worst = None;
         for (index, flag) in facts.flags.iter().enumerate() {
             if !flag.in_force(as_of) {
@@ -204,6 +231,10 @@ impl<'a> Reading<'a> {
             let counts = flag.counts_in(matter.code());
             if counts {
                 kinds |= 1u64 << (kind % 64);
+                reaches_all |= catalogue
+                    .flag_kinds()
+                    .get(kind)
+                    .is_some_and(|kind| kind.reaches_all);
                 worst = worst.max(Some(flag.severity));
             }
             let ceiling = catalogue.ceiling(flag.severity, flag.document.date);
@@ -222,6 +253,7 @@ impl<'a> Reading<'a> {
             rating,
             flags,
             kinds,
+            reaches_all,
             worst,
         })
     }
@@ -254,8 +286,13 @@ impl<'a> Reading<'a> {
                 Some(rated_at) => Value::Ordered(months_between(rated_at.date(), self.as_of.date())),
                 None => Value::Absent,
             },
+            FactColumn::ValidUntil => match facts.rating.valid_until {
+                Some(end) => Value::Ordered(i64::from(end.date().days())),
+                None => Value::Absent,
+            },
             FactColumn::Known => Value::Boolean(facts.known),
             FactColumn::Flags => Value::Set(self.kinds),
+            FactColumn::ReachesAll => Value::Boolean(self.reaches_all),
             FactColumn::WorstSeverity => choice(
                 Severity::ALL
                     .iter()

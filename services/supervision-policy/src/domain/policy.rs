@@ -390,7 +390,8 @@ impl Loader<'_> {
         });
         let mut schema = Schema::new(columns, outcomes, measures.collect());
         // No facts can be so; the analysis then finds no gaps there.
-        let impossible: [&[(&str, &str)]; 4] = [
+        let impossible: [&[(&str, &str)]; 5] = [
+            &[("flags", "empty"), ("reaches_all", "true")],
             &[("star", "none"), ("state", "\"RATED\"")],
             &[("star", "not(none)"), ("state", "not(\"RATED\")")],
             &[("flags", "empty"), ("worst_severity", "not(none)")],

@@ -5,8 +5,9 @@ use std::time::Duration;
 use greenstar_kernel::{Said, Standing};
 
 use super::support::{
-    NO_ARGUMENTS, answer, ask, catalogue, firm, policy, serious_penalty, star, texts, today, with,
+    NO_ARGUMENTS, answer, ask, catalogue, date, firm, policy, serious_penalty, star, texts, today, with,
 };
+use crate::domain::columns::FactColumn;
 use crate::domain::decide::{DecideError, decide};
 use crate::domain::matter::{ArgumentError, Handling};
 use crate::domain::policy::{Document, Policy, PolicyErrors};
@@ -283,4 +284,58 @@ arguments:
         ArgumentError::Malformed { .. }
     ));
     assert!(matches!(parse(&[("colour", "red")]), ArgumentError::Unknown(_)));
+}
+
+#[test]
+fn the_guide_for_officers_is_true() {
+    let guide = include_str!("../../../../../docs/policies.md");
+    let example = guide
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
+    let policy = policy()
+        .with(&document(example))
+        .unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(
+        answer(&ask(&policy, "awards/award", &firm(Standing::Vetoed), today())),
+        "LIMITED award-limit"
+    );
+    for column in FactColumn::ALL {
+        // Points are listed as a range of names.
+        assert!(
+            guide.contains(&format!("`{}`", column.name())) || column.name().starts_with("points_"),
+            "{column:?}"
+        );
+    }
+}
+
+#[test]
+fn a_validity_is_tested_as_a_date() {
+    let table = "  hit: first
+  rows:
+    - { when: { valid_until: '<2026-12-31' }, outcome: FAVOURED, reason: { zh: 即将到期, en: Ends soon } }
+  default: { outcome: OPEN, reason: { zh: 其他, en: Others } }
+";
+    let policy = policy().with(&document(&awards(table))).unwrap();
+    let outcome = |until: &str| {
+        let mut facts = firm(star(3));
+        facts.rating.valid_until = Some(date(until).start());
+        ask(&policy, "awards/award", &facts, today())
+            .outcome
+            .code
+            .as_str()
+            .to_owned()
+    };
+    assert_eq!(
+        (outcome("2026-12-30").as_str(), outcome("2026-12-31").as_str()),
+        ("FAVOURED", "OPEN")
+    );
+    let wrong = refused(&awards(&table.replace("2026-12-31", "2026-13-31")));
+    assert_eq!(
+        wrong,
+        [
+            "table awards, row 1, column valid_until, character 2: \"2026-13-31\" is not a date, e.g. 2026-03-31"
+        ]
+    );
 }
