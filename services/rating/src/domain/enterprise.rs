@@ -179,6 +179,12 @@ impl Site {
         if code.len() != 3 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(Refusal::field("sites.code", ("三位数字", "three digits")));
         }
+        if address.chars().count() > 300 {
+            return Err(Refusal::field(
+                "sites.address",
+                ("至多 300 字", "at most 300 characters"),
+            ));
+        }
         let permit = match permit {
             "" => None,
             permit if permit == format!("{uscc}{code}P") => Some(permit.to_owned()),
@@ -202,8 +208,11 @@ impl Site {
 /// Sites of one enterprise: each code once, in order of their codes.
 ///
 /// # Errors
-/// [`Refusal::Field`] if a code stands twice.
+/// [`Refusal::Field`] if a code stands twice, or if there are more than 200.
 pub fn sites(mut sites: Vec<Site>) -> Result<Vec<Site>, Refusal> {
+    if sites.len() > 200 {
+        return Err(Refusal::field("sites", ("至多 200 个", "at most 200")));
+    }
     sites.sort_by(|a, b| a.code.cmp(&b.code));
     let twice = sites
         .windows(2)

@@ -93,6 +93,10 @@ impl EnterpriseService for Desk {
         let call = greenstar_rpc::call(&request);
         let mut request = request.into_inner();
         let id = std::mem::take(&mut request.request_id);
+        if id.len() > 100 {
+            let refusal = Refusal::field("request_id", ("至多 100 个字符", "at most 100 characters"));
+            return Err(status::refused(&refusal));
+        }
         let repeat = repeat("UpdateEnterprise", id, &request);
         let raw = request.enterprise.unwrap_or_default();
         let uscc = names::enterprise("enterprise.name", &raw.name)?;

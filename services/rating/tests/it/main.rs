@@ -1,8 +1,13 @@
 //! Tests of the rating service.
-#![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod enterprises;
+mod events;
 mod facts;
 mod reference;
+mod rounds;
 mod sample;
+mod schemes;
 mod scoring;
 mod service;
+mod watching;

@@ -227,12 +227,8 @@ impl Reference {
 }
 
 fn rule_active(rule: &Value, event: &Event, at: Timestamp) -> bool {
-    if let Some(repaired) = event.repaired_at {
-        if repaired <= at {
-            return false;
-        }
-    }
-    at < event.document.date.term_end(months(&rule["window_months"]))
+    let repaired = event.repaired_at.is_some_and(|repaired| repaired <= at);
+    !repaired && at < event.document.date.term_end(months(&rule["window_months"]))
 }
 
 fn veto_active(veto: &Value, event: &Event, at: Timestamp) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use greenstar_kernel::{Date, ManualClock, Timestamp};
+use greenstar_kernel::{Clock as _, Date, ManualClock, Timestamp};
 use greenstar_proto::rating::v1 as pb;
 use greenstar_proto::rating::v1::enterprise_service_client::EnterpriseServiceClient;
 use greenstar_proto::rating::v1::rating_service_client::RatingServiceClient;
@@ -30,10 +30,10 @@ const CREDENTIALS: &str = r#"{
 pub(crate) struct Suite {
     pub(crate) rating: Rating,
     pub(crate) clock: Arc<ManualClock>,
-    pub(crate) location: Location,
+    location: Location,
     channel: Channel,
     stop: CancellationToken,
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
 }
 
 impl Suite {
@@ -43,7 +43,13 @@ impl Suite {
         Suite::over(location, now, Some(folder)).await
     }
 
-    pub(crate) async fn over(location: Location, now: Timestamp, folder: Option<tempfile::TempDir>) -> Suite {
+    /// One suite an engine.
+    pub(crate) async fn both(now: Timestamp) -> [Suite; 2] {
+        let postgres = greenstar_testkit::postgres::database().await.parse().unwrap();
+        [Suite::start(now).await, Suite::over(postgres, now, None).await]
+    }
+
+    async fn over(location: Location, now: Timestamp, folder: Option<tempfile::TempDir>) -> Suite {
         let database = Database::migrate(&location, &MIGRATIONS).await.unwrap();
         let clock = Arc::new(ManualClock::at(now));
         let rating = Rating::start(database, clock.clone()).await.unwrap();
@@ -58,8 +64,15 @@ impl Suite {
             location,
             channel,
             stop,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// Another process over the same database.
+    pub(crate) async fn restarted(mut self) -> Suite {
+        let (location, now, folder) = (self.location.clone(), self.clock.now(), self.folder.take());
+        self.stop().await;
+        Suite::over(location, now, folder).await
     }
 
     /// With the sample round, on the day of its first start.

@@ -1,14 +1,15 @@
 //! From the file as written to a scheme that holds together, or the first place where it does not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use greenstar_kernel::{Code, LocalizedText, Month, Points, RatingState};
 
+use super::items::{escalations, index, items};
 use super::raw::{self, Number};
 use super::{
-    Category, Effect, Escalation, EvidenceKind, Grade, Item, Mode, Publicity, Rule, STEP, Scheme,
-    SchemeError, SchemeKey, SchemeProblem, Scoring, Tier, Veto,
+    Category, Effect, EvidenceKind, Grade, Publicity, STEP, Scheme, SchemeError, SchemeKey, SchemeProblem,
+    Veto,
 };
 use crate::domain::round::RoundState;
 
@@ -125,7 +126,7 @@ pub(super) fn checked(file: raw::File) -> Result<Scheme, SchemeError> {
     })
 }
 
-fn wrong(place: impl Into<String>, problem: SchemeProblem) -> SchemeError {
+pub(super) fn wrong(place: impl Into<String>, problem: SchemeProblem) -> SchemeError {
     SchemeError {
         place: place.into(),
         problem,
@@ -140,7 +141,7 @@ fn supported(place: &str, holds: bool, what: &'static str) -> Result<(), SchemeE
     }
 }
 
-fn defined(place: &str, kind: &'static str, code: &Code, holds: bool) -> Result<(), SchemeError> {
+pub(super) fn defined(place: &str, kind: &'static str, code: &Code, holds: bool) -> Result<(), SchemeError> {
     if holds {
         Ok(())
     } else {
@@ -154,7 +155,12 @@ fn defined(place: &str, kind: &'static str, code: &Code, holds: bool) -> Result<
     }
 }
 
-fn within<T: PartialOrd + Display>(place: &str, got: T, least: T, most: T) -> Result<T, SchemeError> {
+pub(super) fn within<T: PartialOrd + Display>(
+    place: &str,
+    got: T,
+    least: T,
+    most: T,
+) -> Result<T, SchemeError> {
     if got >= least && got <= most {
         return Ok(got);
     }
@@ -162,7 +168,7 @@ fn within<T: PartialOrd + Display>(place: &str, got: T, least: T, most: T) -> Re
     Err(wrong(place, SchemeProblem::Range { got, least, most }))
 }
 
-fn points(place: &str, raw: Number) -> Result<Points, SchemeError> {
+pub(super) fn points(place: &str, raw: Number) -> Result<Points, SchemeError> {
     let Number(points) = raw;
     if points.is_negative() || points.milli() % STEP.milli() != 0 {
         return Err(wrong(place, SchemeProblem::Step(points)));
@@ -170,12 +176,12 @@ fn points(place: &str, raw: Number) -> Result<Points, SchemeError> {
     Ok(points)
 }
 
-fn months(place: &str, months: Month) -> Result<Month, SchemeError> {
+pub(super) fn months(place: &str, months: Month) -> Result<Month, SchemeError> {
     within(place, months.0, 1, MAX_MONTHS.0).map(Month)
 }
 
 /// Every code once.
-fn unique<'a>(list: &str, codes: impl Iterator<Item = &'a Code>) -> Result<(), SchemeError> {
+pub(super) fn unique<'a>(list: &str, codes: impl Iterator<Item = &'a Code>) -> Result<(), SchemeError> {
     let mut seen = BTreeSet::new();
     for (position, code) in codes.enumerate() {
         if !seen.insert(code) {
@@ -219,7 +225,11 @@ fn evidence_kinds(raw: &[raw::EvidenceKind]) -> Result<Vec<EvidenceKind>, Scheme
         .collect())
 }
 
-fn evidence(place: &str, codes: &[Code], known: &BTreeSet<&Code>) -> Result<Vec<Code>, SchemeError> {
+pub(super) fn evidence(
+    place: &str,
+    codes: &[Code],
+    known: &BTreeSet<&Code>,
+) -> Result<Vec<Code>, SchemeError> {
     let place = format!("{place}.evidence");
     unique(&place, codes.iter())?;
     for (position, code) in codes.iter().enumerate() {
@@ -308,138 +318,6 @@ fn vetoes(
         });
     }
     Ok(vetoes)
-}
-
-fn items(
-    file: &raw::File,
-    categories: &[Category],
-    known: &BTreeSet<&Code>,
-    vetoes: &[Veto],
-) -> Result<Vec<Item>, SchemeError> {
-    unique("items", file.items.iter().map(|item| &item.code))?;
-    let mut items = Vec::with_capacity(file.items.len());
-    for (position, raw) in file.items.iter().enumerate() {
-        let place = format!("items[{position}]");
-        let category = categories
-            .iter()
-            .position(|category| category.code == raw.category)
-            .ok_or_else(|| {
-                wrong(
-                    format!("{place}.category"),
-                    SchemeProblem::Undefined {
-                        kind: "category",
-                        code: raw.category.clone(),
-                    },
-                )
-            })?;
-        if categories.get(category).map(|category| category.mode) != Some(raw.mode) {
-            return Err(wrong(format!("{place}.mode"), SchemeProblem::Mode));
-        }
-        let max = points(&format!("{place}.max"), raw.max)?;
-        within(&format!("{place}.max"), max, STEP, file.scheme.max_total.0)?;
-        let scoring = match raw.mode {
-            Mode::Deduction if raw.tiers.is_empty() => {
-                for (at, code) in raw.veto.iter().enumerate() {
-                    let holds = vetoes.iter().any(|veto| veto.code == *code);
-                    defined(&format!("{place}.veto[{at}]"), "veto", code, holds)?;
-                }
-                let rules = rules(&place, &raw.rules, max, &file.scheme)?;
-                Scoring::Deduction {
-                    rules,
-                    vetoes: raw.veto.clone(),
-                }
-            }
-            Mode::Bonus if raw.rules.is_empty() && raw.veto.is_empty() => match raw.tiers.as_slice() {
-                [] => Scoring::Steps,
-                raw => Scoring::Tiers(tiers(&place, raw, max)?),
-            },
-            Mode::Deduction | Mode::Bonus => return Err(wrong(place, SchemeProblem::Mode)),
-        };
-        items.push(Item {
-            code: raw.code.clone(),
-            category,
-            name: LocalizedText::new(raw.zh.clone(), raw.en.clone()),
-            seed: raw.seed,
-            max,
-            evidence: evidence(&place, &raw.evidence, known)?,
-            scoring,
-        });
-    }
-    Ok(items)
-}
-
-fn rules(item: &str, raw: &[raw::Rule], max: Points, head: &raw::Head) -> Result<Vec<Rule>, SchemeError> {
-    unique(&format!("{item}.rules"), raw.iter().map(|rule| &rule.event))?;
-    let mut rules = Vec::with_capacity(raw.len());
-    for (position, rule) in raw.iter().enumerate() {
-        let place = format!("{item}.rules[{position}]");
-        rules.push(Rule {
-            event: rule.event.clone(),
-            severity: rule.severity,
-            points: within(&place, points(&place, rule.points)?, STEP, max)?,
-            window: months(&format!("{place}.window_months"), rule.window_months)?,
-            penalty: rule.penalty,
-            gated: rule.penalty && !head.penalty_gate_excludes.contains(&rule.event),
-            rectify: head.always_rectify.contains(&rule.event),
-            note: rule.note.clone(),
-        });
-    }
-    Ok(rules)
-}
-
-fn tiers(item: &str, raw: &[raw::Tier], max: Points) -> Result<Vec<Tier>, SchemeError> {
-    let list = format!("{item}.tiers");
-    unique(&list, raw.iter().map(|tier| &tier.when))?;
-    let mut tiers: Vec<Tier> = Vec::with_capacity(raw.len());
-    for (position, tier) in raw.iter().enumerate() {
-        let place = format!("{list}[{position}]");
-        let points = within(&place, points(&place, tier.points)?, STEP, max)?;
-        if tiers.last().is_some_and(|before| before.points >= points) {
-            return Err(wrong(list, SchemeProblem::Order("the smallest tier up")));
-        }
-        tiers.push(Tier {
-            when: tier.when.clone(),
-            points,
-        });
-    }
-    Ok(tiers)
-}
-
-/// Where each kind of event counts: in one item only.
-fn index(items: &[Item]) -> Result<BTreeMap<Code, (usize, usize)>, SchemeError> {
-    let mut index = BTreeMap::new();
-    for (position, item) in items.iter().enumerate() {
-        let Scoring::Deduction { rules, .. } = &item.scoring else {
-            continue;
-        };
-        for (at, rule) in rules.iter().enumerate() {
-            if index.insert(rule.event.clone(), (position, at)).is_some() {
-                let place = format!("items[{position}].rules[{at}]");
-                return Err(wrong(place, SchemeProblem::Duplicate(rule.event.clone())));
-            }
-        }
-    }
-    Ok(index)
-}
-
-fn escalations(
-    raw: &[raw::Escalation],
-    rules: &BTreeMap<Code, (usize, usize)>,
-) -> Result<Vec<Escalation>, SchemeError> {
-    let mut escalations = Vec::with_capacity(raw.len());
-    for (position, escalation) in raw.iter().enumerate() {
-        let place = format!("scheme.escalations[{position}]");
-        for code in [&escalation.from, &escalation.to] {
-            defined(&place, "event", code, rules.contains_key(code))?;
-        }
-        escalations.push(Escalation {
-            from: escalation.from.clone(),
-            to: escalation.to.clone(),
-            nth: within(&format!("{place}.nth"), escalation.nth, 2, 100)?,
-            within: months(&format!("{place}.within_months"), escalation.within_months)?,
-        });
-    }
-    Ok(escalations)
 }
 
 fn grades(raw: &[raw::Grade], categories: &[Category], max_total: Points) -> Result<Vec<Grade>, SchemeError> {

@@ -3,6 +3,7 @@
 //! Several schemes, and several versions of one, stand side by side; a rating names the one that made it.
 
 mod check;
+mod items;
 mod raw;
 
 use std::collections::BTreeMap;

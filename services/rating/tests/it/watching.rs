@@ -1,0 +1,230 @@
+//! WatchRatings: the snapshot, and every change after it, in order and without gaps.
+
+use std::collections::BTreeMap;
+
+use greenstar_kernel::Timestamp;
+use greenstar_proto::common::v1 as common;
+use greenstar_proto::common::v1::RatingState;
+use greenstar_proto::rating::v1 as pb;
+use greenstar_proto::rating::v1::watch_ratings_request::Step;
+use greenstar_proto::rating::v1::watch_ratings_response::Event;
+use tokio::sync::mpsc;
+use tonic::{Code, Streaming};
+
+use crate::enterprises::{FIRST, SECOND, create, firm};
+use crate::events::record;
+use crate::facts::noon;
+use crate::rounds::published;
+use crate::service::{Suite, refused};
+
+struct Watcher {
+    steps: mpsc::Sender<pb::WatchRatingsRequest>,
+    events: Streaming<pb::WatchRatingsResponse>,
+    cursor: common::Position,
+    rows: BTreeMap<String, pb::RatingFact>,
+}
+
+impl Watcher {
+    async fn open(suite: &Suite, cursor: Option<common::Position>) -> Watcher {
+        let (steps, receiver) = mpsc::channel(8);
+        let open = common::WatchOpen {
+            subscriber: "test".into(),
+            cursor: cursor.clone(),
+        };
+        steps
+            .send(pb::WatchRatingsRequest {
+                step: Some(Step::Open(open)),
+            })
+            .await
+            .unwrap();
+        let requests = tokio_stream::wrappers::ReceiverStream::new(receiver);
+        let events = suite
+            .ratings("supervision-policy")
+            .watch_ratings(requests)
+            .await
+            .unwrap()
+            .into_inner();
+        Watcher {
+            steps,
+            events,
+            cursor: cursor.unwrap_or_default(),
+            rows: BTreeMap::new(),
+        }
+    }
+
+    async fn next(&mut self) -> Event {
+        self.events.message().await.unwrap().unwrap().event.unwrap()
+    }
+
+    async fn snapshot(&mut self) {
+        let Event::SnapshotBegin(begin) = self.next().await else {
+            panic!("no snapshot")
+        };
+        self.cursor = begin.position.unwrap();
+        loop {
+            match self.next().await {
+                Event::Rows(rows) => {
+                    self.rows
+                        .extend(rows.rows.into_iter().map(|row| (row.enterprise.clone(), row)));
+                }
+                Event::SnapshotEnd(end) => {
+                    assert_eq!(end.rows as usize, self.rows.len());
+                    return;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Follows until a row satisfies.
+    async fn until(&mut self, uscc: &str, holds: impl Fn(&pb::RatingFact) -> bool) -> pb::RatingFact {
+        let name = format!("enterprises/{uscc}");
+        loop {
+            if let Some(row) = self.rows.get(&name).filter(|row| holds(row)) {
+                return row.clone();
+            }
+            if let Event::Frame(frame) = self.next().await {
+                assert_eq!(frame.after, self.cursor.revision, "a gap");
+                self.cursor.revision = frame.to;
+                for change in frame.changes {
+                    let fact = change.fact.unwrap();
+                    self.rows.insert(fact.enterprise.clone(), fact);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_watcher_gets_a_snapshot_and_then_every_change() {
+    for suite in Suite::both(noon("2026-03-02")).await {
+        published(&suite).await;
+        let mut watcher = Watcher::open(&suite, None).await;
+        watcher.snapshot().await;
+        let row = watcher.until(FIRST, |row| row.star == Some(5)).await;
+        assert_eq!(
+            (row.points.as_str(), row.round.as_str()),
+            ("93", crate::rounds::ROUND)
+        );
+        assert!(row.recent_events.is_empty());
+
+        record(&suite, "enforcement", FIRST, "fine_ordinary", "1", "2026-03-01")
+            .await
+            .unwrap();
+        let row = watcher.until(FIRST, |row| row.star == Some(4)).await;
+        assert_eq!(row.recent_events[0].kind, "fine_ordinary");
+        assert_eq!(row.next_transition.unwrap().points, "93");
+
+        // Who is registered has a row, rated or not; a lost stream goes on from its cursor.
+        let cursor = watcher.cursor.clone();
+        drop(watcher);
+        create(&suite, firm(SECOND, "乙", "B")).await;
+        let mut watcher = Watcher::open(&suite, Some(cursor)).await;
+        let row = watcher.until(SECOND, |_| true).await;
+        assert_eq!((row.state(), row.points.as_str()), (RatingState::NotRated, ""));
+
+        let ping = pb::WatchRatingsRequest {
+            step: Some(Step::Ping(common::Ping { nonce: 7 })),
+        };
+        watcher.steps.send(ping).await.unwrap();
+        loop {
+            if let Event::Pong(pong) = watcher.next().await {
+                assert_eq!(pong.nonce, 7);
+                assert!(pong.head.unwrap().revision >= watcher.cursor.revision && pong.wall.is_some());
+                break;
+            }
+        }
+        suite.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_time_changes_is_written_at_its_instant() {
+    let suite = Suite::start(noon("2026-03-02")).await;
+    published(&suite).await;
+    record(&suite, "enforcement", FIRST, "fine_ordinary", "1", "2026-03-01")
+        .await
+        .unwrap();
+    let mut watcher = Watcher::open(&suite, None).await;
+    watcher.snapshot().await;
+    let row = watcher.until(FIRST, |row| row.star == Some(4)).await;
+    let next = row.next_transition.unwrap();
+    let due = next.time.unwrap();
+    suite.clock.set(Timestamp::from_micros(due.seconds * 1_000_000));
+    let row = watcher.until(FIRST, |row| row.version == 3).await;
+    assert_eq!(
+        (row.rate_time, row.points, row.star),
+        (Some(due), next.points, next.star)
+    );
+
+    // A long sleep: everything that fell due is written, each at its own instant.
+    suite.clock.set(noon("2030-01-01"));
+    let row = watcher
+        .until(FIRST, |row| row.state() == RatingState::Expired)
+        .await;
+    assert_eq!(row.rate_time, row.valid_until_time);
+    assert_eq!(
+        suite.rating_of("licensing", FIRST).await.state(),
+        RatingState::Expired
+    );
+    suite.stop().await;
+}
+
+#[tokio::test]
+async fn a_watch_with_a_foreign_cursor_is_refused() {
+    let suite = Suite::start(noon("2026-03-02")).await;
+    for (epoch, reason, code) in [
+        ("another", "TOKEN_FOREIGN", Code::FailedPrecondition),
+        ("no epoch!", "TOKEN_FOREIGN", Code::FailedPrecondition),
+    ] {
+        let cursor = common::Position {
+            epoch: epoch.into(),
+            revision: 1,
+        };
+        let mut watcher = Watcher::open(&suite, Some(cursor)).await;
+        assert_eq!(refused(watcher.events.message().await), (code, reason.into()));
+    }
+    let mut client = suite.ratings("licensing");
+    let answer = client.watch_ratings(tokio_stream::empty()).await;
+    assert_eq!(
+        refused(answer.map(|_| ())),
+        (Code::PermissionDenied, "ROLE_NOT_ALLOWED".into())
+    );
+    suite.stop().await;
+}
+
+#[tokio::test]
+async fn a_sync_reads_the_committed_head() {
+    let suite = Suite::start(noon("2026-03-02")).await;
+    let request = pb::CreateEnterpriseRequest {
+        enterprise: Some(firm(FIRST, "甲", "A")),
+        request_id: String::new(),
+    };
+    let made = suite
+        .enterprises("rating")
+        .create_enterprise(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let token: greenstar_kernel::Token = made.token.parse().unwrap();
+    let position = token.get(greenstar_kernel::Log::Rating).unwrap().clone();
+    let mut client = suite.ratings("supervision-policy");
+    let head = client
+        .sync_ratings(pb::SyncRatingsRequest { position: None })
+        .await
+        .unwrap()
+        .into_inner()
+        .head;
+    assert_eq!(head.unwrap().revision, position.revision.0);
+    let ahead = common::Position {
+        epoch: position.epoch.to_string(),
+        revision: position.revision.0 + 1,
+    };
+    let answer = client
+        .sync_ratings(pb::SyncRatingsRequest {
+            position: Some(ahead),
+        })
+        .await;
+    assert_eq!(refused(answer), (Code::InvalidArgument, "TOKEN_AHEAD".into()));
+    suite.stop().await;
+}
