@@ -3,6 +3,7 @@
 
 mod methods;
 mod names;
+mod openapi;
 mod validation;
 
 use std::error::Error;
@@ -53,6 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build();
     rest.add_all(ServiceDefinition::from_fds(&descriptors, &options)?);
     rest.write(&out)?;
+    openapi::describe(&pool, &out)?;
 
     fs::write(out.join("validation.rs"), validation::emit(&pool)?)?;
     fs::write(out.join("methods.rs"), methods::table(&pool)?)?;

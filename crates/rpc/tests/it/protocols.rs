@@ -209,6 +209,21 @@ async fn openapi_describes_what_is_served() {
     let server = Server::start(stack(Limits::default())).await;
     let (status, document) = web::call("GET", &format!("{}/openapi.json", server.address), &[], "").await;
     assert_eq!((status, document["openapi"].as_str()), (200, Some("3.1.0")));
+    // No reference leads nowhere.
+    let text = document.to_string();
+    for reference in text.split("#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(document["components"]["schemas"][name].is_object(), "{name}");
+    }
+    let operation = &document["paths"]["/v1/enterprises/{enterprise}:checkPermit"]["post"];
+    assert_eq!(operation["tags"][0], "LicensingService");
+    assert!(
+        operation["description"]
+            .as_str()
+            .unwrap()
+            .contains("PERMIT_KIND_UNKNOWN"),
+        "{operation}"
+    );
     let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
     assert!(paths.iter().any(|path| path.contains("checkPermit")), "{paths:?}");
     assert!(!paths.iter().any(|path| path.contains("rounds")), "{paths:?}");
