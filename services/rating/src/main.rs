@@ -11,6 +11,7 @@ use greenstar_rpc::Credentials;
 use greenstar_store::{Database, Location};
 use greenstar_telemetry::Format;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal as signal_of};
 use tokio_util::sync::CancellationToken;
 
 /// Bad settings (sysexits.h: EX_USAGE).
@@ -64,12 +65,13 @@ async fn run(config: Config, credentials: Arc<Credentials>) -> anyhow::Result<()
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    println!("ready http://{}", listener.local_addr()?);
     let stop = CancellationToken::new();
     let signal = stop.clone();
+    let mut terminate = signal_of(SignalKind::terminate()).context("signals")?;
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            signal.cancel();
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => signal.cancel(),
+            _ = terminate.recv() => signal.cancel(),
         }
     });
     serve(rating, credentials, listener, stop)
