@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use greenstar_store::Location;
+use clap::error::{ContextKind, ErrorKind};
+use greenstar_store::{Location, MalformedLocation};
 
 use crate::RecordSettings;
 
-/// Says what an enterprise's standing means for a department's matter.
+/// Says what an enterprise's standing means for a department's matter. Serves gRPC, gRPC-Web and REST on one
+/// port.
 #[derive(Debug, clap::Parser)]
 #[command(name = "greenstar-supervision-policy", version)]
 pub struct Config {
@@ -19,22 +21,6 @@ pub struct Config {
         value_name = "URL"
     )]
     pub database_url: Location,
-    #[command(subcommand)]
-    pub task: Task,
-}
-
-/// What to do.
-#[derive(Debug, clap::Subcommand)]
-pub enum Task {
-    /// Brings the database up to date, and ends.
-    Migrate,
-    /// Serves gRPC, gRPC-Web and REST on one port.
-    Serve(Serve),
-}
-
-/// Settings of the server.
-#[derive(Debug, clap::Args)]
-pub struct Serve {
     /// Address. Port 0 lets the system choose.
     #[arg(
         long,
@@ -43,8 +29,13 @@ pub struct Serve {
         value_name = "ADDR"
     )]
     pub listen: SocketAddr,
-    /// JSON file of names and secrets.
-    #[arg(long, env = "SUPERVISION_CREDENTIALS", value_name = "FILE")]
+    /// JSON file of names and secrets: who may call, and what this replica shows the services it follows.
+    #[arg(
+        long,
+        env = "SUPERVISION_CREDENTIALS",
+        default_value = "credentials.json",
+        value_name = "FILE"
+    )]
     pub credentials: PathBuf,
     /// Name in that file under which this replica follows the other services, and by which they know it.
     #[arg(
@@ -71,17 +62,43 @@ pub struct Serve {
     )]
     pub sanctions: String,
     /// Folder of the decision record: this replica's alone, and persistent.
-    #[arg(long, env = "SUPERVISION_RECORD", value_name = "DIR")]
+    #[arg(
+        long,
+        env = "SUPERVISION_RECORD",
+        default_value = "decision-record",
+        value_name = "DIR"
+    )]
     pub record: PathBuf,
     /// A segment of the record is closed when it is larger than this many bytes.
-    #[arg(long, env = "SUPERVISION_RECORD_SEGMENT", default_value_t = 16 << 20, value_parser = clap::value_parser!(u32).range(4096..=1 << 30), value_name = "BYTES")]
+    #[arg(
+        long,
+        env = "SUPERVISION_RECORD_SEGMENT",
+        default_value_t = 16 << 20,
+        value_parser = clap::value_parser!(u32).range(4096..=1 << 30),
+        value_name = "BYTES"
+    )]
     pub record_segment: u32,
     /// Of the matters that are only sampled, every n-th decision is recorded.
-    #[arg(long, env = "SUPERVISION_SAMPLE_EVERY", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    #[arg(
+        long,
+        env = "SUPERVISION_SAMPLE_EVERY",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "N"
+    )]
     pub sample_every: u32,
+    #[command(subcommand)]
+    pub task: Option<Task>,
 }
 
-impl Serve {
+/// What to do instead of serving.
+#[derive(Debug, clap::Subcommand)]
+pub enum Task {
+    /// Brings the database up to date, and ends.
+    Migrate,
+}
+
+impl Config {
     /// How decisions are recorded.
     pub fn record(&self) -> RecordSettings {
         RecordSettings {
@@ -90,4 +107,21 @@ impl Serve {
             ..RecordSettings::in_folder(&self.record)
         }
     }
+}
+
+/// What clap found, without its usage and without a password that stood in a database's URL.
+pub fn one_line(error: &clap::Error) -> String {
+    let setting = error
+        .get(ContextKind::InvalidArg)
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    if error.kind() == ErrorKind::ValueValidation && setting.starts_with("--database-url") {
+        return format!("error: {setting}: {MalformedLocation}");
+    }
+    let text = error.to_string();
+    let said = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage"));
+    said.collect::<Vec<_>>().join(" ").trim().to_owned()
 }

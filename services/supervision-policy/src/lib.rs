@@ -28,6 +28,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+pub use domain::matter::RecordMode;
 pub use record::{RecordError, RecordSettings};
 pub use store::MIGRATIONS;
 

@@ -1,7 +1,6 @@
 //! The program: arguments, log, and the library.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use clap::Parser as _;
 use greenstar_kernel::{Said as _, SystemClock};
 use greenstar_rpc::{Client, Credentials, channel, with_credential};
 use greenstar_store::{Database, OpenError};
-use greenstar_supervision_policy::config::{Config, Serve, Task};
+use greenstar_supervision_policy::config::{self, Config, Task};
 use greenstar_supervision_policy::{Deps, MIGRATIONS, StartError, Supervision, serve};
 use greenstar_telemetry::Format;
 use tokio::net::TcpListener;
@@ -23,22 +22,20 @@ const BAD_SETTINGS: u8 = 64;
 fn main() -> ExitCode {
     let config = match Config::try_parse() {
         Ok(config) => config,
-        Err(error) if !error.use_stderr() => {
-            print!("{error}");
+        Err(help) if !help.use_stderr() => {
+            print!("{help}");
             return ExitCode::SUCCESS;
         }
-        Err(error) => {
-            let text = error.to_string();
-            let parts: Vec<&str> = text
-                .lines()
-                .map(str::trim)
-                .take_while(|line| !line.starts_with("Usage"))
-                .collect();
-            eprintln!("{}", parts.join(" ").trim());
-            return ExitCode::from(BAD_SETTINGS);
-        }
+        Err(error) => return bad_settings(&config::one_line(&error)),
     };
-    match run(config) {
+    let result = match config.task {
+        Some(Task::Migrate) => migrate(&config),
+        None => match Callers::read(&config) {
+            Ok(callers) => run(&config, callers),
+            Err(error) => return bad_settings(&format!("error: {error:#}")),
+        },
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -47,59 +44,72 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
-async fn run(config: Config) -> anyhow::Result<()> {
-    greenstar_telemetry::init(Format::Text).map_err(|error| anyhow::anyhow!(error))?;
-    let at = &config.database_url;
-    match config.task {
-        Task::Migrate => {
-            let database = Database::migrate(at, &MIGRATIONS).await.map_err(unopened)?;
-            database.close().await;
-            Ok(())
-        }
-        Task::Serve(settings) => {
-            let database = Database::open(at, &MIGRATIONS).await.map_err(unopened)?;
-            up(settings, database).await
-        }
+fn bad_settings(line: &str) -> ExitCode {
+    eprintln!("{line}");
+    ExitCode::from(BAD_SETTINGS)
+}
+
+/// Who may call, and the secrets of this replica itself.
+struct Callers {
+    credentials: Credentials,
+    secret: String,
+}
+
+impl Callers {
+    fn read(config: &Config) -> anyhow::Result<Callers> {
+        let file = || config.credentials.display().to_string();
+        let text = std::fs::read_to_string(&config.credentials).with_context(file)?;
+        let credentials = Credentials::parse(&text).with_context(file)?;
+        let mut secrets: BTreeMap<String, String> = serde_json::from_str(&text).with_context(file)?;
+        let secret = secrets.remove(&config.subscriber);
+        let secret = secret.with_context(|| format!("{} has no secret for {}", file(), config.subscriber))?;
+        Ok(Callers { credentials, secret })
     }
 }
 
-async fn up(settings: Serve, database: Database) -> anyhow::Result<()> {
-    let credentials = Credentials::read(&settings.credentials).context("credentials")?;
-    let listener = TcpListener::bind(settings.listen)
+#[tokio::main]
+async fn migrate(config: &Config) -> anyhow::Result<()> {
+    greenstar_telemetry::init(Format::Text).map_err(|error| anyhow::anyhow!(error))?;
+    let database = Database::migrate(&config.database_url, &MIGRATIONS)
         .await
-        .context(settings.listen)?;
-    let secret = secret(&settings.credentials, &settings.subscriber)?;
+        .map_err(unopened)?;
+    database.close().await;
+    Ok(())
+}
+
+#[tokio::main]
+async fn run(config: &Config, callers: Callers) -> anyhow::Result<()> {
+    greenstar_telemetry::init(Format::Text).map_err(|error| anyhow::anyhow!(error))?;
+    let Callers { credentials, secret } = callers;
     let client = |uri: &str| -> anyhow::Result<Client> { Ok(with_credential(channel(uri)?, &secret)?) };
+    let (rating, sanctions) = (client(&config.rating)?, client(&config.sanctions)?);
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| config.listen.to_string())?;
+    let database = Database::open(&config.database_url, &MIGRATIONS)
+        .await
+        .map_err(unopened)?;
     let deps = Deps {
         database,
         clock: Arc::new(SystemClock::new()),
-        rating: client(&settings.rating)?,
-        sanctions: client(&settings.sanctions)?,
-        record: settings.record(),
-        subscriber: settings.subscriber.clone(),
+        rating,
+        sanctions,
+        record: config.record(),
+        subscriber: config.subscriber.clone(),
     };
     let supervision = Supervision::start(deps).await.map_err(unstarted)?;
     let stop = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let stopping = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-        stopping.cancel();
-    });
+    tokio::spawn(cancel_on_signal(stop.clone(), signal(SignalKind::terminate())?));
     println!("ready http://{}", listener.local_addr()?);
     Ok(serve(supervision, Arc::new(credentials), listener, stop).await?)
 }
 
-/// What this replica shows the services that it follows.
-fn secret(file: &Path, name: &str) -> anyhow::Result<String> {
-    let mut secrets: BTreeMap<String, String> = serde_json::from_str(&std::fs::read_to_string(file)?)?;
-    secrets
-        .remove(name)
-        .with_context(|| format!("{} has no secret for {name}", file.display()))
+async fn cancel_on_signal(stop: CancellationToken, mut terminate: tokio::signal::unix::Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    stop.cancel();
 }
 
 fn unopened(error: OpenError) -> anyhow::Error {

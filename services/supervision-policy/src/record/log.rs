@@ -18,6 +18,7 @@ use super::frame;
 use super::index::{Due, Found, Index};
 use super::segment::{self, Active};
 use super::{DecisionId, Record, RecordError, RecordSettings, WriterId};
+use crate::domain::matter::RecordMode;
 
 /// Most bytes that one write takes.
 const GROUP_BYTES: usize = 1 << 20;
@@ -105,6 +106,11 @@ impl RecordLog {
             })
             .map_err(RecordError::of)?;
         Ok(RecordLog { shared })
+    }
+
+    /// How a matter with this mode is recorded here.
+    pub(crate) fn mode(&self, declared: RecordMode) -> RecordMode {
+        self.shared.settings.mode.unwrap_or(declared)
     }
 
     pub(crate) fn writer(&self) -> WriterId {

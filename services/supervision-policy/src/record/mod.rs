@@ -13,6 +13,8 @@ use std::path::PathBuf;
 use greenstar_kernel::{LocalizedText, Said};
 use uuid::Uuid;
 
+use crate::domain::matter::RecordMode;
+
 pub(crate) use index::Found;
 pub(crate) use log::RecordLog;
 
@@ -90,6 +92,8 @@ pub struct RecordSettings {
     pub queue: usize,
     /// Of the matters that are sampled, every n-th decision is kept; 1 keeps all.
     pub sample_every: u32,
+    /// Takes the place of every matter's own mode, e.g. to measure one.
+    pub mode: Option<RecordMode>,
 }
 
 impl RecordSettings {
@@ -100,6 +104,7 @@ impl RecordSettings {
             segment_bytes: 16 << 20,
             queue: 8_192,
             sample_every: 100,
+            mode: None,
         }
     }
 }

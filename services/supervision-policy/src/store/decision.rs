@@ -123,3 +123,73 @@ pub(crate) async fn find(tx: &mut Tx, id: &DecisionId) -> Result<Looked, StoreEr
 fn number(sequence: u64) -> Result<i64, StoreError> {
     i64::try_from(sequence).map_err(StoreError::corrupt)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MIGRATIONS;
+    use greenstar_testkit::Scratch;
+
+    fn shipped(sequence: u64) -> Shipped {
+        let body = format!("body {sequence}").into_bytes();
+        Shipped {
+            record: Record {
+                sequence,
+                salt: [1; 16],
+                leaf: [2; 32],
+                body,
+            },
+            department: "licensing".to_owned(),
+            enterprise: "enterprises/91110115MAX000015J".to_owned(),
+            matter: "departments/licensing/matters/eia-approval".to_owned(),
+            as_of: 7,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_decision_is_unknown_only_when_its_writer_has_passed_it() {
+        for scratch in [Scratch::sqlite(), Scratch::postgres().await] {
+            let database = Database::migrate(&scratch.url().parse().unwrap(), &MIGRATIONS)
+                .await
+                .unwrap();
+            let writer = WriterId::parse("0198f7d0000070008000000000000001").unwrap();
+            let find = async |sequence| {
+                find(
+                    &mut database.read().await.unwrap(),
+                    &DecisionId { writer, sequence },
+                )
+                .await
+                .unwrap()
+            };
+            assert_eq!(find(1).await, Looked::None, "no such writer");
+            register(&database, writer).await.unwrap();
+            assert_eq!(find(1).await, Looked::NotYet);
+
+            // Twice, as after a lost answer; the second time changes nothing.
+            for _ in 0..2 {
+                ship(&database, writer, vec![shipped(1), shipped(3)], 3, false)
+                    .await
+                    .unwrap();
+            }
+            register(&database, writer).await.unwrap();
+            assert_eq!(find(3).await, Looked::Body(b"body 3".to_vec()));
+            assert_eq!(find(2).await, Looked::None, "passed, and not there");
+            assert_eq!(find(4).await, Looked::NotYet);
+
+            ship(&database, writer, vec![shipped(4)], 4, true).await.unwrap();
+            assert_eq!(find(5).await, Looked::None, "its life is over");
+            ship(&database, writer, vec![shipped(1)], 1, false).await.unwrap();
+            assert_eq!(find(5).await, Looked::None, "a late repeat takes nothing back");
+
+            let mut tx = database.write().await.unwrap();
+            tx.run(
+                "UPDATE decision SET salt = NULL, body = NULL WHERE sequence = 3",
+                &[],
+            )
+            .await
+            .unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(find(3).await, Looked::Erased);
+        }
+    }
+}

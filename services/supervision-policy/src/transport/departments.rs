@@ -59,12 +59,10 @@ impl LicensingService for LicensingRpc {
                 .as_ref()
                 .and_then(|ruling| ruling.policy.as_ref())
                 .ok_or_else(status::not_ready)?;
-            let kinds = policy
-                .matters()
-                .iter()
-                .filter(|matter| matter.department().as_str() == "licensing");
-            let known: Vec<_> = kinds.map(|matter| matter.code()).collect();
-            if !known.iter().any(|code| code.as_str() == request.permit_kind) {
+            if policy.matter("licensing", &request.permit_kind).is_none() {
+                let matters = policy.matters().iter();
+                let kinds = matters.filter(|matter| matter.department().as_str() == "licensing");
+                let known: Vec<_> = kinds.map(|matter| matter.code()).collect();
                 return Err(status::permit_kind_unknown(&request.permit_kind, &known));
             }
         }

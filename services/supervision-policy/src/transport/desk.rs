@@ -67,6 +67,9 @@ struct Computed {
 impl Desk {
     /// Answers, and records what it answers before the answer leaves.
     pub(super) async fn ask(&self, call: &Call, question: Question) -> Result<Answer, Status> {
+        if call.caller.department() != Some(&question.department) {
+            return Err(status::matter_not_yours(&question.department));
+        }
         let level = Level::read(question.consistency.as_ref()).map_err(|error| status::unreached(&error))?;
         let limit = staleness_limit(question.consistency.as_ref())?;
         let complete_at = match level {
@@ -87,9 +90,6 @@ impl Desk {
         limit: Option<Duration>,
         complete_at: Option<Duration>,
     ) -> Result<Computed, Status> {
-        if call.caller.department() != Some(&question.department) {
-            return Err(status::matter_not_yours(&question.department));
-        }
         // Positions first, then rows; the instant last, so that it is not before anything that was seen.
         let reading = self.view.read().ok_or_else(status::not_ready)?;
         let now = self.clock.monotonic();
@@ -174,7 +174,7 @@ impl Desk {
         };
         Ok(Computed {
             decision,
-            mode: matter.record(),
+            mode: self.records.mode(matter.record()),
             regime: convert::regime(&regime),
             age,
             policy_version: policy.version().to_owned(),

@@ -104,7 +104,7 @@ pub(super) fn unreadable(error: Unreadable) -> Status {
         "该企业的评价或标记数据无法读取，不得据此认定无不良记录；请人工核查并通知运维人员",
         "what is known about this enterprise cannot be read, which is no clean record: check by hand and tell the operator",
     );
-    fault(Code::Internal, ErrorReason::StoreCorrupt, &said, &error)
+    fault(Code::DataLoss, ErrorReason::StoreCorrupt, &said, &error)
 }
 
 pub(super) fn not_ready() -> Status {
@@ -184,7 +184,7 @@ pub(super) fn damaged(error: &(dyn std::error::Error + 'static)) -> Status {
         "该决定的记录已损坏，无法读取；请联系运维人员",
         "the record of this decision is damaged and cannot be read; call the operator",
     );
-    fault(Code::Internal, ErrorReason::StoreCorrupt, &said, error)
+    fault(Code::DataLoss, ErrorReason::StoreCorrupt, &said, error)
 }
 
 pub(super) fn store(error: &StoreError) -> Status {
@@ -193,7 +193,7 @@ pub(super) fn store(error: &StoreError) -> Status {
             (Code::Unavailable, ErrorReason::StoreUnavailable)
         }
         StoreError::Full(_) => (Code::ResourceExhausted, ErrorReason::StoreFull),
-        StoreError::Corrupt(_) => (Code::Internal, ErrorReason::StoreCorrupt),
+        StoreError::Corrupt(_) => (Code::DataLoss, ErrorReason::StoreCorrupt),
         // The enum may grow in another crate; what is not known here is our fault.
         _ => (Code::Internal, ErrorReason::Internal),
     };

@@ -151,3 +151,85 @@ impl Flags {
         generation.applied.store(to.0, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap as Model;
+
+    use greenstar_kernel::{Code, Department, Document, Timestamp};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::catalogue::Severity;
+
+    const FIRMS: [&str; 3] = ["91110115MAX000015J", "91110115MAX000023D", "91110115MAX0000318"];
+
+    fn flag(name: &str, start: i64) -> Flag {
+        Flag {
+            name: name.into(),
+            kind: Code::parse("serious-penalty").unwrap(),
+            severity: Severity::Serious,
+            department: Department::parse("enforcement").unwrap(),
+            scope: None,
+            document: Document {
+                issuer: "局".to_owned(),
+                number: "1".to_owned(),
+                date: "2026-05-08".parse().unwrap(),
+            },
+            bases: Arc::default(),
+            start: Timestamp::from_micros(start),
+            end: None,
+        }
+    }
+
+    prop_compose! {
+        fn row()(firm in 0usize..3, name in 0u8..4, start in 1i64..100, kind in 0u8..5) -> FlagRow {
+            let name = format!("enterprises/{}/flags/{name}", FIRMS[firm]);
+            let flag = match kind {
+                0 => Err(Unreadable),
+                1 | 2 => Ok(None),
+                _ => Ok(Some(flag(&name, start))),
+            };
+            FlagRow { uscc: FIRMS[firm].parse().unwrap(), name: name.into(), flag }
+        }
+    }
+
+    fn at(revision: u64) -> Position {
+        Position {
+            epoch: Epoch::parse("e").unwrap(),
+            revision: Revision(revision),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_flags_are_what_a_naive_map_is(
+            snapshot in prop::collection::vec(row(), 0..6),
+            frames in prop::collection::vec(prop::collection::vec(row(), 0..4), 0..8),
+        ) {
+            let mut model: Model<(Uscc, Arc<str>), Result<Option<Flag>, Unreadable>> = Model::new();
+            let mut keep = |rows: &[FlagRow]| {
+                for row in rows {
+                    model.insert((row.uscc, row.name.clone()), row.flag.clone());
+                }
+            };
+            let flags = Flags::new();
+            keep(&snapshot);
+            flags.replace(at(5), snapshot);
+            for (revision, frame) in (6..).zip(&frames) {
+                keep(frame);
+                flags.apply(frame, Revision(revision));
+            }
+            let read = flags.read();
+            let generation = read.as_ref().unwrap();
+            prop_assert_eq!(generation.applied(), at(5 + frames.len() as u64));
+            for firm in FIRMS {
+                let uscc: Uscc = firm.parse().unwrap();
+                let of_firm = model.iter().filter(|((owner, _), _)| *owner == uscc).map(|(_, flag)| flag.clone());
+                let expected: Result<Vec<Option<Flag>>, Unreadable> = of_firm.collect();
+                let expected = expected.map(|all| all.into_iter().flatten().collect::<Vec<Flag>>());
+                prop_assert_eq!(generation.get(&uscc).map(|flags| flags.to_vec()), expected);
+            }
+        }
+    }
+}

@@ -169,7 +169,7 @@ async fn what_cannot_be_read_is_never_clear() {
     // A star that no scheme gives.
     let token = sources.star(FIRM, 6).await;
     let answer = server.permit(FIRM, "eia-approval", Ask::token(&token)).await;
-    assert_eq!(refusal(answer), refused(Code::Internal, "STORE_CORRUPT"));
+    assert_eq!(refusal(answer), refused(Code::DataLoss, "STORE_CORRUPT"));
     let token = sources.star(FIRM, 5).await;
     assert_eq!(
         server
@@ -185,7 +185,7 @@ async fn what_cannot_be_read_is_never_clear() {
     flag.document = None;
     let token = sources.sanctions.flag(flag).await;
     let answer = server.permit(FIRM, "eia-approval", Ask::token(&token)).await;
-    assert_eq!(refusal(answer), refused(Code::Internal, "STORE_CORRUPT"));
+    assert_eq!(refusal(answer), refused(Code::DataLoss, "STORE_CORRUPT"));
     let token = sources
         .sanctions
         .flag(greenstar_proto::sanctions::v1::Flag {
@@ -230,5 +230,33 @@ async fn nothing_is_answered_before_every_log_was_caught_up_with() {
     let server = Server::start_with(&sources, &scratch, record).await;
     let answer = server.permit(FIRM, "eia-approval", Ask::LATEST).await;
     assert_eq!(refusal(answer), refused(Code::Unavailable, "NOT_READY"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn health_serves_from_the_first_catch_up_on_and_tells_freshness_apart() {
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_client::HealthClient;
+
+    let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
+    let server = Server::start(&sources, &scratch).await;
+    let mut health = HealthClient::new(crate::server::client(server.address, "licensing"));
+    // Follows a name until it says this.
+    let mut until = async |service: &str, serving: bool| {
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
+        let mut said = health.watch(request).await.unwrap().into_inner();
+        while (said.message().await.unwrap().unwrap().status == 1) != serving {}
+    };
+    until("", true).await;
+    until("fresh", true).await;
+    sources.sanctions_proxy.delay(AN_HOUR);
+    sources.clock.advance(Duration::from_secs(10));
+    until("fresh", false).await;
+    until("greenstar.supervision.v1.LicensingService", true).await;
+    sources.sanctions_proxy.delay(Duration::ZERO);
+    sources.sanctions_proxy.cut();
+    until("fresh", true).await;
     server.stop().await;
 }

@@ -7,6 +7,7 @@ mod decisions;
 mod freshness;
 mod law;
 mod policies;
+mod program;
 mod records;
 mod server;
 mod source;
