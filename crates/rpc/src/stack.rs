@@ -5,7 +5,6 @@ use std::io;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
-use greenstar_proto::FILE_DESCRIPTOR_SET;
 use greenstar_proto::rest::Grpc;
 use http::Request;
 use tokio::net::TcpListener;
@@ -23,6 +22,7 @@ use crate::client;
 use crate::credentials::Credentials;
 use crate::door::Door;
 use crate::guard::{Guard, Limits};
+use crate::reflection::add_reflection;
 
 /// A server that is put together and not yet, or more than once, served.
 #[derive(Clone, Debug)]
@@ -150,26 +150,5 @@ impl StackBuilder {
         // Nobody else knows the reporter yet, so this does not wait.
         health.serving(false).now_or_never();
         Stack { grpc, door, health }
-    }
-}
-
-/// Reflection, v1 and v1alpha, of `services`: with all files they import, so that a client needs no others.
-pub fn add_reflection(routes: &mut RoutesBuilder, services: &[&str]) {
-    let builder = || {
-        services.iter().fold(
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-                .with_service_name("grpc.health.v1.Health"),
-            |builder, service| builder.with_service_name(*service),
-        )
-    };
-    // The descriptor set is built with this program and read by a test: an error here cannot happen at run time.
-    match (builder().build_v1(), builder().build_v1alpha()) {
-        (Ok(v1), Ok(v1alpha)) => {
-            routes.add_service(v1);
-            routes.add_service(v1alpha);
-        }
-        (Err(error), _) | (_, Err(error)) => tracing::error!(%error, "no reflection"),
     }
 }

@@ -181,12 +181,15 @@ async fn a_client_with_only_reflection_resolves_every_import() {
         "greenstar.supervision.v1.LicensingService".to_owned(),
     )];
     let mut files = BTreeSet::new();
+    let mut pool = prost_reflect::DescriptorPool::new();
+    let mut fetched = Vec::new();
     while let Some(request) = wanted.pop() {
         match fetch(request.clone()).await {
             MessageResponse::FileDescriptorResponse(found) => {
                 for bytes in found.file_descriptor_proto {
                     let file = prost_types::FileDescriptorProto::decode(bytes.as_slice()).unwrap();
                     if files.insert(file.name().to_owned()) {
+                        fetched.push((file.clone(), bytes));
                         wanted.extend(file.dependency.into_iter().map(MessageRequest::FileByFilename));
                     }
                 }
@@ -201,6 +204,49 @@ async fn a_client_with_only_reflection_resolves_every_import() {
     ] {
         assert!(files.contains(needed), "{files:?}");
     }
+
+    // Nothing is lost on the way: the options are there, under their real names.
+    while !fetched.is_empty() {
+        fetched.retain(|(file, bytes)| {
+            let ready = file
+                .dependency
+                .iter()
+                .all(|name| pool.get_file_by_name(name).is_some());
+            if ready {
+                pool.decode_file_descriptor_proto(bytes.as_slice()).unwrap();
+            }
+            !ready
+        });
+    }
+    let method = pool
+        .get_service_by_name("greenstar.supervision.v1.LicensingService")
+        .unwrap()
+        .methods()
+        .next()
+        .unwrap();
+    let http = pool.get_extension_by_name("google.api.http").unwrap();
+    let rule = method
+        .options()
+        .get_extension(&http)
+        .as_message()
+        .unwrap()
+        .clone();
+    assert_eq!(
+        rule.get_field_by_name("post").unwrap().as_str(),
+        Some("/v1/{enterprise=enterprises/*}:checkPermit")
+    );
+
+    // An unknown name is an answer, and extensions can be asked for.
+    let unknown = fetch(MessageRequest::FileContainingSymbol(
+        "greenstar.Nothing".to_owned(),
+    ))
+    .await;
+    assert!(matches!(unknown, MessageResponse::ErrorResponse(_)));
+    let numbers = fetch(MessageRequest::AllExtensionNumbersOfType(
+        "google.protobuf.MethodOptions".to_owned(),
+    ))
+    .await;
+    assert!(format!("{numbers:?}").contains("72295728"), "{numbers:?}");
     server.stop().await;
 }
 
