@@ -188,10 +188,15 @@ async fn follow(
             told.push(tell);
         }
         let read = shared.read().await;
-        if let Err(error) = &read
-            && !failing
-        {
-            tracing::warn!(error = error as &dyn std::error::Error, "the log cannot be read");
+        match &read {
+            Err(error) if !failing => {
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "the log cannot be read; views grow old"
+                );
+            }
+            Ok(head) if failing => tracing::info!(revision = %head.revision, "the log can be read again"),
+            Ok(_) | Err(_) => {}
         }
         failing = read.is_err();
         told.drain(..).for_each(|tell| drop(tell.send(read.clone())));
