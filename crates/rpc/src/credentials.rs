@@ -86,19 +86,27 @@ impl std::fmt::Debug for Credentials {
 }
 
 /// Writes a new file with a fresh secret for each name, readable by its owner only. An existing file is an
-/// error: secrets that somebody holds are not replaced.
+/// error: secrets that somebody holds are not replaced. A crash leaves the whole file or none.
 pub fn create(path: &Path, names: &[&str]) -> Result<(), CredentialsError> {
     let secrets: BTreeMap<&str, String> = names.iter().map(|name| (*name, fresh_secret())).collect();
     let text = serde_json::to_string_pretty(&secrets).map_err(CredentialsError::Json)?;
+    write(path, &text).map_err(CredentialsError::File)
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let draft = path.with_extension("draft");
     let mut file = std::fs::OpenOptions::new()
         .write(true)
-        .create_new(true)
+        .create(true)
+        .truncate(true)
         .mode(0o600)
-        .open(path)
-        .map_err(CredentialsError::File)?;
-    writeln!(file, "{text}")
-        .and_then(|()| file.sync_all())
-        .map_err(CredentialsError::File)
+        .open(&draft)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()?;
+    // Unlike a rename, a link does not replace what is there.
+    let linked = std::fs::hard_link(&draft, path);
+    std::fs::remove_file(&draft)?;
+    linked
 }
 
 /// 256 bits in hexadecimal.
@@ -184,5 +192,11 @@ mod tests {
         );
         assert_eq!(Credentials::read(&path).unwrap().known.len(), 2);
         assert!(create(&path, &["licensing"]).is_err());
+        assert_eq!(Credentials::read(&path).unwrap().known.len(), 2);
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "no draft is left"
+        );
     }
 }
