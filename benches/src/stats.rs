@@ -34,9 +34,9 @@ impl Figures {
         #[expect(clippy::cast_precision_loss, reason = "counts of a run of minutes")]
         let replies = closed.replies as f64;
         Figures {
-            per_second: replies / closed.elapsed.as_secs_f64(),
-            cpu_us: micros(closed.cpu) / replies,
-            load_cpu_us: micros(closed.load_cpu) / replies,
+            per_second: tidy(replies / closed.elapsed.as_secs_f64()),
+            cpu_us: tidy(micros(closed.cpu) / replies),
+            load_cpu_us: tidy(micros(closed.load_cpu) / replies),
             latency_us: Latency {
                 p50: micros(Duration::from_nanos(open.value_at_quantile(0.5))),
                 p99: micros(Duration::from_nanos(open.value_at_quantile(0.99))),
@@ -82,12 +82,12 @@ impl Summary {
 
 /// Median over the rounds of ours / ceiling within the round.
 pub(crate) fn ratio(ours: &Summary, ceiling: &Summary, figure: fn(&Figures) -> f64) -> f64 {
-    median(
-        ours.rounds
-            .iter()
-            .zip(&ceiling.rounds)
-            .map(|(ours, ceiling)| figure(ours) / figure(ceiling)),
-    )
+    let ratios = ours
+        .rounds
+        .iter()
+        .zip(&ceiling.rounds)
+        .map(|(ours, ceiling)| figure(ours) / figure(ceiling));
+    tidy(median(ratios))
 }
 
 /// The middle value; of an even number, the mean of the two in the middle. NaN of none.
@@ -100,6 +100,11 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
         (_, Some(above)) => *above,
         (_, None) => f64::NAN,
     }
+}
+
+/// Three decimals: more would be noise.
+fn tidy(figure: f64) -> f64 {
+    (figure * 1e3).round() / 1e3
 }
 
 fn micros(duration: Duration) -> f64 {

@@ -12,10 +12,14 @@ use greenstar_proto::rating::v1::{ListDirectoryRequest, ListRoundsRequest};
 use greenstar_proto::supervision::v1::decision_service_client::DecisionServiceClient;
 use greenstar_proto::supervision::v1::licensing_service_client::LicensingServiceClient;
 use greenstar_proto::supervision::v1::{CheckPermitRequest, CheckPermitResponse, GetDecisionRequest};
+use greenstar_standalone::{Places, Sample, Settings, Suite};
+use greenstar_supervision_policy::RecordMode;
 use prost::Message;
+use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
 
+use crate::child;
 use crate::load::Question;
 
 /// What a five-star firm of the sample gets.
@@ -37,6 +41,21 @@ impl Record {
     }
 }
 
+/// Serves the suite with its data in `data`, set up as its own binary does, until it is told to stop.
+pub(crate) async fn serve(data: &Path, record: Record, stop: CancellationToken) -> anyhow::Result<()> {
+    greenstar_telemetry::init(greenstar_telemetry::Format::Text).map_err(anyhow::Error::from_boxed)?;
+    let mut settings = Settings::new(data, SocketAddr::from(([127, 0, 0, 1], 0)), Sample::Today);
+    settings.record = Some(match record {
+        Record::Sampled => RecordMode::Sampled,
+        Record::Durable => RecordMode::Durable,
+    });
+    let suite = Suite::start(settings).await?;
+    child::attend(suite.address(), stop.clone());
+    stop.cancelled().await;
+    suite.stop().await;
+    Ok(())
+}
+
 /// The question to one suite, and its right answer.
 #[derive(Debug)]
 pub(crate) struct Asked {
@@ -56,7 +75,7 @@ pub(crate) async fn ask(at: SocketAddr, data: &Path, permit_kind: &str) -> anyho
     };
     let question = Question {
         request: ask.encode_to_vec().into(),
-        authorization: format!("Bearer {}", secret(data)?).parse()?,
+        authorization: format!("Bearer {}", Places::new(data).secret("licensing")?).parse()?,
         outcome: OUTCOME.into(),
     };
     let reply = check(&channel, &ask, &question).await?;
@@ -173,24 +192,4 @@ fn authorized<T>(message: T, question: &Question) -> Request<T> {
         .metadata_mut()
         .insert("authorization", question.authorization.clone());
     request
-}
-
-fn secret(data: &Path) -> anyhow::Result<String> {
-    let path = data.join("credentials.json");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let all: serde_json::Value = serde_json::from_str(&text)?;
-    Ok(all["licensing"]
-        .as_str()
-        .context("no credential for licensing")?
-        .to_owned())
-}
-
-/// Serves the suite with its data in `data` until it is told to stop.
-pub(crate) async fn serve(
-    data: &Path,
-    record: Record,
-    stop: tokio_util::sync::CancellationToken,
-) -> anyhow::Result<()> {
-    let _ = (data, record, stop);
-    anyhow::bail!("the suite is not wired in yet")
 }

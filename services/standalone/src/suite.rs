@@ -13,7 +13,7 @@ use greenstar_rpc::{
 };
 use greenstar_sanctions::Sanctions;
 use greenstar_store::{Database, Location, Migrations, OpenError};
-use greenstar_supervision_policy::{Deps, RecordSettings, Supervision};
+use greenstar_supervision_policy::{Deps, RecordMode, RecordSettings, Supervision};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +45,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Whether the sample round is loaded on the first start.
     pub sample: Sample,
+    /// Takes the place of every matter's own record mode, e.g. to measure one.
+    pub record: Option<RecordMode>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
 }
@@ -60,12 +62,13 @@ pub enum Sample {
 }
 
 impl Settings {
-    /// On the machine's clock.
+    /// On the machine's clock, with each matter's own record mode.
     pub fn new(data: &Path, listen: SocketAddr, sample: Sample) -> Settings {
         Settings {
             data: data.to_owned(),
             listen,
             sample,
+            record: None,
             clock: Arc::new(SystemClock::new()),
         }
     }
@@ -145,7 +148,10 @@ impl Suite {
             clock,
             rating: follow(&rating_stack)?,
             sanctions: follow(&sanctions_stack)?,
-            record: RecordSettings::in_folder(places.records()),
+            record: RecordSettings {
+                mode: settings.record,
+                ..RecordSettings::in_folder(places.records())
+            },
             subscriber: FOLLOWER.to_owned(),
         })
         .await?;
