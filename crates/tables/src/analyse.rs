@@ -4,17 +4,19 @@
 //! classes make the space finite; the search walks it column by column and remembers, for each
 //! column, the sets of rows it has already seen, so that equal rests are searched once.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
-use crate::cell::Cell;
+use crate::cell::Cell as TableCell;
 use crate::error::{Defect, Example, Place, TableError, TableErrors};
 use crate::rows::RowSet;
 use crate::schema::{Column, ColumnKind, Schema, Value};
 use crate::source::HitPolicy;
 use crate::table::{Index, Row, Table, TestedColumn};
 
-/// Steps of one search; a table beyond is refused as too intricate, never half analysed.
-const MAX_STEPS: usize = 200_000;
+/// Steps of all searches over a table, well below a second; a table beyond is refused as too
+/// intricate, never half analysed.
+const MAX_STEPS: usize = 500_000;
 /// Ways in which the cells of one set column can tell sets apart.
 const MAX_CLASSES: usize = 4096;
 /// Gaps reported at once.
@@ -55,6 +57,7 @@ struct Space<'a> {
     dimensions: Vec<Dimension<'a>>,
     rows: RowSet,
     excluded: RowSet,
+    steps: Cell<usize>,
 }
 
 struct Dimension<'a> {
@@ -78,16 +81,16 @@ impl<'a> Space<'a> {
             let own = table.columns.iter().find(|tested| tested.column == position);
             let mut cells = match own {
                 Some(tested) => tested.cells.clone(),
-                None => vec![Cell::Any; count],
+                None => vec![TableCell::Any; count],
             };
             for exclusion in &schema.exclusions {
                 let cell = exclusion
                     .iter()
                     .find(|(at, _)| *at == position)
                     .map(|(_, cell)| cell.clone());
-                cells.push(cell.unwrap_or(Cell::Any));
+                cells.push(cell.unwrap_or(TableCell::Any));
             }
-            if cells.iter().all(|cell| *cell == Cell::Any) {
+            if cells.iter().all(|cell| *cell == TableCell::Any) {
                 continue;
             }
             let tested = TestedColumn::new(position, column, cells);
@@ -103,6 +106,7 @@ impl<'a> Space<'a> {
             dimensions,
             rows,
             excluded,
+            steps: Cell::new(0),
         })
     }
 
@@ -249,10 +253,11 @@ impl<'a> Search<'a> {
         if !self.seen.insert((depth, alive)) {
             return Some(());
         }
-        if self.seen.len() > MAX_STEPS {
+        let space = self.space;
+        space.steps.set(space.steps.get() + 1);
+        if space.steps.get() > MAX_STEPS {
             return None;
         }
-        let space = self.space;
         let Some(dimension) = space.dimensions.get(depth) else {
             if (alive & self.forbid).is_empty() {
                 self.found.push(self.point.clone());

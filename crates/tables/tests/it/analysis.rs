@@ -1,6 +1,8 @@
 //! The analyser is judged by brute force over every point of a small space.
 
-use greenstar_tables::{Defect, Example, HitPolicy, Schema, Table, TableErrors, TableSource, Value};
+use greenstar_tables::{
+    CellText, Column, ColumnKind, Defect, Example, HitPolicy, Schema, Table, TableErrors, TableSource, Value,
+};
 use proptest::prelude::*;
 
 use crate::support::{Facts, row_of, schema, table};
@@ -238,4 +240,49 @@ fn a_sound_table_raises_no_finding() {
             "{hit:?}"
         );
     }
+}
+
+/// Rows that meet in a tangle of boxes: the search would take longer than anybody waits.
+#[test]
+fn a_table_too_intricate_is_refused_and_not_half_analysed() {
+    let column = |index: usize| Column {
+        name: format!("c{index}"),
+        kind: ColumnKind::Integer { min: 0, max: 99 },
+        optional: false,
+    };
+    let schema = Schema::new(
+        (0..16).map(column).collect(),
+        vec!["A".to_owned(), "B".to_owned()],
+        Vec::new(),
+    );
+    let mut state = 7u64;
+    let mut next = move |below: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let mut rows = Vec::new();
+    for _ in 0..240 {
+        let mut row = row_of(&[], 0);
+        row.outcome = "A".to_owned();
+        for index in 0..16 {
+            let low = next(50);
+            row.when
+                .0
+                .push((format!("c{index}"), CellText(format!("[{low}..{}]", low + 49))));
+        }
+        rows.push(row);
+    }
+    let source = TableSource {
+        hit: HitPolicy::First,
+        rows,
+        default: None,
+    };
+    let table = Table::build("t", &source, &schema).unwrap();
+    let TableErrors(errors) = table.analyse(&schema).unwrap_err();
+    assert!(
+        errors.iter().any(|error| error.defect == Defect::TooComplex),
+        "{errors:?}"
+    );
 }

@@ -70,11 +70,10 @@ pub(super) fn compose<'a>(
         rows_of(table, answer.deciding).for_each(|row| joined.add(&row.measures));
     }
     rows_of(&policy.baseline, baseline.deciding).for_each(|row| joined.add(&row.measures));
-    if let Some(outcome) = matter.outcomes.get(outcome) {
-        let carrier = outcome.carrier.map(|measure| MeasureUse { measure, value: None });
-        joined.add(carrier.as_slice());
-        joined.add(&outcome.floor);
-    }
+    let last = matter.outcome(outcome);
+    let carrier = last.carrier.map(|measure| MeasureUse { measure, value: None });
+    joined.add(carrier.as_slice());
+    joined.add(&last.floor);
     let Joined {
         measures, blocked, ..
     } = joined;
@@ -118,7 +117,7 @@ fn fall<'a>(
 ) -> (usize, Vec<(usize, &'a MeasureEntry, Blocked)>) {
     let mut fallen = Vec::new();
     for position in (0..=raised).rev() {
-        let carrier = matter.outcomes.get(position).and_then(|outcome| outcome.carrier);
+        let carrier = matter.outcome(position).carrier;
         let Some((entry, gate)) = carrier.and_then(|measure| catalogue.measure(measure)) else {
             return (position, fallen);
         };

@@ -87,10 +87,7 @@ pub fn decide<'a>(
 ) -> Result<Decision<'a>, DecideError> {
     let reading = Reading::of(facts, arguments, matter, &policy.catalogue, as_of)?;
     let composition = compose(policy, matter, &reading)?;
-    let Some(outcome) = matter.outcomes().get(composition.outcome) else {
-        // A matter has its neutral outcome at least, so this cannot be reached.
-        return Err(DecideError::Arguments(WrongValue { column: usize::MAX }));
-    };
+    let outcome = matter.outcome(composition.outcome);
     let reasons = reasons(policy, matter, &reading, &composition)?;
     let kinds = policy.catalogue.flag_kinds();
     let named = reading.flags.iter().filter_map(|active| {
@@ -141,25 +138,25 @@ fn reasons<'a>(
     composition: &Composition<'a>,
 ) -> Result<Vec<Reason<'a>>, DecideError> {
     let mut reasons = Vec::with_capacity(2);
-    let outcome = |position: usize| matter.outcomes.get(position);
     match &composition.table {
         Some((table, answer)) => reasons.extend(rule_rows(table, answer.deciding).map(Reason::Row)),
         None => reasons.push(Reason::NoTable),
     }
-    if composition.raised > composition.department
-        && let (Some(from), Some(to)) = (outcome(composition.department), outcome(composition.raised))
-    {
+    if composition.raised > composition.department {
+        let (from, to) = (
+            matter.outcome(composition.department),
+            matter.outcome(composition.raised),
+        );
         let rows = rule_rows(&policy.baseline, composition.baseline.deciding);
         reasons.extend(rows.map(|row| Reason::Baseline { row, from, to }));
     }
     for (position, measure, blocked) in &composition.fallen {
-        if let Some(outcome) = outcome(*position) {
-            reasons.push(Reason::OutcomeGate {
-                outcome,
-                measure,
-                blocked: *blocked,
-            });
-        }
+        let outcome = matter.outcome(*position);
+        reasons.push(Reason::OutcomeGate {
+            outcome,
+            measure,
+            blocked: *blocked,
+        });
     }
     for (position, blocked) in &composition.blocked {
         let Some((measure, _)) = policy.catalogue.measure(*position) else {

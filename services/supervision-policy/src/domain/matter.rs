@@ -106,6 +106,8 @@ pub struct Matter {
     pub(super) title: LocalizedText,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) neutral: usize,
+    /// The same, so that there is always an answer.
+    pub(super) neutral_outcome: Outcome,
     pub(super) arguments: Vec<ArgumentDecl>,
     pub(super) on_stale: OnStale,
     pub(super) max_staleness: Duration,
@@ -140,6 +142,11 @@ impl Matter {
     /// Mildest to most severe.
     pub fn outcomes(&self) -> &[Outcome] {
         &self.outcomes
+    }
+
+    /// By position; the neutral one beyond the last.
+    pub(super) fn outcome(&self, position: usize) -> &Outcome {
+        self.outcomes.get(position).unwrap_or(&self.neutral_outcome)
     }
 
     pub fn on_stale(&self) -> OnStale {

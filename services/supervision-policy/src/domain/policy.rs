@@ -214,7 +214,7 @@ impl Loader<'_> {
 
     fn department(&mut self, source: &PolicySource) {
         let name = source.policy.as_str();
-        let Some((outcomes, neutral)) = self.outcomes(source) else {
+        let Some((outcomes, neutral, neutral_outcome)) = self.outcomes(source) else {
             return;
         };
         for (index, argument) in source.arguments.iter().enumerate() {
@@ -267,6 +267,7 @@ impl Loader<'_> {
                 title: matter.title.clone(),
                 outcomes: outcomes.clone(),
                 neutral,
+                neutral_outcome: neutral_outcome.clone(),
                 arguments: source.arguments.clone(),
                 on_stale: source.on_stale,
                 max_staleness: Duration::from_millis(u64::from(source.max_staleness_ms)),
@@ -279,8 +280,8 @@ impl Loader<'_> {
         }
     }
 
-    /// The outcomes and the position of the neutral one; `None` if none can be taken for it.
-    fn outcomes(&mut self, source: &PolicySource) -> Option<(Vec<Outcome>, usize)> {
+    /// The outcomes, and the neutral one with its position; `None` if none can be taken for it.
+    fn outcomes(&mut self, source: &PolicySource) -> Option<(Vec<Outcome>, usize, Outcome)> {
         let name = source.policy.as_str();
         let mut outcomes: Vec<Outcome> = Vec::new();
         for outcome in &source.outcomes {
@@ -309,7 +310,8 @@ impl Loader<'_> {
             self.report(name, PolicyDefect::NeutralCount(count));
         }
         let position = outcomes.iter().position(neutral)?;
-        Some((outcomes, position))
+        let neutral = outcomes.get(position)?.clone();
+        Some((outcomes, position, neutral))
     }
 
     fn carrier(&mut self, name: &str, outcome: &OutcomeSource) -> Option<usize> {

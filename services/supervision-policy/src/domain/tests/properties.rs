@@ -13,6 +13,7 @@ use crate::domain::decide::decide;
 use crate::domain::facts::{Facts, Flag, PolluterClass};
 use crate::domain::matter::Matter;
 use crate::domain::policy::{Document, Policy};
+use crate::domain::shipped;
 
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     // A fourth department with no table: the baseline alone answers.
@@ -194,6 +195,26 @@ proptest! {
             };
             prop_assert_eq!(decided(matter, &facts, as_of), decided(matter, &again, as_of));
             prop_assert_eq!(texts(&facts), texts(&again));
+        }
+    }
+}
+
+proptest! {
+    /// What an author mistypes is refused or still a policy; it never ends the process.
+    #[test]
+    fn a_mistyped_policy_is_refused_or_sound(
+        which in 0usize..4,
+        at in any::<prop::sample::Index>(),
+        cut in 0usize..4,
+        typed in "[-:,{}\\[\\]()\"'#&*!|>%@`a-z0-9\n ]{0,3}",
+    ) {
+        let mut document = shipped::documents().swap_remove(which);
+        let chars: Vec<char> = document.text.chars().collect();
+        let at = at.index(chars.len());
+        let rest = chars.iter().skip(at + cut);
+        document.text = chars.iter().take(at).copied().chain(typed.chars()).chain(rest.copied()).collect();
+        if let Err(errors) = POLICY.with(&document) {
+            prop_assert!(!errors.0.is_empty());
         }
     }
 }
