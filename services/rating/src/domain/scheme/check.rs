@@ -449,6 +449,22 @@ mod tests {
         assert_eq!(scheme.process_days["public_comment"], "10WD");
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+
+        /// An officer's slip of the pen is an error with a place, never a panic.
+        #[test]
+        fn a_damaged_file_is_read_or_refused(at in 0..FILE.lines().count(), with in "\\PC{0,30}", keep in 0..60usize) {
+            let damaged = |(position, line): (usize, &str)| {
+                if position == at { line.chars().take(keep).collect::<String>() + &with } else { line.to_owned() }
+            };
+            let file: Vec<String> = FILE.lines().enumerate().map(damaged).collect();
+            if let Err(error) = Scheme::parse(&file.join("\n")) {
+                proptest::prop_assert!(!error.place.is_empty());
+            }
+        }
+    }
+
     #[test]
     fn a_wrong_scheme_is_refused_with_its_place() {
         assert!(matches!(

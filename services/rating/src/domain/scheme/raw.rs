@@ -2,7 +2,8 @@
 
 use greenstar_kernel::{Code, LocalizedText, Month, Points, Star};
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::{self, Deserializer};
+use serde_yaml_ng::Value;
 
 use super::{Issuer, Mode, Severity};
 
@@ -225,42 +226,19 @@ pub(super) struct Process {
     pub(super) days: std::collections::BTreeMap<String, String>,
 }
 
-/// A number of points as YAML has it; becomes exact before anything is computed.
+/// Points as YAML has them, a number or its text; exact before anything is computed. A number with more places
+/// than points have is refused, not rounded.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Number(pub(super) Points);
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
-        deserializer.deserialize_any(NumberVisitor)
-    }
-}
-
-struct NumberVisitor;
-
-impl NumberVisitor {
-    /// Through its decimal text: `0.5` has one, `0.1 + 0.2` would be refused for its places.
-    fn exact<E: de::Error>(text: &str) -> Result<Number, E> {
-        text.parse().map(Number).map_err(E::custom)
-    }
-}
-
-impl Visitor<'_> for NumberVisitor {
-    type Value = Number;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("points: a whole number, or a decimal in quotes")
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Number, E> {
-        Self::exact(&value.to_string())
-    }
-
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Number, E> {
-        Self::exact(&value.to_string())
-    }
-
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Number, E> {
-        Self::exact(value)
+        let text = match Value::deserialize(deserializer)? {
+            Value::Number(number) => number.to_string(),
+            Value::String(text) => text,
+            _ => return Err(de::Error::custom("expected a number of points")),
+        };
+        text.parse().map(Number).map_err(de::Error::custom)
     }
 }
 
