@@ -11,7 +11,7 @@ use greenstar_proto::sanctions::v1::{flag_row, watch_flags_request, watch_flags_
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::{Event, Events, Malformed, Source, Step, catalogue, wire};
+use super::{Event, Events, MESSAGE_BYTES, Malformed, Source, Step, catalogue, wire};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::facts::Flag;
 use crate::view::{FlagRow, Unreadable, View};
@@ -26,7 +26,7 @@ pub(crate) struct Flags {
 impl Flags {
     pub(crate) fn new(client: greenstar_rpc::Client, view: Arc<View>, clock: Arc<dyn Clock>) -> Flags {
         Flags {
-            client: FlagServiceClient::new(client),
+            client: FlagServiceClient::new(client).max_decoding_message_size(MESSAGE_BYTES),
             view,
             clock,
         }
@@ -35,7 +35,10 @@ impl Flags {
 
 /// A row of this log.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all rows are flags, and they live for a moment")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all rows are flags, and they live for a moment"
+)]
 pub(crate) enum Row {
     Flag(FlagRow),
     /// `None`: an edition that cannot be read.

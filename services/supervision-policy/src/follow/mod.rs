@@ -22,6 +22,8 @@ use tonic::Status;
 
 use crate::view::View;
 
+/// Far more than the 1,000 rows or 2,000 changes of one message take.
+const MESSAGE_BYTES: usize = 64 << 20;
 /// Between two pings (protocol.md §4).
 const PING: Duration = Duration::from_millis(500);
 /// At most one acknowledgement in this time (protocol.md §5: 50 a second).

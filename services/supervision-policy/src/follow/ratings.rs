@@ -11,7 +11,7 @@ use greenstar_proto::rating::v1::{watch_ratings_request, watch_ratings_response}
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::{Event, Events, Malformed, Source, Step, wire};
+use super::{Event, Events, MESSAGE_BYTES, Malformed, Source, Step, wire};
 use crate::domain::facts::{Event as Happened, Facts, PolluterClass, RatingFacts, Transition};
 use crate::view::{RatingRow, Snapshot, Unreadable, View};
 
@@ -24,7 +24,7 @@ pub(crate) struct Ratings {
 impl Ratings {
     pub(crate) fn new(client: greenstar_rpc::Client, view: Arc<View>) -> Ratings {
         Ratings {
-            client: RatingServiceClient::new(client),
+            client: RatingServiceClient::new(client).max_decoding_message_size(MESSAGE_BYTES),
             view,
         }
     }

@@ -220,7 +220,8 @@ mod tests {
             for cut in START..=file.len() {
                 let mut torn = file[..cut].to_vec();
                 torn.resize(cut + zeros, 0);
-                let whole = places.iter().filter(|place| place.end <= cut).count();
+                // A body that ends in zeros is whole again when zeros follow.
+                let whole = places.iter().filter(|place| torn.get((*place).clone()) == file.get((*place).clone())).count();
                 prop_assert_eq!(scan(&torn, &header()).len(), whole, "cut at {}", cut);
             }
         }

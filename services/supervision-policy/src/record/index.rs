@@ -216,6 +216,17 @@ impl Index {
         self.forget_shipped();
     }
 
+    /// Was whole when it was found and cannot be read any more: its segment is kept.
+    pub(super) fn damaged(&mut self, id: &DecisionId) {
+        for segment in &mut self.segments {
+            if let Some(place) = segment.covers(id).and_then(|at| segment.places.get_mut(at)) {
+                tracing::error!(decision = %id, path = %segment.path.display(), "a decision record is damaged; its segment is kept");
+                *place = 0;
+                segment.damaged = true;
+            }
+        }
+    }
+
     fn forget_shipped(&mut self) {
         self.segments.retain(|segment| {
             let done = segment.sealed && segment.shipped == segment.places.len() && !segment.damaged;
@@ -248,23 +259,26 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Reads the records. A damaged one is left out and told.
-    pub(super) fn read(self, current: WriterId) -> io::Result<Due> {
+    /// Reads the records, and names the sequences that are damaged.
+    pub(super) fn read(self, current: WriterId) -> io::Result<(Due, Vec<u64>)> {
         let mut records = Vec::with_capacity(self.places.len());
-        for place in self.places.iter().filter(|place| **place != 0) {
+        let mut damaged = Vec::new();
+        let first = self.through + 1 - self.places.len() as u64;
+        for (sequence, place) in (first..).zip(&self.places).filter(|(_, place)| **place != 0) {
             match segment::read(&self.file, *place, self.seed)? {
                 Some(record) => records.push(record),
-                None => {
-                    tracing::error!(writer = %self.writer, offset = place, "a decision record is damaged")
-                }
+                None => damaged.push(sequence),
             }
         }
         let last = self.ends_writer && self.writer != current;
-        Ok(Due {
-            writer: self.writer,
-            records,
-            through: self.through,
-            last,
-        })
+        Ok((
+            Due {
+                writer: self.writer,
+                records,
+                through: self.through,
+                last,
+            },
+            damaged,
+        ))
     }
 }

@@ -161,13 +161,19 @@ impl RecordLog {
         }
     }
 
-    /// At most `most` records that are to be shipped next, oldest first.
+    /// At most `most` records that are to be shipped next, oldest first. Damaged ones are left out and told.
     pub(crate) fn due(&self, most: usize) -> Result<Option<Due>, StoreError> {
-        let batch = self.shared.index().due(most);
-        batch
-            .map(|batch| batch.read(self.shared.writer))
-            .transpose()
-            .map_err(StoreError::corrupt)
+        let Some(batch) = self.shared.index().due(most) else {
+            return Ok(None);
+        };
+        let (due, damaged) = batch.read(self.shared.writer).map_err(StoreError::corrupt)?;
+        for sequence in damaged {
+            self.shared.index().damaged(&DecisionId {
+                writer: due.writer,
+                sequence,
+            });
+        }
+        Ok(Some(due))
     }
 
     /// The database has the writer's records up to here.
@@ -469,6 +475,30 @@ mod tests {
         let more = log.durable(b"more".to_vec()).await.unwrap();
         assert!(holds(&log, &more, b"more"));
         assert_eq!(more.sequence, written.len() as u64 + 1);
+    }
+
+    #[tokio::test]
+    async fn a_record_that_rots_is_told_as_damaged_and_its_segment_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = RecordLog::open(settings(folder.path())).unwrap();
+        let written = write(&log, 3).await;
+        log.close().await;
+        let after = killed(folder.path());
+        let again = RecordLog::open(settings(after.path())).unwrap();
+        let name = std::fs::read_dir(after.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| path.to_str().unwrap().ends_with(segment::SUFFIX))
+            .unwrap();
+        // Behind the back of the log, in the body of the first record.
+        let mut bytes = std::fs::read(&name).unwrap();
+        bytes[frame::START + frame::OVERHEAD] ^= 1;
+        std::fs::write(&name, bytes).unwrap();
+        let due = again.due(10).unwrap().unwrap();
+        assert_eq!(due.records.len(), 2);
+        again.shipped(due.writer, due.through);
+        assert_eq!(again.find(&written[0].0).unwrap(), Found::Damaged);
+        assert!(name.exists());
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use greenstar_kernel::Timestamp;
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_store::{Database, StoreError};
 use prost::Message as _;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::RecordLog;
@@ -18,8 +18,10 @@ const BATCH: usize = 500;
 const GATHER: Duration = Duration::from_millis(200);
 /// Between two tries while the database does not answer.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long stopping waits for what is left.
+const FAREWELL: Duration = Duration::from_secs(3);
 
-/// Ships until `stop`, then what is left, once; what cannot be shipped then is shipped by the next life.
+/// Ships until `stop`, then what is left, as far as time allows; the rest is shipped by the next life.
 pub(crate) async fn run(log: RecordLog, database: Database, stop: CancellationToken) {
     // What an earlier life left is due at once.
     loop {
@@ -44,15 +46,19 @@ pub(crate) async fn run(log: RecordLog, database: Database, stop: CancellationTo
         }
     }
     log.close().await;
-    loop {
-        match ship_once(&log, &database).await {
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(error) => {
-                tracing::warn!(%error, backlog = log.backlog(), "decision records stay in the folder for the next start");
-                break;
-            }
+    let rest = async {
+        while ship_once(&log, &database).await? {}
+        Ok::<_, StoreError>(())
+    };
+    match timeout(FAREWELL, rest).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, backlog = log.backlog(), "decision records stay in the folder for the next start");
         }
+        Err(_) => tracing::info!(
+            backlog = log.backlog(),
+            "decision records stay in the folder for the next start"
+        ),
     }
 }
 

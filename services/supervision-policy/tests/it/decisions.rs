@@ -214,3 +214,38 @@ async fn a_bad_item_of_a_batch_spoils_itself_only() {
     assert_eq!(results, expected);
     server.stop().await;
 }
+
+/// P1 under load: whoever holds the token of a change finds it applied, whatever else is being applied.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_token_is_ever_missed_while_both_logs_are_busy() {
+    let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
+    sources.star(FIRM, 5).await;
+    let server = Server::start(&sources, &scratch).await;
+    let busy = async {
+        for star in (1..=5).cycle().take(200) {
+            sources.star(OTHER, star).await;
+        }
+    };
+    let history = async {
+        let flag = sources.confirmed(FIRM, "serious-penalty", "", 36);
+        let lifted = Flag {
+            state: FlagState::Lifted.into(),
+            ..flag.clone()
+        };
+        for _ in 0..25 {
+            for (change, expected) in [(&flag, "STRICT_REVIEW"), (&lifted, "FAST_TRACK")] {
+                let token = sources.sanctions.flag(change.clone()).await;
+                let (one, other) = tokio::join!(
+                    server.permit(FIRM, "eia-approval", Ask::token(&token)),
+                    server.permit(FIRM, "pollutant-permit", Ask::token(&token)),
+                );
+                assert_eq!(
+                    [one.unwrap().outcome, other.unwrap().outcome],
+                    [expected, expected]
+                );
+            }
+        }
+    };
+    tokio::join!(busy, history);
+    server.stop().await;
+}

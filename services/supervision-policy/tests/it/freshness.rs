@@ -260,3 +260,29 @@ async fn health_serves_from_the_first_catch_up_on_and_tells_freshness_apart() {
     until("fresh", true).await;
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_half_open_connection_is_found_and_replaced() {
+    let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
+    sources.star(FIRM, 5).await;
+    let server = Server::start(&sources, &scratch).await;
+    sources.sanctions_proxy.silence();
+    let token = sources
+        .sanctions
+        .flag(sources.confirmed(FIRM, "serious-penalty", "", 36))
+        .await;
+    let began = std::time::Instant::now();
+    let outcome = loop {
+        match server.permit(FIRM, "eia-approval", Ask::token(&token)).await {
+            Ok(permit) => break permit.outcome,
+            Err(status) => assert_eq!(
+                refusal(Err::<(), _>(status)),
+                refused(Code::Unavailable, "VIEW_NOT_FRESH")
+            ),
+        }
+    };
+    assert_eq!(outcome, "STRICT_REVIEW");
+    // Nobody is told that the connection is dead: only the pings find it.
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    server.stop().await;
+}

@@ -2,7 +2,7 @@
 
 use greenstar_kernel::Clock as _;
 use greenstar_store::{Database, Value};
-use greenstar_supervision_policy::{MIGRATIONS, RecordSettings};
+use greenstar_supervision_policy::{MIGRATIONS, RecordMode, RecordSettings};
 use greenstar_testkit::Scratch;
 use tonic::Code;
 
@@ -162,5 +162,30 @@ async fn without_a_record_there_is_no_answer_and_it_comes_back_by_itself() {
     let permit = server.permit(FIRM, "eia-approval", Ask::LATEST).await.unwrap();
     assert!(permit.as_of.unwrap().seconds >= before.micros() / 1_000_000);
     assert!(server.recorded("licensing", &permit.decision).await.is_ok());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn of_a_sampled_matter_every_nth_decision_is_kept_and_the_others_name_none() {
+    let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
+    let record = RecordSettings {
+        mode: Some(RecordMode::Sampled),
+        sample_every: 3,
+        ..RecordSettings::in_folder(scratch.dir().join("records"))
+    };
+    let server = Server::start_with(&sources, &scratch, record).await;
+    server.supervision.caught_up().await;
+    let mut kept = Vec::new();
+    for _ in 0..9 {
+        let permit = server.permit(FIRM, "eia-approval", Ask::LATEST).await.unwrap();
+        assert_eq!(permit.outcome, "STANDARD");
+        kept.extend(Some(permit.decision).filter(|name| !name.is_empty()));
+    }
+    assert_eq!(kept.len(), 3);
+    server.stop().await;
+    let server = Server::start(&sources, &scratch).await;
+    for name in kept {
+        assert!(server.recorded("licensing", &name).await.is_ok(), "{name}");
+    }
     server.stop().await;
 }
