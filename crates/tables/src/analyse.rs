@@ -247,16 +247,16 @@ impl<'a> Search<'a> {
 
     /// `alive`: the rows among those asked about that take all classes chosen so far.
     fn from(&mut self, depth: usize, alive: RowSet) -> Option<()> {
+        let space = self.space;
+        space.steps.set(space.steps.get() + 1);
+        if space.steps.get() > MAX_STEPS {
+            return None;
+        }
         if self.found.len() >= self.limit || !alive.holds_all(self.require) {
             return Some(());
         }
         if !self.seen.insert((depth, alive)) {
             return Some(());
-        }
-        let space = self.space;
-        space.steps.set(space.steps.get() + 1);
-        if space.steps.get() > MAX_STEPS {
-            return None;
         }
         let Some(dimension) = space.dimensions.get(depth) else {
             if (alive & self.forbid).is_empty() {
