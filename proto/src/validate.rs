@@ -88,6 +88,7 @@ impl Rule {
     pub fn zh(&self) -> String {
         match self {
             Rule::Required => "必须填写".to_owned(),
+            Rule::MinLength(1) | Rule::MinItems(1) => "不得为空".to_owned(),
             Rule::MinLength(n) => format!("至少 {n} 个字符"),
             Rule::MaxLength(n) => format!("最多 {n} 个字符"),
             Rule::Length(n) => format!("应为 {n} 个字符"),
@@ -108,6 +109,7 @@ impl Rule {
     pub fn en(&self) -> String {
         match self {
             Rule::Required => "is required".to_owned(),
+            Rule::MinLength(1) | Rule::MinItems(1) => "must not be empty".to_owned(),
             Rule::MinLength(n) => format!("must have at least {n} characters"),
             Rule::MaxLength(n) => format!("must have at most {n} characters"),
             Rule::Length(n) => format!("must have {n} characters"),

@@ -97,9 +97,9 @@ impl Door {
             .await
         {
             Some(TranscodeResponse::Unary(answer)) => {
-                let http = answer.into_http().map(Bytes::from);
+                let http = answer.into_http();
                 if http.status().is_success() {
-                    http.map(|body| Body::new(http_body_util::Full::new(body)))
+                    http.map(|body| Body::new(http_body_util::Full::new(Bytes::from(json::canonical(&body)))))
                 } else {
                     json::reshaped(http.body(), accepted)
                 }

@@ -73,6 +73,40 @@ pub(crate) fn with_json(status: StatusCode, body: impl Into<bytes::Bytes>) -> Re
     response
 }
 
+/// An answer's JSON with its instants in UTC ending in `Z`, as proto3 JSON has them; pbjson writes `+00:00`.
+pub(crate) fn canonical(body: &[u8]) -> Vec<u8> {
+    const OFFSET: &[u8] = b"+00:00\"";
+    let mut written = Vec::with_capacity(body.len());
+    let mut rest = body;
+    while let Some(at) = rest.windows(OFFSET.len()).position(|window| window == OFFSET) {
+        let (before, after) = rest.split_at(at);
+        written.extend_from_slice(before);
+        written.extend_from_slice(if ends_with_instant(before) { b"Z\"" } else { OFFSET });
+        rest = after.strip_prefix(OFFSET).unwrap_or_default();
+    }
+    written.extend_from_slice(rest);
+    written
+}
+
+/// Whether the string that is open at the end is `YYYY-MM-DDThh:mm:ss` with or without a fraction.
+fn ends_with_instant(text: &[u8]) -> bool {
+    let start = text
+        .iter()
+        .rposition(|byte| *byte == b'"')
+        .map_or(0, |quote| quote + 1);
+    let open = text.get(start..).unwrap_or_default();
+    let shape = b"0000-00-00T00:00:00";
+    (shape.len()..=shape.len() + 10).contains(&open.len())
+        && open.iter().zip(shape).all(|(byte, shape)| match shape {
+            b'0' => byte.is_ascii_digit(),
+            mark => byte == mark,
+        })
+        && open
+            .iter()
+            .skip(shape.len())
+            .all(|byte| byte.is_ascii_digit() || *byte == b'.')
+}
+
 /// What an answer must know of its request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Accepted {
@@ -145,4 +179,35 @@ fn detail(one: &ErrorDetail) -> Option<Value> {
     };
     object["@type"] = Value::String(format!("type.googleapis.com/google.rpc.{name}"));
     Some(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_end_in_z_and_texts_stay() {
+        let cases = [
+            (
+                r#"{"a":"2026-10-25T02:00:00+00:00","b":1}"#,
+                r#"{"a":"2026-10-25T02:00:00Z","b":1}"#,
+            ),
+            (
+                r#"["2026-10-25T02:00:00.123456+00:00"]"#,
+                r#"["2026-10-25T02:00:00.123456Z"]"#,
+            ),
+            (
+                r#"{"a":"x+00:00","b":"+00:00"}"#,
+                r#"{"a":"x+00:00","b":"+00:00"}"#,
+            ),
+            (
+                r#"{"a":"see 2026-10-25T02:00:00+00:00"}"#,
+                r#"{"a":"see 2026-10-25T02:00:00+00:00"}"#,
+            ),
+            ("", ""),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(canonical(given.as_bytes()), expected.as_bytes());
+        }
+    }
 }

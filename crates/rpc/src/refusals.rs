@@ -74,13 +74,21 @@ pub(crate) fn too_large(limit: usize) -> Status {
     )
 }
 
+/// `what` is the decoder's own text; a field that it names is also told apart.
 pub(crate) fn body_malformed(what: &str) -> Status {
+    let field = what
+        .split_once("unknown field `")
+        .and_then(|(_, rest)| rest.split_once('`'));
+    let metadata: Vec<(&str, String)> = field
+        .map(|(name, _)| ("field", name.to_owned()))
+        .into_iter()
+        .collect();
     say(
         Code::InvalidArgument,
         ErrorReason::BodyMalformed,
         &format!("请求内容无法解析，请对照接口约定更正：{what}"),
         &format!("the request cannot be read; correct it by the contract: {what}"),
-        &[],
+        &metadata,
     )
 }
 
