@@ -58,15 +58,20 @@ impl Policies {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut poll = interval(POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing = false;
         loop {
             tokio::select! {
                 _ = poll.tick() => {}
                 () = stop.cancelled() => return,
             }
-            // The view grows old meanwhile, and says so.
-            if let Err(error) = self.look().await {
-                tracing::warn!(%error, "the policy log cannot be read");
+            // The view grows old meanwhile, and says so; this is said once.
+            let looked = self.look().await;
+            match (&looked, failing) {
+                (Ok(()), true) => tracing::info!("the policy log can be read again"),
+                (Err(error), false) => tracing::warn!(%error, "the policy log cannot be read"),
+                (Ok(()), false) | (Err(_), true) => {}
             }
+            failing = looked.is_err();
         }
     }
 }

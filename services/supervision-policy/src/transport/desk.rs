@@ -18,7 +18,7 @@ use super::status;
 use crate::consistency::{Freshness, Level};
 use crate::domain::decide::decide;
 use crate::domain::facts::{Facts, RatingFacts};
-use crate::domain::matter::{Handling, Level as Severity, RecordMode};
+use crate::domain::matter::{Handling, Level as OutcomeLevel, RecordMode};
 use crate::domain::policy::EVALUATOR;
 use crate::domain::regime::InspectionRegime;
 use crate::follow::wire;
@@ -126,7 +126,7 @@ impl Desk {
         let mut decision =
             decide(policy, matter, &facts, &arguments, as_of).map_err(|error| status::undecided(&error))?;
         let rating = decision.rating;
-        if handling == Handling::ManualReview && decision.outcome.level == Severity::Favour {
+        if handling == Handling::ManualReview && decision.outcome.level == OutcomeLevel::Favour {
             // Nobody decided: what is assumed meanwhile grants nothing that newer data might have taken away.
             unfavoured = Facts {
                 rating: RatingFacts::not_rated(),

@@ -153,7 +153,7 @@ impl Flags {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap as Model;
 
     use greenstar_kernel::{Code, Department, Document, Timestamp};
@@ -164,7 +164,7 @@ mod tests {
 
     const FIRMS: [&str; 3] = ["91110115MAX000015J", "91110115MAX000023D", "91110115MAX0000318"];
 
-    fn flag(name: &str, start: i64) -> Flag {
+    pub(in crate::view) fn flag(name: &str, start: i64) -> Flag {
         Flag {
             name: name.into(),
             kind: Code::parse("serious-penalty").unwrap(),

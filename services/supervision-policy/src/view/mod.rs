@@ -262,3 +262,57 @@ impl Reading {
         token
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn the_instant_of_a_decision_never_runs_backwards() {
+        let view = View::new();
+        let noon = Timestamp::from_micros(1_800_000_000_000_000);
+        assert_eq!(view.as_of(noon), noon);
+        assert_eq!(view.as_of(Timestamp::from_micros(noon.micros() - 1)), noon);
+        assert_eq!(view.as_of(noon.plus(ms(1))), noon.plus(ms(1)));
+    }
+
+    #[test]
+    fn a_flag_confirmed_by_a_clock_slightly_ahead_is_in_force_at_once() {
+        let (view, now) = (View::new(), Timestamp::from_micros(1_800_000_000_000_000));
+        let row = |ahead| FlagRow {
+            uscc: "91110115MAX000015J".parse().unwrap(),
+            name: "enterprises/91110115MAX000015J/flags/1".into(),
+            flag: Ok(Some(flags::tests::flag(
+                "enterprises/91110115MAX000015J/flags/1",
+                now.plus(ahead).micros(),
+            ))),
+        };
+        let at = |revision| Position {
+            epoch: Epoch::parse("e").unwrap(),
+            revision: Revision(revision),
+        };
+        view.replace_flags(at(1), None, vec![row(ms(400))], now);
+        assert_eq!(view.as_of(now), now.plus(ms(400)));
+        // That far ahead is no clock of ours: the pings find it, and nobody decides by it.
+        view.apply_flags(&[row(ms(3_600_000))], Revision(2), now);
+        assert_eq!(view.as_of(now), now.plus(ms(400)));
+    }
+
+    #[test]
+    fn the_most_behind_log_is_the_age_of_the_view_and_none_is_none() {
+        let view = View::new();
+        view.set_age(Log::Rating, Some(ms(300)), ms(100));
+        view.set_age(Log::Sanctions, Some(ms(20)), ms(100));
+        assert_eq!(view.age(ms(100)), None, "the policy log was not looked at");
+        view.set_age(Log::Policy, Some(ms(0)), ms(100));
+        // 300 ms before 100 ms lies before the clock's start.
+        assert_eq!(view.age(ms(100)), Some(ms(300)));
+        assert_eq!(view.age(ms(1_100)), Some(ms(1_300)));
+        view.set_age(Log::Sanctions, None, ms(1_100));
+        assert_eq!(view.age(ms(1_100)), None, "an unknown clock is no age");
+    }
+}

@@ -15,7 +15,7 @@ fn codes(measures: &[pb::Measure]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_confirmed_flag_restricts_everywhere_with_the_very_next_token_and_lifting_it_undoes_all() {
+async fn p1_a_confirmed_flag_restricts_everywhere_with_the_very_next_token_and_lifting_it_undoes_all() {
     let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
     let rated = sources.star(FIRM, 5).await;
     let server = Server::start(&sources, &scratch).await;
@@ -217,7 +217,7 @@ async fn a_bad_item_of_a_batch_spoils_itself_only() {
 
 /// P1 under load: whoever holds the token of a change finds it applied, whatever else is being applied.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_token_is_ever_missed_while_both_logs_are_busy() {
+async fn p1_no_token_is_ever_missed_while_both_logs_are_busy() {
     let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
     sources.star(FIRM, 5).await;
     let server = Server::start(&sources, &scratch).await;

@@ -80,7 +80,7 @@ async fn a_view_that_cannot_reach_a_token_says_so_and_one_that_can_again_does() 
 }
 
 #[tokio::test]
-async fn an_old_view_restricts_as_before_and_favours_nobody() {
+async fn p2_an_old_view_restricts_as_before_and_favours_nobody() {
     let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
     sources.star(FIRM, 5).await;
     sources.star(crate::server::OTHER, 5).await;
@@ -162,7 +162,7 @@ async fn a_source_in_another_life_is_taken_anew_and_its_old_tokens_are_foreign()
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_never_clear() {
+async fn p10_what_cannot_be_read_is_never_clear() {
     let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
     sources.star(FIRM, 5).await;
     let server = Server::start(&sources, &scratch).await;
@@ -284,5 +284,28 @@ async fn a_half_open_connection_is_found_and_replaced() {
     assert_eq!(outcome, "STRICT_REVIEW");
     // Nobody is told that the connection is dead: only the pings find it.
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_applied_is_acknowledged_and_acknowledgements_only_rise() {
+    let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
+    let server = Server::start(&sources, &scratch).await;
+    for star in [1, 2, 3] {
+        let token = sources.star(FIRM, star).await;
+        server
+            .permit(FIRM, "eia-approval", Ask::token(&token))
+            .await
+            .unwrap();
+    }
+    for source in [&sources.rating, &sources.sanctions] {
+        let head = source.head().await.revision.0;
+        source
+            .acknowledged
+            .subscribe()
+            .wait_for(|revision| *revision == head)
+            .await
+            .unwrap();
+    }
     server.stop().await;
 }

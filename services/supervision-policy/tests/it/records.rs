@@ -92,7 +92,7 @@ async fn a_department_sees_its_own_decisions_only() {
 }
 
 #[tokio::test]
-async fn recorded_decisions_survive_a_kill_and_reach_the_database() {
+async fn p3_recorded_decisions_survive_a_kill_and_reach_the_database() {
     for scratch in [Scratch::sqlite(), Scratch::postgres().await] {
         let sources = Sources::start().await;
         let server = Server::start(&sources, &scratch).await;

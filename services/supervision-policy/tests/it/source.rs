@@ -21,6 +21,7 @@ use greenstar_store::{
 use greenstar_testkit::Scratch;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, Streaming};
 
@@ -105,6 +106,8 @@ pub(crate) struct Source {
     feed: Feed,
     database: Database,
     pub(crate) address: std::net::SocketAddr,
+    /// Largest revision that the subscriber has acknowledged.
+    pub(crate) acknowledged: watch::Sender<u64>,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<std::io::Result<()>>,
     _scratch: Scratch,
@@ -130,7 +133,11 @@ impl Source {
         let feed = Feed::start(database.clone(), writer.commits(), clock)
             .await
             .unwrap();
-        let rpc = Rpc { feed: feed.clone() };
+        let acknowledged = watch::Sender::new(0);
+        let rpc = Rpc {
+            feed: feed.clone(),
+            acknowledged: acknowledged.clone(),
+        };
         let stack = Stack::builder(credentials);
         let stack = match log {
             Log::Rating => stack.with(RatingServiceServer::new(rpc)),
@@ -149,6 +156,7 @@ impl Source {
             feed,
             database,
             address,
+            acknowledged,
             stop,
             task,
             _scratch: scratch,
@@ -204,6 +212,7 @@ fn flag_row(row: sanctions::flag_row::Row) -> sanctions::FlagRow {
 #[derive(Clone, Debug)]
 struct Rpc {
     feed: Feed,
+    acknowledged: watch::Sender<u64>,
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -227,6 +236,15 @@ impl Rpc {
         inbound: impl Stream<Item = Result<Inbound, Status>> + Send + 'static,
         say: fn(Say) -> T,
     ) -> Answers<T> {
+        let acknowledged = self.acknowledged.clone();
+        let inbound = inbound.inspect(move |message| {
+            if let Ok(Inbound::Ack { revision }) = message {
+                acknowledged.send_modify(|before| {
+                    assert!(revision.0 >= *before, "acknowledgements only rise");
+                    *before = revision.0;
+                });
+            }
+        });
         let events = self.feed.watch(Arc::new(Pages), inbound);
         Box::pin(events.map(move |event| {
             event
