@@ -23,7 +23,7 @@ use crate::domain::policy::EVALUATOR;
 use crate::domain::regime::InspectionRegime;
 use crate::follow::wire;
 use crate::record::RecordLog;
-use crate::view::{Reading, View};
+use crate::view::View;
 
 /// What it takes to answer. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -169,7 +169,7 @@ impl Desk {
                 scheme: facts.rating.scheme.to_string(),
                 rating: facts.rating.version,
             }),
-            token: token(&reading),
+            token: self.view.token(&reading),
             manual_review: handling == Handling::ManualReview,
         };
         Ok(Computed {
@@ -219,10 +219,6 @@ impl Desk {
         };
         Ok(Answer { response, regime })
     }
-}
-
-fn token(reading: &Reading) -> String {
-    reading.token().to_string()
 }
 
 fn recorded(facts: &Facts) -> Result<String, Status> {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use arc_swap::Guard;
+use arc_swap::{ArcSwapOption, Guard};
 use greenstar_kernel::{Epoch, Log, Position, Revision, Timestamp, Token, Uscc};
 use tokio::sync::Notify;
 
@@ -42,6 +42,14 @@ pub(crate) struct View {
     /// Something was applied.
     moved: Notify,
     folding: AtomicBool,
+    /// The token that was told last: it changes far more seldom than it is told.
+    told: ArcSwapOption<Told>,
+}
+
+#[derive(Debug)]
+struct Told {
+    token: Token,
+    text: String,
 }
 
 /// The instant, in microseconds on the monotonic clock, as of which a log is known to be complete. May lie
@@ -67,6 +75,7 @@ impl View {
             as_of: AtomicI64::new(i64::MIN),
             moved: Notify::new(),
             folding: AtomicBool::new(false),
+            told: ArcSwapOption::empty(),
         }
     }
 
@@ -86,6 +95,20 @@ impl View {
             ruling,
             applied,
         })
+    }
+
+    /// What `reading` has applied, as callers hand it on.
+    pub(crate) fn token(&self, reading: &Reading) -> String {
+        let token = reading.token();
+        if let Some(told) = self.told.load().as_ref().filter(|told| told.token == token) {
+            return told.text.clone();
+        }
+        let text = token.to_string();
+        self.told.store(Some(Arc::new(Told {
+            token,
+            text: text.clone(),
+        })));
+        text
     }
 
     /// The policies, also before the other logs are caught up with.
@@ -218,7 +241,7 @@ struct Applied {
     policy: Revision,
 }
 
-/// What a decision sees: all of it at least as new as [`Reading::token`] says.
+/// What a decision sees: all of it at least as new as [`View::token`] says.
 #[derive(Debug)]
 pub(crate) struct Reading {
     ratings: Guard<Option<Arc<ratings::Generation>>>,
@@ -244,7 +267,7 @@ impl Reading {
     }
 
     /// What was applied when this was read.
-    pub(crate) fn token(&self) -> Token {
+    fn token(&self) -> Token {
         let at = |epoch: &Epoch, revision| Position {
             epoch: epoch.clone(),
             revision,
