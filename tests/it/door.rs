@@ -1,5 +1,6 @@
 //! The suite behind its public door, as a department's program sees it.
 
+use std::any::Any;
 use std::path::PathBuf;
 
 use greenstar_standalone::{Places, Sample, Settings, Suite};
@@ -12,11 +13,13 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A running suite on a folder of its own.
+/// The door of a running suite.
 pub(crate) struct Door {
-    suite: Suite,
+    url: String,
     folder: TempDir,
     http: Client<HttpConnector, Full<Bytes>>,
+    /// What serves it while it is open.
+    _running: Box<dyn Any + Send>,
 }
 
 /// A reply of the REST door.
@@ -27,24 +30,27 @@ pub(crate) struct Reply {
 }
 
 impl Door {
-    /// The suite with its sample round.
+    /// The suite in one process, with its sample round.
     pub(crate) async fn open() -> Door {
-        Door::open_on(tempfile::tempdir().unwrap()).await
-    }
-
-    /// The suite on a folder that was used before.
-    pub(crate) async fn open_on(folder: TempDir) -> Door {
+        let folder = tempfile::tempdir().unwrap();
         let settings = Settings::new(folder.path(), "127.0.0.1:0".parse().unwrap(), Sample::Today);
         let suite = Suite::start(settings).await.expect("the suite starts");
+        Door::at(&format!("http://{}", suite.address()), folder, Box::new(suite))
+    }
+
+    /// A door that somebody serves, with the credentials in its folder.
+    pub(crate) fn at(url: &str, folder: TempDir, running: Box<dyn Any + Send>) -> Door {
+        let http = Client::builder(TokioExecutor::new()).build_http();
         Door {
-            suite,
+            url: url.to_owned(),
             folder,
-            http: Client::builder(TokioExecutor::new()).build_http(),
+            http,
+            _running: running,
         }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.suite.address())
+        self.url.clone()
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
@@ -55,14 +61,14 @@ impl Door {
         Places::new(self.folder.path()).secret(name).unwrap()
     }
 
-    /// Stops the suite and gives its folder back.
-    pub(crate) async fn close(self) -> TempDir {
-        self.suite.stop().await;
-        self.folder
-    }
-
     /// Calls the REST door as `name`, or as nobody.
-    pub(crate) async fn call(&self, name: Option<&str>, method: Method, path: &str, body: Option<Value>) -> Reply {
+    pub(crate) async fn call(
+        &self,
+        name: Option<&str>,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Reply {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url()));

@@ -156,6 +156,12 @@ impl Suite {
         })
         .await?;
         let supervision_stack = supervision.add_to(Stack::builder(credentials)).build();
+        for stack in [&rating_stack, &sanctions_stack] {
+            stack.health().serving(true).await;
+            stack.health().fresh(true).await;
+        }
+        let (watched, health) = (supervision.clone(), supervision_stack.health().clone());
+        tokio::spawn(async move { watched.keep_health(health).await });
 
         let gateway = Gateway::new(
             vec![
