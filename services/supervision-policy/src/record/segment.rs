@@ -27,8 +27,8 @@ pub(super) struct Active {
 
 impl Active {
     /// Makes a segment that will survive: its header and its name are on the disk before this returns, so a
-    /// file whose header cannot be read holds nothing that was acknowledged. Room is taken in advance, so
-    /// that a full disk shows here, between two segments, and appending changes no length.
+    /// file whose header cannot be read holds nothing that was acknowledged. Room is taken in advance where
+    /// there is enough, so that appending changes no length and goes on while others fill the disk.
     pub(super) fn create(folder: &Path, header: Header, room: u32) -> io::Result<Active> {
         let path = folder.join(format!("{}-{:020}{SUFFIX}", header.writer, header.first));
         let file = File::options()
@@ -72,6 +72,8 @@ fn fill(file: &File, header: &Header, room: u32) -> io::Result<()> {
     match fallocate(file, FallocateFlags::empty(), 0, u64::from(room)) {
         // Not every file system can; appending then grows the file.
         Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
+        // What is left may do for a while; appending tells when it does not.
+        Err(rustix::io::Errno::NOSPC) => file.set_len(0)?,
         Err(error) => return Err(error.into()),
     }
     file.write_all_at(&header.encode(), 0)?;
