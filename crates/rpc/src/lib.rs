@@ -30,4 +30,4 @@ pub use reflection::add_reflection;
 pub use refusals::{health_unknown, route_unknown, service_unavailable};
 pub use serve::stop_signal;
 pub use stack::{Health, Stack, StackBuilder};
-pub use status::{DOMAIN, EN, ZH, code_name, fault, field, item_error, reason_of, said_of, status};
+pub use status::{DOMAIN, EN, ZH, code_name, fault, field, fields, item_error, reason_of, said_of, status};

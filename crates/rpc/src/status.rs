@@ -40,6 +40,21 @@ pub fn field(name: &str, reason: ErrorReason, said: &LocalizedText, metadata: &[
     )
 }
 
+/// INVALID_ARGUMENT about several places of what was sent, each with its own reason. Details travel in a
+/// header: keep the texts within 3 KiB in all.
+pub fn fields(
+    reason: ErrorReason,
+    said: &LocalizedText,
+    metadata: &[(&str, String)],
+    places: &[(String, ErrorReason, LocalizedText)],
+) -> Status {
+    let violations = places
+        .iter()
+        .map(|(place, reason, said)| violation(place, reason_name(*reason), said))
+        .collect();
+    build(Code::InvalidArgument, reason, said, metadata, violations)
+}
+
 /// A failure of ours or of something we need. The chain of sources is logged once, here, under an id that
 /// the caller gets as `incident`; the caller is shown only `said`.
 pub fn fault(code: Code, reason: ErrorReason, said: &LocalizedText, error: &dyn Error) -> Status {

@@ -1,10 +1,10 @@
 //! Policies as data: checked, listed.
 
-use greenstar_kernel::{Log, Said, Token};
+use greenstar_kernel::{LocalizedText, Log, Said, Token};
 use greenstar_proto::common::v1::ErrorReason;
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_proto::supervision::v1::policy_service_server::PolicyService;
-use greenstar_rpc::{accept, field};
+use greenstar_rpc::{accept, fields};
 use greenstar_tables::{Defect, TableError};
 use tonic::{Request, Response, Status};
 
@@ -99,17 +99,67 @@ fn policy(info: &PolicyInfo, ruling: Option<&Ruling>) -> pb::Policy {
     }
 }
 
-/// All faults in one status, under the reason of the first.
+/// All faults in one status, under the reason of the first; as many in full as a header carries.
 fn faults(errors: &PolicyErrors) -> Status {
-    let (reason, metadata) = match errors.0.first() {
-        Some(first) => (reason(&first.defect), place(first)),
-        None => (ErrorReason::TableMalformed, Vec::new()),
+    const BYTES: usize = 2_500;
+    let mut places: Vec<(String, ErrorReason, LocalizedText)> = Vec::new();
+    let mut bytes = 0;
+    for error in &errors.0 {
+        let LocalizedText { zh, en } = error.said();
+        let said = LocalizedText::new(shortened(&zh), shortened(&en));
+        bytes += said.zh.len() + said.en.len();
+        if bytes > BYTES && !places.is_empty() {
+            break;
+        }
+        places.push((field_of(error), reason(&error.defect), said));
+    }
+    let join = |separator: &str, part: fn(&LocalizedText) -> &str| {
+        places
+            .iter()
+            .map(|(_, _, said)| part(said))
+            .collect::<Vec<_>>()
+            .join(separator)
     };
+    let mut said = LocalizedText::new(join("；", |said| &said.zh), join("; ", |said| &said.en));
+    let more = errors.0.len() - places.len();
+    if more > 0 {
+        said.zh.push_str(&format!("；另有 {more} 处问题"));
+        said.en.push_str(&format!("; and {more} more"));
+    }
+    let first = places
+        .first()
+        .map_or(ErrorReason::TableMalformed, |(_, reason, _)| *reason);
+    let metadata = errors.0.first().map(place).unwrap_or_default();
     let metadata: Vec<(&str, String)> = metadata
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
         .collect();
-    field("source", reason, &errors.said(), &metadata)
+    fields(first, &said, &metadata, &places)
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(300).collect()
+}
+
+/// Where in the source: `source/{table}/{row}/{column}`, as far as it is known.
+fn field_of(error: &PolicyError) -> String {
+    let PolicyDefect::Table(TableError { place, .. }) = &error.defect else {
+        return SOURCE.to_owned();
+    };
+    let row = place.row.map(|row| {
+        if row == 0 {
+            "default".to_owned()
+        } else {
+            row.to_string()
+        }
+    });
+    let parts = [
+        Some(SOURCE.to_owned()),
+        Some(place.table.clone()),
+        row,
+        place.column.clone(),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("/")
 }
 
 fn reason(defect: &PolicyDefect) -> ErrorReason {

@@ -102,5 +102,23 @@ async fn a_policy_is_checked_and_its_faults_are_named() {
             refused(Code::InvalidArgument, reason)
         );
     }
+    // All at once, each with its place, and never more than a header carries.
+    let many = SHIPPED.replace("zh:", "zhh:").replace("outcome: ", "outcome: X");
+    let status = validate(many).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    let twice = SHIPPED
+        .replace("outcome: PRIORITY", "outcome: GRAND")
+        .replace("outcome: PRUDENT", "outcome: GRIM");
+    let status = validate(twice).await.unwrap_err();
+    let places = tonic_types::StatusExt::get_details_bad_request(&status)
+        .unwrap()
+        .field_violations;
+    assert!(places.len() >= 2, "{places:?}");
+    assert!(
+        places
+            .iter()
+            .all(|place| place.field.starts_with("source/finance")),
+        "{places:?}"
+    );
     server.stop().await;
 }
