@@ -74,6 +74,8 @@ async fn run(config: Config, credentials: Arc<Credentials>) -> anyhow::Result<()
             _ = terminate.recv() => signal.cancel(),
         }
     });
+    // Last of all: who reads this line may call, and may end the process.
+    println!("ready http://{}", listener.local_addr()?);
     serve(rating, credentials, listener, stop)
         .await
         .context("serving")

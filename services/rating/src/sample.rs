@@ -10,6 +10,7 @@ use greenstar_kernel::{
 };
 use greenstar_store::{StoreError, SubmitError, Writer};
 use serde::Deserialize;
+use tokio::task::unconstrained;
 
 use crate::domain::command::{Command, NewEvent};
 use crate::domain::enterprise::{District, PolluterClass, Profile, Sector, Site, sites};
@@ -141,10 +142,10 @@ impl From<Given> for Grant {
 /// [`SampleError`]; what was loaded until then stays.
 pub(crate) async fn load(writer: &Writer<RatingJournal>, first_day: Date) -> Result<(), SampleError> {
     // Handed in at once, so that they share a few joined transactions; and in order, which is that of their
-    // first polls: the writer's queue is fair.
+    // first polls: the writer's queue is fair. Unconstrained, as a task may else not poll so often in one go.
     let mut submitted = Vec::new();
     for submission in submissions(first_day)? {
-        let mut answer = Box::pin(maybe_done(writer.submit(submission)));
+        let mut answer = Box::pin(maybe_done(unconstrained(writer.submit(submission))));
         let _ = poll!(&mut answer);
         submitted.push(answer);
     }

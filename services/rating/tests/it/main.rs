@@ -1,6 +1,7 @@
 //! Tests of the rating service.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod binary;
 mod enterprises;
 mod events;
 mod facts;
