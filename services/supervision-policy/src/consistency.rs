@@ -93,6 +93,15 @@ impl Said for Unreached {
     }
 }
 
+/// A level that was reached.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reached {
+    /// What an answer must have applied.
+    pub(crate) token: Token,
+    /// The instant, on the monotonic clock, as of which it is complete; only of [`Level::Full`].
+    pub(crate) complete_at: Option<Duration>,
+}
+
 /// Brings the view to a level.
 #[derive(Clone, Debug)]
 pub(crate) struct Freshness {
@@ -124,24 +133,21 @@ impl Freshness {
         }
     }
 
-    /// Waits until the view has applied what `level` asks. With [`Level::Full`] it answers the instant, on the
-    /// monotonic clock, as of which the view is complete.
-    pub(crate) async fn reach(
-        &self,
-        level: &Level,
-        deadline: Instant,
-    ) -> Result<Option<Duration>, Unreached> {
+    /// Waits until the view has applied what `level` asks.
+    pub(crate) async fn reach(&self, level: Level, deadline: Instant) -> Result<Reached, Unreached> {
         match level {
-            Level::Latest => Ok(None),
+            Level::Latest => Ok(Reached::default()),
             Level::AtLeast(token) => {
-                let [rating, sanctions, policy] = Log::ALL.map(|log| self.reach_log(log, token, deadline));
-                tokio::try_join!(rating, sanctions, policy)?;
-                Ok(None)
+                self.reach_token(&token, deadline).await?;
+                Ok(Reached {
+                    token,
+                    complete_at: None,
+                })
             }
             Level::Full => {
-                let began = self.clock.monotonic();
-                let heads = Log::ALL.map(|log| timeout_at(deadline, self.head(log, None)));
-                let [rating, sanctions, policy] = heads;
+                let complete_at = Some(self.clock.monotonic());
+                let [rating, sanctions, policy] =
+                    Log::ALL.map(|log| timeout_at(deadline, self.head(log, None)));
                 let (rating, sanctions, policy) = tokio::join!(rating, sanctions, policy);
                 let mut token = Token::default();
                 for (log, head) in Log::ALL.into_iter().zip([rating, sanctions, policy]) {
@@ -151,10 +157,16 @@ impl Freshness {
                     };
                     token = token.with(log, head.map_err(late)??);
                 }
-                Box::pin(self.reach(&Level::AtLeast(token), deadline)).await?;
-                Ok(Some(began))
+                self.reach_token(&token, deadline).await?;
+                Ok(Reached { token, complete_at })
             }
         }
+    }
+
+    async fn reach_token(&self, token: &Token, deadline: Instant) -> Result<(), Unreached> {
+        let [rating, sanctions, policy] = Log::ALL.map(|log| self.reach_log(log, token, deadline));
+        tokio::try_join!(rating, sanctions, policy)?;
+        Ok(())
     }
 
     async fn reach_log(&self, log: Log, token: &Token, deadline: Instant) -> Result<(), Unreached> {
@@ -171,11 +183,7 @@ impl Freshness {
         }
         // Not reached by itself: the source says whether it is there at all, and hands it over.
         let asked = timeout_at(deadline, self.head(log, Some(wanted))).await;
-        let late = || Unreached::NotFresh {
-            log,
-            applied: self.view.applied(log).map(|at| at.revision),
-            wanted: wanted.revision,
-        };
+        let late = || self.missed(log, token);
         match asked {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return Err(error),
@@ -184,6 +192,15 @@ impl Freshness {
         timeout_at(deadline, self.applied(log, wanted))
             .await
             .map_err(|_| late())
+    }
+
+    /// The view has not what the token has seen of this log.
+    pub(crate) fn missed(&self, log: Log, token: &Token) -> Unreached {
+        Unreached::NotFresh {
+            log,
+            applied: self.view.applied(log).map(|at| at.revision),
+            wanted: token.get(log).map_or(Revision::ZERO, |at| at.revision),
+        }
     }
 
     fn has_applied(&self, log: Log, wanted: &Position) -> bool {

@@ -92,7 +92,7 @@ impl Source for Flags {
                 Row::Catalogue(catalogue) => self.view.put_catalogue(catalogue),
             }
         }
-        self.view.apply_flags(&flags, to, self.clock.now());
+        self.view.apply_flags(flags, to, self.clock.now());
     }
 }
 

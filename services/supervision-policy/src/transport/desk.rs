@@ -15,7 +15,7 @@ use tonic::Status;
 
 use super::convert::{self, Arguments};
 use super::status;
-use crate::consistency::{Freshness, Level};
+use crate::consistency::{Freshness, Level, Reached};
 use crate::domain::decide::decide;
 use crate::domain::facts::{Facts, RatingFacts};
 use crate::domain::matter::{Handling, Level as OutcomeLevel, RecordMode};
@@ -72,14 +72,9 @@ impl Desk {
         }
         let level = Level::read(question.consistency.as_ref()).map_err(|error| status::unreached(&error))?;
         let limit = staleness_limit(question.consistency.as_ref())?;
-        let complete_at = match level {
-            Level::Latest => None,
-            Level::AtLeast(_) | Level::Full => {
-                let reached = self.freshness.reach(&level, deadline(call)).await;
-                reached.map_err(|error| status::unreached(&error))?
-            }
-        };
-        let computed = self.compute(call, &question, limit, complete_at)?;
+        let reached = self.freshness.reach(level, deadline(call)).await;
+        let reached = reached.map_err(|error| status::unreached(&error))?;
+        let computed = self.compute(call, &question, limit, &reached)?;
         self.record(computed).await
     }
 
@@ -88,15 +83,22 @@ impl Desk {
         call: &Call,
         question: &Question,
         limit: Option<Duration>,
-        complete_at: Option<Duration>,
+        reached: &Reached,
     ) -> Result<Computed, Status> {
         // Positions first, then rows; the instant last, so that it is not before anything that was seen.
         let reading = self.view.read().ok_or_else(status::not_ready)?;
+        if let Some(log) = reading.misses(&reached.token) {
+            // The source began another life between waiting and looking.
+            return Err(status::unreached(&self.freshness.missed(log, &reached.token)));
+        }
         let now = self.clock.monotonic();
         let known = self.view.age(now);
         // What a fully consistent read has seen is no older than its beginning, if the clocks are known at all.
-        let age =
-            known.map(|known| complete_at.map_or(known, |complete| known.min(now.saturating_sub(complete))));
+        let age = known.map(|known| {
+            reached
+                .complete_at
+                .map_or(known, |complete| known.min(now.saturating_sub(complete)))
+        });
         let facts = reading.facts(&question.uscc).map_err(status::unreadable)?;
         let as_of = self.view.as_of(self.clock.now());
 

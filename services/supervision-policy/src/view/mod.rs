@@ -27,8 +27,8 @@ pub(crate) use policies::{InForce, Ruling};
 pub(crate) use ratings::{RatingRow, Snapshot};
 pub(crate) use row::Unreadable;
 
-/// A source's clock may be ahead of ours by this much before it counts as unknown (protocol.md §4); up to here
-/// `as_of` follows the start of a flag, so that a flag that was just confirmed is in force at once.
+/// So far `as_of` follows the start of a flag that was confirmed by a clock ahead of ours, so that it is in force at
+/// once. Beyond it the clock is unknown (protocol.md §4), and the flag starts when it came.
 const CLOCK_SLACK: Duration = Duration::from_secs(2);
 
 /// Everything that a decision is computed from.
@@ -199,10 +199,10 @@ impl View {
         &self,
         at: Position,
         catalogue: Option<Arc<Catalogue>>,
-        rows: Vec<FlagRow>,
+        mut rows: Vec<FlagRow>,
         now: Timestamp,
     ) {
-        self.follow_starts(&rows, now);
+        self.follow_starts(&mut rows, now);
         self.policies.put_catalogue(catalogue);
         self.flags.replace(at, rows);
         self.moved.notify_waiters();
@@ -213,18 +213,20 @@ impl View {
         self.policies.put_catalogue(catalogue);
     }
 
-    pub(crate) fn apply_flags(&self, rows: &[FlagRow], to: Revision, now: Timestamp) {
-        self.follow_starts(rows, now);
-        self.flags.apply(rows, to);
+    pub(crate) fn apply_flags(&self, mut rows: Vec<FlagRow>, to: Revision, now: Timestamp) {
+        self.follow_starts(&mut rows, now);
+        self.flags.apply(&rows, to);
         self.moved.notify_waiters();
     }
 
-    fn follow_starts(&self, rows: &[FlagRow], now: Timestamp) {
-        let starts = rows
-            .iter()
-            .filter_map(|row| row.flag.as_ref().ok()?.as_ref().map(|flag| flag.start));
-        if let Some(latest) = starts.filter(|start| *start <= now.plus(CLOCK_SLACK)).max() {
-            self.as_of(latest);
+    /// What the source says is in force is in force here, whatever its clock says (P1).
+    fn follow_starts(&self, rows: &mut [FlagRow], now: Timestamp) {
+        for flag in rows.iter_mut().filter_map(|row| row.flag.as_mut().ok()?.as_mut()) {
+            if flag.start > now.plus(CLOCK_SLACK) {
+                tracing::warn!(flag = &*flag.name, start = %flag.start, "a flag starts ahead of this replica's clock");
+                flag.start = now;
+            }
+            self.as_of(flag.start);
         }
     }
 
@@ -260,6 +262,21 @@ impl Reading {
             return Err(Unreadable);
         };
         ratings.facts(uscc, flags.get(uscc)?)
+    }
+
+    /// A log of which `token` has seen what this has not.
+    pub(crate) fn misses(&self, token: &Token) -> Option<Log> {
+        if *token == Token::default() {
+            return None;
+        }
+        let seen = self.token();
+        Log::ALL
+            .into_iter()
+            .find(|log| match (token.get(*log), seen.get(*log)) {
+                (None, _) => false,
+                (Some(wanted), Some(seen)) => seen.epoch != wanted.epoch || seen.revision < wanted.revision,
+                (Some(_), None) => true,
+            })
     }
 
     pub(crate) fn ruling(&self) -> Option<&Ruling> {
@@ -320,9 +337,11 @@ mod tests {
         };
         view.replace_flags(at(1), None, vec![row(ms(400))], now);
         assert_eq!(view.as_of(now), now.plus(ms(400)));
-        // That far ahead is no clock of ours: the pings find it, and nobody decides by it.
-        view.apply_flags(&[row(ms(3_600_000))], Revision(2), now);
+        // That far ahead is no clock of ours: the flag is in force all the same.
+        view.apply_flags(vec![row(ms(3_600_000))], Revision(2), now);
         assert_eq!(view.as_of(now), now.plus(ms(400)));
+        let flags = view.flags.read().as_ref().unwrap().get(&row(ms(0)).uscc).unwrap();
+        assert!(flags.iter().all(|flag| flag.in_force(now)), "{flags:?}");
     }
 
     #[test]
