@@ -140,10 +140,10 @@ impl Supervision {
             .with(PolicyServiceServer::new(PolicyRpc(desk())))
     }
 
-    /// Returns once every log was caught up with and its age is known.
+    /// Returns once every log was caught up with and its age was measured.
     pub async fn caught_up(&self) {
         let mut look = interval(Duration::from_millis(5));
-        while !self.is_fresh() {
+        while !self.desk.view.is_caught_up() {
             look.tick().await;
         }
     }

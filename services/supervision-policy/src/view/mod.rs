@@ -58,7 +58,10 @@ struct Told {
 struct Anchor(AtomicI64);
 
 impl Anchor {
-    const UNKNOWN: i64 = i64::MIN;
+    /// Nothing was measured yet.
+    const NEVER: i64 = i64::MIN;
+    /// It was, and the clocks do not agree.
+    const CLOCK_OFF: i64 = i64::MIN + 1;
 }
 
 fn micros(span: Duration) -> i64 {
@@ -71,7 +74,7 @@ impl View {
             ratings: ratings::Ratings::new(),
             flags: flags::Flags::new(),
             policies: policies::Policies::new(),
-            ages: [(); 3].map(|()| Anchor(AtomicI64::new(Anchor::UNKNOWN))),
+            ages: [(); 3].map(|()| Anchor(AtomicI64::new(Anchor::NEVER))),
             as_of: AtomicI64::new(i64::MIN),
             moved: Notify::new(),
             folding: AtomicBool::new(false),
@@ -145,7 +148,7 @@ impl View {
         let mut oldest = Duration::ZERO;
         for anchor in &self.ages {
             match anchor.0.load(Ordering::Relaxed) {
-                Anchor::UNKNOWN => return None,
+                Anchor::NEVER | Anchor::CLOCK_OFF => return None,
                 at => {
                     let age = micros(now).saturating_sub(at);
                     oldest = oldest.max(Duration::from_micros(u64::try_from(age).unwrap_or(0)));
@@ -155,9 +158,18 @@ impl View {
         Some(oldest)
     }
 
-    /// A log is known to be applied as it was `age` before `now`; `None`: nobody can say.
+    /// Whether every log was caught up with once and its age measured, whatever came of it.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        self.read().is_some()
+            && self
+                .ages
+                .iter()
+                .all(|anchor| anchor.0.load(Ordering::Relaxed) != Anchor::NEVER)
+    }
+
+    /// A log is known to be applied as it was `age` before `now`; `None`: the clocks do not agree.
     pub(crate) fn set_age(&self, log: Log, age: Option<Duration>, now: Duration) {
-        let anchor = age.map_or(Anchor::UNKNOWN, |age| micros(now).saturating_sub(micros(age)));
+        let anchor = age.map_or(Anchor::CLOCK_OFF, |age| micros(now).saturating_sub(micros(age)));
         let [rating, sanctions, policy] = &self.ages;
         let slot = match log {
             Log::Rating => rating,

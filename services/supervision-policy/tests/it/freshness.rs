@@ -1,10 +1,11 @@
 //! Read levels and staleness: what is promised when sources are slow, away or restored.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use greenstar_kernel::{Log, Token};
+use greenstar_kernel::{Clock as _, Log, ManualClock, Token};
 use greenstar_proto::supervision::v1 as pb;
-use greenstar_testkit::Scratch;
+use greenstar_testkit::{Proxy, Scratch};
 use tokio::net::TcpListener;
 use tonic::Code;
 
@@ -111,9 +112,10 @@ async fn p2_an_old_view_restricts_as_before_and_favours_nobody() {
     let inspection = server.inspection(FIRM, Ask::LATEST).await;
     let regime = inspection.regime.unwrap();
     assert!(inspection.manual_review && !regime.routine_on_site_exempt && regime.sampling_per_mille > 0);
+    server.until("fresh", false).await;
     sources.rating_proxy.delay(Duration::ZERO);
     sources.rating_proxy.cut();
-    server.supervision.caught_up().await;
+    server.until("fresh", true).await;
     let permit = server.permit(FIRM, "eia-approval", Ask::LATEST).await.unwrap();
     assert_eq!(
         (permit.outcome.as_str(), permit.manual_review),
@@ -235,29 +237,19 @@ async fn nothing_is_answered_before_every_log_was_caught_up_with() {
 
 #[tokio::test]
 async fn health_serves_from_the_first_catch_up_on_and_tells_freshness_apart() {
-    use tonic_health::pb::HealthCheckRequest;
-    use tonic_health::pb::health_client::HealthClient;
-
     let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
     let server = Server::start(&sources, &scratch).await;
-    let mut health = HealthClient::new(crate::server::client(server.address, "licensing"));
-    // Follows a name until it says this.
-    let mut until = async |service: &str, serving: bool| {
-        let request = HealthCheckRequest {
-            service: service.to_owned(),
-        };
-        let mut said = health.watch(request).await.unwrap().into_inner();
-        while (said.message().await.unwrap().unwrap().status == 1) != serving {}
-    };
-    until("", true).await;
-    until("fresh", true).await;
+    server.until("", true).await;
+    server.until("fresh", true).await;
     sources.sanctions_proxy.delay(AN_HOUR);
     sources.clock.advance(Duration::from_secs(10));
-    until("fresh", false).await;
-    until("greenstar.supervision.v1.LicensingService", true).await;
+    server.until("fresh", false).await;
+    server
+        .until("greenstar.supervision.v1.LicensingService", true)
+        .await;
     sources.sanctions_proxy.delay(Duration::ZERO);
     sources.sanctions_proxy.cut();
-    until("fresh", true).await;
+    server.until("fresh", true).await;
     server.stop().await;
 }
 
@@ -307,5 +299,38 @@ async fn what_is_applied_is_acknowledged_and_acknowledgements_only_rise() {
             .await
             .unwrap();
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn p10_by_clocks_that_do_not_agree_nobody_decides() {
+    let (mut sources, scratch) = (Sources::start().await, Scratch::sqlite());
+    sources.star(FIRM, 5).await;
+    let ahead = Arc::new(ManualClock::at(
+        sources.clock.now().plus(Duration::from_secs(3600)),
+    ));
+    sources.sanctions = Source::start(Log::Sanctions, ahead.clone(), credentials()).await;
+    sources.sanctions_proxy = Proxy::start(sources.sanctions.address).await;
+    sources.sanctions.enact(law::catalogue("2026-1")).await;
+    let server = Server::start(&sources, &scratch).await;
+    server.until("", true).await;
+    server.until("fresh", false).await;
+    let permit = server.permit(FIRM, "eia-approval", Ask::full()).await.unwrap();
+    assert_eq!(
+        (permit.outcome.as_str(), permit.manual_review, permit.data_age),
+        ("STANDARD", true, None)
+    );
+    // What was confirmed is in force, whatever the clock of its confirmation said.
+    let mut flag = sources.confirmed(FIRM, "serious-penalty", "", 36);
+    flag.start_time = Some(crate::server::to_wire(ahead.now()));
+    let token = sources.sanctions.flag(flag).await;
+    let permit = server
+        .permit(FIRM, "eia-approval", Ask::token(&token))
+        .await
+        .unwrap();
+    assert_eq!(
+        (permit.outcome.as_str(), permit.manual_review),
+        ("STRICT_REVIEW", true)
+    );
     server.stop().await;
 }

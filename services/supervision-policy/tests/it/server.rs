@@ -23,6 +23,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::law;
 use crate::source::Source;
@@ -175,6 +177,16 @@ impl Server {
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
+    }
+
+    /// Follows the health of `service` until it is serving, or not.
+    pub(crate) async fn until(&self, service: &str, serving: bool) {
+        let mut health = HealthClient::new(client(self.address, "licensing"));
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
+        let mut said = health.watch(request).await.unwrap().into_inner();
+        while (said.message().await.unwrap().unwrap().status == 1) != serving {}
     }
 
     pub(crate) fn decisions(&self, department: &str) -> DecisionServiceClient<Client> {
