@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::mem;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -68,7 +69,13 @@ impl RecordLog {
     /// # Errors
     /// `InUse` when another process has it, `Io` and `Full` from the disk.
     pub(crate) fn open(settings: RecordSettings) -> Result<RecordLog, RecordError> {
-        std::fs::create_dir_all(&settings.folder).map_err(RecordError::of)?;
+        // What departments were told is nobody else's business.
+        let mut private = std::fs::DirBuilder::new();
+        private
+            .recursive(true)
+            .mode(0o700)
+            .create(&settings.folder)
+            .map_err(RecordError::of)?;
         let lock = File::options()
             .create(true)
             .truncate(false)

@@ -48,6 +48,22 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
 }
 
 #[tokio::test]
+async fn the_record_is_readable_by_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("records");
+    let log = RecordLog::open(settings(&folder)).unwrap();
+    write(&log, 1).await;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o077;
+    assert_eq!(mode(&folder), 0);
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        assert!(mode(&path) == 0 || path.ends_with("LOCK"), "{}", path.display());
+    }
+}
+
+#[tokio::test]
 async fn a_leaf_is_the_hash_of_salt_and_body() {
     let folder = tempfile::tempdir().unwrap();
     let log = RecordLog::open(settings(folder.path())).unwrap();
