@@ -133,7 +133,7 @@ async fn p3_recorded_decisions_survive_a_kill_and_reach_the_database() {
             assert_eq!(row.get::<String>("department").unwrap(), "licensing");
             assert_eq!(row.get::<Vec<u8>>("leaf").unwrap().len(), 32);
         }
-        // Another folder knows nothing of them; the database does.
+        // Another folder knows nothing of them; the database does, and that there are no more of that life.
         drop(tx);
         database.close().await;
         drop(database);
@@ -145,6 +145,9 @@ async fn p3_recorded_decisions_survive_a_kill_and_reach_the_database() {
         .await;
         server.supervision.caught_up().await;
         assert!(server.recorded("licensing", &names[0]).await.is_ok());
+        let (writer, _) = names[0].rsplit_once('-').unwrap();
+        let none = server.recorded("licensing", &format!("{writer}-61")).await;
+        assert_eq!(refusal(none), refused(Code::NotFound, "DECISION_UNKNOWN"));
         server.stop().await;
     }
 }
