@@ -103,7 +103,14 @@ impl Supervision {
     /// Takes the record folder, seeds the shipped policies where none was ever published, and starts to follow
     /// the sources. Answers are given once every log was caught up with: see [`Supervision::caught_up`].
     pub async fn start(deps: Deps) -> Result<Supervision, StartError> {
-        let Deps { database, clock, rating, sanctions, record, subscriber } = deps;
+        let Deps {
+            database,
+            clock,
+            rating,
+            sanctions,
+            record,
+            subscriber,
+        } = deps;
         let records = RecordLog::open(record)?;
         seed(&database, &clock).await?;
         store::decision::register(&database, records.writer()).await?;
@@ -124,8 +131,18 @@ impl Supervision {
         tasks.spawn(record::ship::run(records.clone(), database.clone(), stop.clone()));
 
         let freshness = Freshness::new(view.clone(), clock.clone(), database.clone(), rating, sanctions);
-        let desk = Desk { view, freshness, records, database, clock };
-        Ok(Supervision { desk, tasks: Arc::new(Mutex::new(tasks)), stop })
+        let desk = Desk {
+            view,
+            freshness,
+            records,
+            database,
+            clock,
+        };
+        Ok(Supervision {
+            desk,
+            tasks: Arc::new(Mutex::new(tasks)),
+            stop,
+        })
     }
 
     /// Adds the service's gRPC services.
