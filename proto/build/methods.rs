@@ -102,11 +102,11 @@ pub(crate) fn forward(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
     }
     let slots = vec!["Forward"; services.len()].join(", ");
     let arguments = vec!["forward.clone()"; services.len()].join(", ");
-    writeln!(code, "pub type Transcoder = generated::Transcoder<{slots}>;")?;
+    writeln!(code, "type Transcoder = generated::Transcoder<{slots}>;")?;
     writeln!(
         code,
         "/// Answers REST calls of every service by calling `forward`.\n\
-         pub fn transcoder(forward: &Forward) -> Transcoder {{ generated::Transcoder::new({arguments}) }}"
+         fn transcoder(forward: &Forward) -> Transcoder {{ generated::Transcoder::new({arguments}) }}"
     )?;
     Ok(code)
 }

@@ -2,9 +2,12 @@
 //! stands in front of the gRPC services (who may call, limits, deadlines, traces) stands in front of REST.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 
 use rest_over_grpc::handling::{Code, Context, Status};
+use rest_over_grpc::transcoding::{Transcode as _, TranscodeResponse};
 
 /// Any gRPC server as a service: assembled layers, a router, or a client's channel.
 pub type Grpc = tower::util::BoxCloneSyncService<
@@ -13,19 +16,46 @@ pub type Grpc = tower::util::BoxCloneSyncService<
     Infallible,
 >;
 
-/// Carries REST calls into `grpc`.
+/// The REST door of all services. Its answers are boxed in this crate, so that the router over every method is
+/// compiled here once, and not again in each crate that awaits one.
+pub struct Rest(Transcoder);
+
+/// A REST answer on its way; none where no method has this path.
+pub type Answer<'a> = Pin<Box<dyn Future<Output = Option<TranscodeResponse>> + Send + 'a>>;
+
+impl Rest {
+    /// Carries REST calls into `grpc`. `details` writes a status's details as JSON.
+    pub fn new(grpc: Grpc, details: fn(&tonic::Status) -> Vec<serde_json::Value>) -> Rest {
+        Rest(transcoder(&Forward { grpc, details }))
+    }
+
+    /// Answers one call.
+    #[inline(never)]
+    pub fn answer<'a>(
+        &'a self,
+        method: &'a str,
+        target: &'a str,
+        headers: http::HeaderMap,
+        body: &'a [u8],
+    ) -> Answer<'a> {
+        Box::pin(self.0.try_transcode(method, target, headers, body))
+    }
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rest")
+    }
+}
+
+/// Turns REST calls into gRPC calls.
 #[derive(Clone, Debug)]
-pub struct Forward {
+struct Forward {
     grpc: Grpc,
     details: fn(&tonic::Status) -> Vec<serde_json::Value>,
 }
 
 impl Forward {
-    /// `details` writes a status's details as JSON.
-    pub fn new(grpc: Grpc, details: fn(&tonic::Status) -> Vec<serde_json::Value>) -> Forward {
-        Forward { grpc, details }
-    }
-
     /// Headers that mean the same to a gRPC call. All others stay outside: what REST sends can set nothing else.
     const CARRIED: [&'static str; 5] = [
         "authorization",

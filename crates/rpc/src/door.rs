@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use greenstar_proto::rest::{Forward, Grpc, Transcoder, transcoder};
+use futures::future::BoxFuture;
+use greenstar_proto::rest::{Grpc, Rest};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
-use rest_over_grpc::transcoding::{Transcode as _, TranscodeResponse};
+use rest_over_grpc::transcoding::TranscodeResponse;
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer as _, Service as _};
@@ -23,7 +24,7 @@ pub struct Door(Arc<Inner>);
 
 struct Inner {
     grpc: Grpc,
-    rest: Transcoder,
+    rest: Rest,
     openapi: Bytes,
     limits: Limits,
 }
@@ -40,7 +41,7 @@ impl Door {
     /// Opens `grpc` to all protocols. `packages` are described at `/openapi.json`. Of `limits` a REST body is held
     /// to `request_bytes` and `deadline`.
     pub fn new(grpc: Grpc, packages: &[&str], limits: Limits) -> Door {
-        let rest = transcoder(&Forward::new(grpc.clone(), json::details));
+        let rest = Rest::new(grpc.clone(), json::details);
         Door(Arc::new(Inner {
             grpc,
             rest,
@@ -49,8 +50,14 @@ impl Door {
         }))
     }
 
-    /// Answers one request of any protocol.
-    pub async fn answer(&self, request: Request<Body>) -> Response<Body> {
+    /// Answers one request of any protocol. Boxed, so that it is compiled in this crate only.
+    #[inline(never)]
+    pub fn answer(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        let door = self.clone();
+        Box::pin(async move { door.dispatch(request).await })
+    }
+
+    async fn dispatch(&self, request: Request<Body>) -> Response<Body> {
         let kind = request
             .headers()
             .get(header::CONTENT_TYPE)
@@ -93,7 +100,7 @@ impl Door {
         match self
             .0
             .rest
-            .try_transcode(parts.method.as_str(), target, parts.headers, &body)
+            .answer(parts.method.as_str(), target, parts.headers, &body)
             .await
         {
             Some(TranscodeResponse::Unary(answer)) => {

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use futures::{Stream, StreamExt as _};
 use http::Request;
 use hyper::body::Incoming;
@@ -32,9 +33,12 @@ impl Door {
     /// Serves `listener` until `stop`, then lets open calls end for at most five seconds.
     ///
     /// Errors: none today; a failed accept is logged and tried again.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
-        self.accept(sockets(listener).boxed(), stop).await;
-        Ok(())
+    #[inline(never)]
+    pub fn serve(self, listener: TcpListener, stop: CancellationToken) -> BoxFuture<'static, io::Result<()>> {
+        Box::pin(async move {
+            self.accept(sockets(listener).boxed(), stop).await;
+            Ok(())
+        })
     }
 
     /// Serves connections of any kind.
