@@ -7,6 +7,17 @@ use crate::door::{Door, recent_date};
 
 const FIRM: &str = "914403001922038216";
 
+/// What is wrong, who asks, how, and the HTTP status and reason that must come.
+type Case = (
+    &'static str,
+    &'static str,
+    Method,
+    String,
+    Option<Value>,
+    u16,
+    &'static str,
+);
+
 fn flag_body(kind: &str) -> Value {
     json!({
         "kind": kind,
@@ -23,7 +34,7 @@ async fn each_bad_request_has_its_own_reason() {
     let post = Method::POST;
     let get = Method::GET;
     #[rustfmt::skip]
-    let cases: Vec<(&str, &str, Method, String, Option<Value>, u16, &str)> = vec![
+    let cases: Vec<Case> = vec![
         ("a short code", "licensing", post.clone(), permit("12345"), Some(kind.clone()), 400, "USCC_MALFORMED"),
         ("both checks fail", "licensing", post.clone(), permit("91310115MA1G4L1WXK"), Some(kind.clone()), 400, "USCC_MALFORMED"),
         ("letter O for zero", "licensing", post.clone(), permit("9144030O1922038216"), Some(kind.clone()), 400, "USCC_MALFORMED"),

@@ -18,8 +18,14 @@ pub struct NotADepartment(pub String);
 impl Department {
     pub fn parse(raw: &str) -> Result<Department, NotADepartment> {
         let fits = (1..=40).contains(&raw.len())
-            && raw.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        if fits { Ok(Department(raw.to_owned())) } else { Err(NotADepartment(raw.chars().take(48).collect())) }
+            && raw
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        if fits {
+            Ok(Department(raw.to_owned()))
+        } else {
+            Err(NotADepartment(raw.chars().take(48).collect()))
+        }
     }
 
     pub fn as_str(&self) -> &str {
@@ -73,7 +79,11 @@ pub enum Role {
 /// The authenticated caller of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Caller {
-    Department { department: Department, officer: Officer, roles: Vec<Role> },
+    Department {
+        department: Department,
+        officer: Officer,
+        roles: Vec<Role>,
+    },
     /// The firm's owner: sees what concerns this enterprise, and nothing else.
     Enterprise(Uscc),
     /// Nobody in particular: sees what is published.

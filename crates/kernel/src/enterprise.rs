@@ -18,8 +18,14 @@ pub struct MalformedCode(pub String);
 impl Code {
     pub fn parse(raw: &str) -> Result<Code, MalformedCode> {
         let fits = (1..=64).contains(&raw.len())
-            && raw.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-        if fits { Ok(Code(raw.to_owned())) } else { Err(MalformedCode(raw.chars().take(72).collect())) }
+            && raw
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        if fits {
+            Ok(Code(raw.to_owned()))
+        } else {
+            Err(MalformedCode(raw.chars().take(72).collect()))
+        }
     }
 
     pub fn as_str(&self) -> &str {

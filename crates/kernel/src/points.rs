@@ -147,7 +147,20 @@ mod tests {
 
     #[test]
     fn what_is_no_exact_decimal_is_refused() {
-        for raw in ["", ".", "1.", ".5", "1e3", "+1", "0.0001", "NaN", "１", "1000000.001", "--1", "1_0"] {
+        for raw in [
+            "",
+            ".",
+            "1.",
+            ".5",
+            "1e3",
+            "+1",
+            "0.0001",
+            "NaN",
+            "１",
+            "1000000.001",
+            "--1",
+            "1_0",
+        ] {
             assert!(raw.parse::<Points>().is_err(), "{raw}");
         }
     }

@@ -36,7 +36,8 @@ pub struct Epoch(Arc<str>);
 impl Epoch {
     /// 1 to 64 characters of `[0-9A-Za-z-]`; anything else is not an epoch of ours.
     pub fn parse(raw: &str) -> Option<Epoch> {
-        let fits = (1..=64).contains(&raw.len()) && raw.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let fits =
+            (1..=64).contains(&raw.len()) && raw.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         fits.then(|| Epoch(raw.into()))
     }
 
@@ -161,7 +162,9 @@ impl FromStr for Token {
         if raw.len() > 512 {
             return Err(MalformedToken::Unreadable);
         }
-        let plain = BASE64_URL_SAFE_NO_PAD.decode(raw).map_err(|_| MalformedToken::Unreadable)?;
+        let plain = BASE64_URL_SAFE_NO_PAD
+            .decode(raw)
+            .map_err(|_| MalformedToken::Unreadable)?;
         let plain = String::from_utf8(plain).map_err(|_| MalformedToken::Unreadable)?;
         let mut parts = plain.split(';');
         if parts.next() != Some("1") {
@@ -191,7 +194,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn at(epoch: &str, revision: u64) -> Position {
-        Position { epoch: Epoch::parse(epoch).unwrap(), revision: Revision(revision) }
+        Position {
+            epoch: Epoch::parse(epoch).unwrap(),
+            revision: Revision(revision),
+        }
     }
 
     #[test]
@@ -207,7 +213,10 @@ mod tests {
     #[test]
     fn lives_of_a_database_do_not_mix() {
         let token = Token::of(Log::Rating, at("a", 5));
-        assert_eq!(token.join(&Token::of(Log::Rating, at("b", 5))), Err(MalformedToken::Mixed));
+        assert_eq!(
+            token.join(&Token::of(Log::Rating, at("b", 5))),
+            Err(MalformedToken::Mixed)
+        );
     }
 
     proptest! {

@@ -12,7 +12,10 @@ pub struct LocalizedText {
 
 impl LocalizedText {
     pub fn new(zh: impl Into<String>, en: impl Into<String>) -> LocalizedText {
-        LocalizedText { zh: zh.into(), en: en.into() }
+        LocalizedText {
+            zh: zh.into(),
+            en: en.into(),
+        }
     }
 }
 

@@ -31,7 +31,10 @@ impl Timestamp {
 
     #[must_use]
     pub fn plus(self, span: Duration) -> Timestamp {
-        Timestamp(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
+        Timestamp(
+            self.0
+                .saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// Time since `earlier`; zero if that lies ahead.
@@ -91,12 +94,18 @@ impl Date {
     /// The same day `months` later, clamped to the month's end.
     #[must_use]
     pub fn plus_months(self, months: Month) -> Date {
-        Date(self.0.saturating_add(jiff::Span::new().months(i32::from(months.0))))
+        Date(
+            self.0
+                .saturating_add(jiff::Span::new().months(i32::from(months.0))),
+        )
     }
 
     #[must_use]
     pub fn minus_months(self, months: Month) -> Date {
-        Date(self.0.saturating_sub(jiff::Span::new().months(i32::from(months.0))))
+        Date(
+            self.0
+                .saturating_sub(jiff::Span::new().months(i32::from(months.0))),
+        )
     }
 
     /// When a term of `months`, counted from a document of this date, ends: 00:00 of the
@@ -126,7 +135,11 @@ impl FromStr for Date {
             return Err(malformed());
         }
         let date: civil::Date = raw.parse().map_err(|_| malformed())?;
-        if (1970..=2200).contains(&date.year()) { Ok(Date(date)) } else { Err(malformed()) }
+        if (1970..=2200).contains(&date.year()) {
+            Ok(Date(date))
+        } else {
+            Err(malformed())
+        }
     }
 }
 
@@ -160,7 +173,9 @@ pub struct SystemClock {
 
 impl SystemClock {
     pub fn new() -> SystemClock {
-        SystemClock { started: Instant::now() }
+        SystemClock {
+            started: Instant::now(),
+        }
     }
 }
 
@@ -171,7 +186,10 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the machine's clock"
+    )]
     fn now(&self) -> Timestamp {
         Timestamp(jiff::Timestamp::now().as_microsecond())
     }
@@ -190,7 +208,10 @@ pub struct ManualClock {
 
 impl ManualClock {
     pub fn at(now: Timestamp) -> ManualClock {
-        ManualClock { now: AtomicI64::new(now.0), started: now.0 }
+        ManualClock {
+            now: AtomicI64::new(now.0),
+            started: now.0,
+        }
     }
 
     pub fn set(&self, now: Timestamp) {
@@ -198,7 +219,10 @@ impl ManualClock {
     }
 
     pub fn advance(&self, by: Duration) {
-        self.now.fetch_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.now.fetch_add(
+            i64::try_from(by.as_micros()).unwrap_or(i64::MAX),
+            Ordering::SeqCst,
+        );
     }
 }
 
@@ -223,7 +247,10 @@ mod tests {
     #[test]
     fn a_term_ends_at_midnight_after_its_last_day_in_shanghai() {
         // 00:00 +08:00 on 2026-04-16 is 16:00 UTC the day before.
-        assert_eq!(date("2026-01-15").term_end(Month(3)).to_string(), "2026-04-15T16:00:00Z");
+        assert_eq!(
+            date("2026-01-15").term_end(Month(3)).to_string(),
+            "2026-04-15T16:00:00Z"
+        );
     }
 
     #[test]
@@ -238,12 +265,23 @@ mod tests {
         assert_eq!(Timestamp::from_micros(0).date(), date("1970-01-01"));
         let late = date("2026-05-02").start();
         assert_eq!(late.date(), date("2026-05-02"));
-        assert_eq!(Timestamp::from_micros(late.micros() - 1).date(), date("2026-05-01"));
+        assert_eq!(
+            Timestamp::from_micros(late.micros() - 1).date(),
+            date("2026-05-01")
+        );
     }
 
     #[test]
     fn what_is_no_day_is_refused() {
-        for raw in ["", "2026-02-30", "26-01-01", "2026-1-1", "2026-01-01T00", "1969-12-31", "２０２６-01-0"] {
+        for raw in [
+            "",
+            "2026-02-30",
+            "26-01-01",
+            "2026-1-1",
+            "2026-01-01T00",
+            "1969-12-31",
+            "２０２６-01-0",
+        ] {
             assert!(raw.parse::<Date>().is_err(), "{raw}");
         }
     }

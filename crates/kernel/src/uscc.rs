@@ -46,7 +46,11 @@ pub enum MalformedUscc {
     Length(usize),
     /// `suggestion` is what was probably meant; it is offered, never applied.
     #[error("character {found:?} at position {position} is not used in enterprise codes")]
-    Alphabet { found: char, position: usize, suggestion: Option<char> },
+    Alphabet {
+        found: char,
+        position: usize,
+        suggestion: Option<char>,
+    },
     #[error("neither the code's check character nor its organisation number's matches")]
     Checks,
 }
@@ -153,10 +157,20 @@ fn normalise(raw: &str) -> Result<[u8; 18], MalformedUscc> {
         length += 1;
         match u8::try_from(upper) {
             Ok(byte) if value(byte).is_some() => *slot = byte,
-            _ => return Err(MalformedUscc::Alphabet { found, position: length, suggestion: suggestion(upper) }),
+            _ => {
+                return Err(MalformedUscc::Alphabet {
+                    found,
+                    position: length,
+                    suggestion: suggestion(upper),
+                });
+            }
         }
     }
-    if length == 18 { Ok(code) } else { Err(MalformedUscc::Length(length)) }
+    if length == 18 {
+        Ok(code)
+    } else {
+        Err(MalformedUscc::Length(length))
+    }
 }
 
 /// Full-width forms (U+FF01 to U+FF5E) repeat ASCII at a fixed distance.
@@ -184,7 +198,11 @@ fn value(byte: u8) -> Option<u32> {
 }
 
 fn check_holds(code: &[u8; 18]) -> bool {
-    let sum: u32 = code.iter().zip(WEIGHTS).map(|(&byte, weight)| value(byte).unwrap_or(0) * weight).sum();
+    let sum: u32 = code
+        .iter()
+        .zip(WEIGHTS)
+        .map(|(&byte, weight)| value(byte).unwrap_or(0) * weight)
+        .sum();
     // The outer mod matters: 31 means 0.
     value(code[17]) == Some((31 - sum % 31) % 31)
 }
@@ -233,14 +251,22 @@ mod tests {
     #[test]
     fn known_codes_are_valid() {
         for code in VALID {
-            assert_eq!(code.parse::<Uscc>().map(|uscc| uscc.verdict()), Ok(Verdict::Valid), "{code}");
+            assert_eq!(
+                code.parse::<Uscc>().map(|uscc| uscc.verdict()),
+                Ok(Verdict::Valid),
+                "{code}"
+            );
         }
     }
 
     #[test]
     fn a_real_code_that_fails_its_check_is_accepted_with_a_warning() {
         for code in ["91350211M0000XUF46", "91350100M0001TGQXM"] {
-            assert_eq!(code.parse::<Uscc>().map(|uscc| uscc.verdict()), Ok(Verdict::CheckFailedOrgOk), "{code}");
+            assert_eq!(
+                code.parse::<Uscc>().map(|uscc| uscc.verdict()),
+                Ok(Verdict::CheckFailedOrgOk),
+                "{code}"
+            );
         }
     }
 
@@ -253,16 +279,28 @@ mod tests {
 
     #[test]
     fn case_and_width_are_normalised() {
-        let wide: String =
-            "91440300192317458f".chars().map(|c| char::from_u32(u32::from(c) + 0xfee0).unwrap()).collect();
+        let wide: String = "91440300192317458f"
+            .chars()
+            .map(|c| char::from_u32(u32::from(c) + 0xfee0).unwrap())
+            .collect();
         assert_eq!(wide.parse::<Uscc>().unwrap().as_str(), "91440300192317458F");
-        assert_eq!(" 91440300192317458f ".parse::<Uscc>().unwrap().as_str(), "91440300192317458F");
+        assert_eq!(
+            " 91440300192317458f ".parse::<Uscc>().unwrap().as_str(),
+            "91440300192317458F"
+        );
     }
 
     #[test]
     fn confusable_letters_are_suggested_not_fixed() {
         let error = "9144030O192317458F".parse::<Uscc>().unwrap_err();
-        assert_eq!(error, MalformedUscc::Alphabet { found: 'O', position: 8, suggestion: Some('0') });
+        assert_eq!(
+            error,
+            MalformedUscc::Alphabet {
+                found: 'O',
+                position: 8,
+                suggestion: Some('0')
+            }
+        );
     }
 
     #[test]
