@@ -8,7 +8,6 @@ use clap::Parser;
 use greenstar_gateway::{Gateway, Upstream};
 use greenstar_rpc::Limits;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 /// One port for all services of GreenStar.
 #[derive(Debug, Parser)]
@@ -73,12 +72,7 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     let listener = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let stop = greenstar_rpc::stop_on_signal();
     println!("ready http://{}", listener.local_addr()?);
-    let stop = CancellationToken::new();
-    let told = stop.clone();
-    tokio::spawn(async move {
-        greenstar_rpc::stop_signal().await;
-        told.cancel();
-    });
     gateway.serve(listener, stop).await.context("cannot serve")
 }

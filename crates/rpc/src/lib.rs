@@ -18,6 +18,7 @@ mod refusals;
 mod serve;
 mod stack;
 mod status;
+pub mod stored;
 
 pub use call::{Call, accept, call, checked};
 pub use client::{Client, ClientError, Credential, channel, remote, with_credential};
@@ -28,6 +29,6 @@ pub use greenstar_proto::{METHODS, Method};
 pub use guard::Limits;
 pub use reflection::add_reflection;
 pub use refusals::{health_unknown, route_unknown, service_unavailable};
-pub use serve::stop_signal;
+pub use serve::stop_on_signal;
 pub use stack::{Health, Stack, StackBuilder};
 pub use status::{DOMAIN, EN, ZH, code_name, fault, field, fields, item_error, reason_of, said_of, status};

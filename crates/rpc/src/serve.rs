@@ -118,19 +118,27 @@ fn sockets(listener: TcpListener) -> impl Stream<Item = TcpStream> {
     })
 }
 
-/// Returns when the process is told to stop: SIGTERM or Ctrl-C.
-pub async fn stop_signal() {
-    let interrupt = tokio::signal::ctrl_c();
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
+/// A token that is cancelled when the process is told to stop: SIGTERM or Ctrl-C. It listens from the call on, so
+/// make it before anybody is told that the process serves. Within a runtime.
+pub fn stop_on_signal() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let cancel = stop.clone();
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    tokio::spawn(async move {
+        let interrupt = tokio::signal::ctrl_c();
+        match terminate {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = interrupt => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be heard; Ctrl-C still stops");
+                let _ = interrupt.await;
             }
         }
-        Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be heard; Ctrl-C still stops");
-            let _ = interrupt.await;
-        }
-    }
+        cancel.cancel();
+    });
+    stop
 }

@@ -7,12 +7,9 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use greenstar_kernel::SystemClock;
 use greenstar_rating::{Action, Config, MIGRATIONS, Rating, serve};
-use greenstar_rpc::Credentials;
-use greenstar_store::{Database, Location};
+use greenstar_rpc::{Credentials, stop_on_signal, stored};
 use greenstar_telemetry::Format;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal as signal_of};
-use tokio_util::sync::CancellationToken;
 
 /// Bad settings (sysexits.h: EX_USAGE).
 const USAGE: u8 = 64;
@@ -52,11 +49,10 @@ async fn run(config: Config, credentials: Arc<Credentials>) -> anyhow::Result<()
     greenstar_telemetry::init(Format::Text).map_err(|error| anyhow::anyhow!("GREENSTAR_LOG: {error}"))?;
     let database = match (&config.action, &config.database) {
         (Some(Action::Migrate), at) => {
-            Database::migrate(at, &MIGRATIONS).await?.close().await;
+            stored::migrate(at, &MIGRATIONS).await?.close().await;
             return Ok(());
         }
-        (None, at @ Location::Sqlite(_)) => Database::migrate(at, &MIGRATIONS).await?,
-        (None, at @ Location::Postgres(_)) => Database::open(at, &MIGRATIONS).await?,
+        (None, at) => stored::open(at, &MIGRATIONS).await?,
     };
     let rating = Rating::start(database, Arc::new(SystemClock::new())).await?;
     if config.sample {
@@ -65,15 +61,7 @@ async fn run(config: Config, credentials: Arc<Credentials>) -> anyhow::Result<()
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    let stop = CancellationToken::new();
-    let signal = stop.clone();
-    let mut terminate = signal_of(SignalKind::terminate()).context("signals")?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => signal.cancel(),
-            _ = terminate.recv() => signal.cancel(),
-        }
-    });
+    let stop = stop_on_signal();
     // Last of all: who reads this line may call, and may end the process.
     println!("ready http://{}", listener.local_addr()?);
     serve(rating, credentials, listener, stop)

@@ -5,15 +5,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use greenstar_kernel::{Said as _, SystemClock};
-use greenstar_rpc::Credentials;
+use greenstar_kernel::SystemClock;
+use greenstar_rpc::{Credentials, stop_on_signal, stored};
 use greenstar_sanctions::config::{self, Config, Task};
 use greenstar_sanctions::{MIGRATIONS, Sanctions, serve};
-use greenstar_store::{Database, OpenError};
 use greenstar_telemetry::Format;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 /// sysexits.h EX_USAGE.
 const BAD_SETTINGS: u8 = 64;
@@ -49,34 +46,18 @@ fn bad_settings(line: &str) -> ExitCode {
 async fn run(config: Config, credentials: Credentials) -> anyhow::Result<()> {
     greenstar_telemetry::init(Format::Text).map_err(|error| anyhow::anyhow!(error))?;
     if let Some(Task::Migrate) = config.task {
-        let database = Database::migrate(&config.database_url, &MIGRATIONS)
-            .await
-            .map_err(said)?;
-        database.close().await;
+        stored::migrate(&config.database_url, &MIGRATIONS)
+            .await?
+            .close()
+            .await;
         return Ok(());
     }
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| config.listen.to_string())?;
-    let database = Database::open(&config.database_url, &MIGRATIONS)
-        .await
-        .map_err(said)?;
+    let database = stored::open(&config.database_url, &MIGRATIONS).await?;
     let sanctions = Sanctions::start(database, Arc::new(SystemClock::new())).await?;
-    let stop = CancellationToken::new();
-    tokio::spawn(cancel_on_signal(stop.clone(), signal(SignalKind::terminate())?));
+    let stop = stop_on_signal();
     println!("ready http://{}", listener.local_addr()?);
     Ok(serve(sanctions, Arc::new(credentials), listener, stop).await?)
-}
-
-async fn cancel_on_signal(stop: CancellationToken, mut terminate: tokio::signal::unix::Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    stop.cancel();
-}
-
-fn said(error: OpenError) -> anyhow::Error {
-    let text = error.said().en;
-    anyhow::Error::new(error).context(text)
 }

@@ -9,10 +9,10 @@ use greenstar_gateway::{Gateway, Upstream};
 use greenstar_kernel::{Clock, Date, Log, SystemClock};
 use greenstar_rating::Rating;
 use greenstar_rpc::{
-    Client, ClientError, Credentials, CredentialsError, Limits, Stack, credentials, with_credential,
+    Client, ClientError, Credentials, CredentialsError, Limits, Stack, credentials, stored, with_credential,
 };
 use greenstar_sanctions::Sanctions;
-use greenstar_store::{Database, Location, Migrations, OpenError};
+use greenstar_store::{Database, Location, Migrations};
 use greenstar_supervision_policy::{Deps, RecordMode, RecordSettings, Supervision};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -83,8 +83,8 @@ pub enum StartError {
     Listen { address: SocketAddr, source: io::Error },
     #[error("{path}: {source}")]
     Credentials { path: PathBuf, source: CredentialsError },
-    #[error("{path}: {source}")]
-    Database { path: PathBuf, source: OpenError },
+    #[error(transparent)]
+    Database(#[from] stored::NotOpened),
     #[error("the rating service does not start: {0}")]
     Rating(#[from] greenstar_rating::StartError),
     #[error("the sample round cannot be loaded: {0}")]
@@ -221,11 +221,8 @@ fn folder(path: &Path) -> Result<(), StartError> {
         })
 }
 
-async fn database(places: &Places, log: Log, migrations: &Migrations) -> Result<Database, StartError> {
-    let path = places.database(log);
-    Database::migrate(&Location::Sqlite(path.clone()), migrations)
-        .await
-        .map_err(|source| StartError::Database { path, source })
+async fn database(places: &Places, log: Log, migrations: &Migrations) -> Result<Database, stored::NotOpened> {
+    stored::open(&Location::Sqlite(places.database(log)), migrations).await
 }
 
 fn callers(places: &Places) -> Result<Arc<Credentials>, StartError> {

@@ -27,12 +27,13 @@ pub(crate) async fn run(common: &Common, up: &Up) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let stop = greenstar_rpc::stop_on_signal();
     println!("ready http://{}", suite.address());
     eprintln!(
         "{}",
         calls(&suite.address().to_string(), &Places::new(&common.data))
     );
-    greenstar_rpc::stop_signal().await;
+    stop.cancelled().await;
     suite.stop().await;
     ExitCode::SUCCESS
 }

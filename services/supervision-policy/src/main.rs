@@ -7,14 +7,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Parser as _;
 use greenstar_kernel::{Said as _, SystemClock};
-use greenstar_rpc::{Client, Credentials, channel, with_credential};
-use greenstar_store::{Database, OpenError};
+use greenstar_rpc::{Client, Credentials, channel, stop_on_signal, stored, with_credential};
 use greenstar_supervision_policy::config::{self, Config, Task};
 use greenstar_supervision_policy::{Deps, MIGRATIONS, StartError, Supervision, serve};
 use greenstar_telemetry::Format;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 /// sysexits.h EX_USAGE.
 const BAD_SETTINGS: u8 = 64;
@@ -70,10 +67,10 @@ impl Callers {
 #[tokio::main]
 async fn migrate(config: &Config) -> anyhow::Result<()> {
     greenstar_telemetry::init(Format::Text).map_err(|error| anyhow::anyhow!(error))?;
-    let database = Database::migrate(&config.database_url, &MIGRATIONS)
-        .await
-        .map_err(unopened)?;
-    database.close().await;
+    stored::migrate(&config.database_url, &MIGRATIONS)
+        .await?
+        .close()
+        .await;
     Ok(())
 }
 
@@ -86,9 +83,7 @@ async fn run(config: &Config, callers: Callers) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| config.listen.to_string())?;
-    let database = Database::open(&config.database_url, &MIGRATIONS)
-        .await
-        .map_err(unopened)?;
+    let database = stored::open(&config.database_url, &MIGRATIONS).await?;
     let deps = Deps {
         database,
         clock: Arc::new(SystemClock::new()),
@@ -98,23 +93,9 @@ async fn run(config: &Config, callers: Callers) -> anyhow::Result<()> {
         subscriber: config.subscriber.clone(),
     };
     let supervision = Supervision::start(deps).await.map_err(unstarted)?;
-    let stop = CancellationToken::new();
-    tokio::spawn(cancel_on_signal(stop.clone(), signal(SignalKind::terminate())?));
+    let stop = stop_on_signal();
     println!("ready http://{}", listener.local_addr()?);
     Ok(serve(supervision, Arc::new(credentials), listener, stop).await?)
-}
-
-async fn cancel_on_signal(stop: CancellationToken, mut terminate: tokio::signal::unix::Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    stop.cancel();
-}
-
-fn unopened(error: OpenError) -> anyhow::Error {
-    let text = error.said().en;
-    anyhow::Error::new(error).context(text)
 }
 
 fn unstarted(error: StartError) -> anyhow::Error {

@@ -1,10 +1,12 @@
 //! Why a call has no answer, as the contract says it. No `_` arm: a new variant must choose its code here.
 
 use greenstar_feed::FeedError;
-use greenstar_kernel::{Code as Name, LocalizedText, Said};
+use greenstar_kernel::{Code as Name, Log, Said};
 use greenstar_proto::common::v1::ErrorReason;
-use greenstar_rpc::{fault, status};
-use greenstar_store::{StoreError, SubmitError};
+use greenstar_rpc::{status, stored};
+
+use greenstar_store::SubmitError;
+pub(super) use stored::store;
 use tonic::{Code, Status};
 
 use crate::domain::error::Refusal;
@@ -95,58 +97,11 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
 
 /// `request_id`: of the request, for its caller.
 pub(super) fn submitted(error: SubmitError<Refusal>, request_id: &str) -> Status {
-    match error {
-        SubmitError::Refused(refusal) => refused(&refusal),
-        SubmitError::RequestIdReused => {
-            let said = LocalizedText::new(
-                "同一 request_id 已用于内容不同的请求，先前那次仍然有效：新业务请换用新的 request_id",
-                "this request_id came before with another body, which stands: use a new id for a new act",
-            );
-            let metadata = [("request_id", request_id.to_owned())];
-            status(
-                Code::AlreadyExists,
-                ErrorReason::RequestIdReused,
-                &said,
-                &metadata,
-            )
-        }
-        SubmitError::Closed => {
-            let said = LocalizedText::new(
-                "服务正在停止，没有作出任何更改：请稍后重试",
-                "the service is stopping and nothing was changed: try again",
-            );
-            status(Code::Unavailable, ErrorReason::NotReady, &said, &[])
-        }
-        SubmitError::Store(error) => store(&error),
-    }
-}
-
-pub(super) fn store(error: &StoreError) -> Status {
-    let (code, reason) = match error {
-        StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) => {
-            (Code::Unavailable, ErrorReason::StoreUnavailable)
-        }
-        StoreError::Full(_) => (Code::ResourceExhausted, ErrorReason::StoreFull),
-        StoreError::Corrupt(_) => (Code::DataLoss, ErrorReason::StoreCorrupt),
-        StoreError::Constraint { .. } | StoreError::Backend(_) => (Code::Internal, ErrorReason::Internal),
-    };
-    fault(code, reason, &error.said(), error)
+    stored::submitted(error, request_id, refused)
 }
 
 pub(super) fn feed(error: &FeedError) -> Status {
-    let log = || vec![("log", "rating".to_owned())];
-    let (code, reason, metadata) = match error {
-        FeedError::CursorTooOld => (Code::OutOfRange, ErrorReason::CursorTooOld, vec![]),
-        FeedError::Foreign => (Code::FailedPrecondition, ErrorReason::TokenForeign, log()),
-        FeedError::Ahead => (Code::InvalidArgument, ErrorReason::TokenAhead, log()),
-        FeedError::CutOff { cursor } => {
-            let metadata = vec![("cursor", cursor.revision.to_string())];
-            (Code::ResourceExhausted, ErrorReason::WatchCutOff, metadata)
-        }
-        FeedError::Malformed(_) => (Code::InvalidArgument, ErrorReason::WatchMalformed, vec![]),
-        FeedError::Store(error) => return store(error),
-    };
-    status(code, reason, &error.said(), &metadata)
+    stored::feed(Log::Rating, error)
 }
 
 fn list(codes: &[Name]) -> String {

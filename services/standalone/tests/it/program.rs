@@ -86,6 +86,7 @@ fn a_second_process_on_the_same_folder_is_refused() {
     let (code, said) = refused(folder.path(), &[]);
     assert_ne!(code, Some(0));
     assert_eq!(said.trim().lines().count(), 1, "{said}");
+    assert!(said.contains("DATABASE_IN_USE"), "{said}");
     assert!(said.contains(folder.path().to_str().unwrap()), "{said}");
     assert_eq!(suite.ask(&["directory"])["totalSize"], 73, "the first goes on");
 }
@@ -103,6 +104,7 @@ fn a_damaged_or_newer_database_is_refused_and_left_alone() {
     let (code, said) = refused(folder.path(), &[]);
     assert_ne!(code, Some(0));
     assert_eq!(said.trim().lines().count(), 1, "{said}");
+    assert!(said.contains("DATABASE_DAMAGED"), "{said}");
     assert!(said.contains("sanctions.db"), "{said}");
     assert_eq!(std::fs::read(&path).unwrap(), garbage);
 }

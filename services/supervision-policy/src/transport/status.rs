@@ -5,7 +5,6 @@ use std::fmt;
 use greenstar_kernel::{Code as CodeWord, Department, LocalizedText, Said};
 use greenstar_proto::common::v1::ErrorReason;
 use greenstar_rpc::{fault, field, status};
-use greenstar_store::StoreError;
 use tonic::{Code, Status};
 
 use crate::consistency::Unreached;
@@ -13,6 +12,8 @@ use crate::domain::decide::DecideError;
 use crate::domain::matter::{ArgumentError, Stale};
 use crate::record::RecordError;
 use crate::view::Unreadable;
+
+pub(super) use greenstar_rpc::stored::store;
 
 fn say(code: Code, reason: ErrorReason, zh: &str, en: &str, metadata: &[(&str, String)]) -> Status {
     status(code, reason, &LocalizedText::new(zh, en), metadata)
@@ -185,19 +186,6 @@ pub(super) fn damaged(error: &(dyn std::error::Error + 'static)) -> Status {
         "the record of this decision is damaged and cannot be read; call the operator",
     );
     fault(Code::DataLoss, ErrorReason::StoreCorrupt, &said, error)
-}
-
-pub(super) fn store(error: &StoreError) -> Status {
-    let (code, reason) = match error {
-        StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) => {
-            (Code::Unavailable, ErrorReason::StoreUnavailable)
-        }
-        StoreError::Full(_) => (Code::ResourceExhausted, ErrorReason::StoreFull),
-        StoreError::Corrupt(_) => (Code::DataLoss, ErrorReason::StoreCorrupt),
-        // The enum may grow in another crate; what is not known here is our fault.
-        _ => (Code::Internal, ErrorReason::Internal),
-    };
-    fault(code, reason, &error.said(), error)
 }
 
 /// Bound on what is echoed.
