@@ -126,3 +126,76 @@ fn no_source_file_grows_past_six_hundred_lines() {
         }
     }
 }
+
+/// The default of a setting, by the name of its environment variable.
+fn default_of(file: &str, variable: &str) -> String {
+    let text = fs::read_to_string(root().join(file)).unwrap();
+    let after = text
+        .split(&format!("\"{variable}\""))
+        .nth(1)
+        .unwrap_or_else(|| panic!("{variable} in {file}"));
+    let value = after
+        .split("default_value = \"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next());
+    value
+        .unwrap_or_else(|| panic!("{variable} has no default"))
+        .replace("http://", "")
+}
+
+#[test]
+fn services_started_apart_find_one_another_by_their_defaults() {
+    let rating = default_of("services/rating/src/config.rs", "RATING_LISTEN");
+    let sanctions = default_of("services/sanctions/src/config.rs", "SANCTIONS_LISTEN");
+    let supervision = default_of("services/supervision-policy/src/config.rs", "SUPERVISION_LISTEN");
+    assert_eq!(default_of("gateway/src/main.rs", "GATEWAY_RATING"), rating);
+    assert_eq!(default_of("gateway/src/main.rs", "GATEWAY_SANCTIONS"), sanctions);
+    assert_eq!(
+        default_of("gateway/src/main.rs", "GATEWAY_SUPERVISION"),
+        supervision
+    );
+    assert_eq!(
+        default_of("services/supervision-policy/src/config.rs", "SUPERVISION_RATING"),
+        rating
+    );
+    assert_eq!(
+        default_of(
+            "services/supervision-policy/src/config.rs",
+            "SUPERVISION_SANCTIONS"
+        ),
+        sanctions
+    );
+}
+
+#[test]
+fn every_promise_names_tests_that_exist() {
+    let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let mut sources = String::new();
+    for folder in ["crates", "services", "gateway", "tests"] {
+        for path in files(&root().join(folder), ".rs") {
+            sources.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+    for promise in 1..=12 {
+        let row = architecture
+            .lines()
+            .find(|line| line.starts_with(&format!("| P{promise} ")));
+        let row = row.unwrap_or_else(|| panic!("P{promise} has no row"));
+        let named = row
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|name| name.contains('_') && !name.contains('/'));
+        let named: Vec<&str> = named.collect();
+        assert!(
+            !named.is_empty() || row.contains("not built yet"),
+            "P{promise} names no test"
+        );
+        for name in named {
+            assert!(
+                sources.contains(&format!("fn {name}(")),
+                "P{promise} names `{name}`, which is no test"
+            );
+        }
+    }
+}

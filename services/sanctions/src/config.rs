@@ -22,7 +22,7 @@ pub struct Config {
     #[arg(
         long,
         env = "SANCTIONS_LISTEN",
-        default_value = "127.0.0.1:7003",
+        default_value = "127.0.0.1:7002",
         value_name = "ADDR"
     )]
     pub listen: SocketAddr,

@@ -11,7 +11,7 @@ use greenstar_kernel::Date;
 ///
 /// Without a command it starts the whole suite.
 #[derive(Debug, Parser)]
-#[command(name = "greenstar", version, args_conflicts_with_subcommands = true)]
+#[command(name = "greenstar", version)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -54,7 +54,7 @@ pub(crate) enum Output {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Starts the whole suite in one process (the default).
-    Up(Up),
+    Up,
     /// Asks what an enterprise's standing means for a matter.
     #[command(subcommand)]
     Check(Check),
@@ -69,7 +69,9 @@ pub(crate) enum Command {
     Decision(Decision),
 }
 
+/// What the suite is started with, before or after `up`.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Starting the suite")]
 pub(crate) struct Up {
     /// Address of the one door. Port 0 lets the system choose.
     #[arg(
@@ -80,10 +82,10 @@ pub(crate) struct Up {
     )]
     pub(crate) listen: SocketAddr,
     /// Pins the day on which the sample round counts as loaded; default: today.
-    #[arg(long, env = "GREENSTAR_SAMPLE_DATE", value_name = "YYYY-MM-DD")]
+    #[arg(long, global = true, env = "GREENSTAR_SAMPLE_DATE", value_name = "YYYY-MM-DD")]
     pub(crate) sample_date: Option<Date>,
     /// Starts empty, without the sample round.
-    #[arg(long, env = "GREENSTAR_NO_SAMPLE")]
+    #[arg(long, global = true, env = "GREENSTAR_NO_SAMPLE")]
     pub(crate) no_sample: bool,
 }
 

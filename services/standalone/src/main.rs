@@ -26,8 +26,8 @@ fn main() -> ExitCode {
         }
     };
     let Args { common, up, command } = args;
-    match command.unwrap_or(Command::Up(up)) {
-        Command::Up(settings) => runtime.block_on(up::run(&common, &settings)),
+    match command.unwrap_or(Command::Up) {
+        Command::Up => runtime.block_on(up::run(&common, &up)),
         Command::Check(check) => runtime.block_on(cli::run(&common, cli::Ask::Check(check))),
         Command::Flag(flag) => runtime.block_on(cli::run(&common, cli::Ask::Flag(flag))),
         Command::Rating(rating) => runtime.block_on(cli::run(&common, cli::Ask::Rating(rating))),

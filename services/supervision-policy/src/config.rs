@@ -25,7 +25,7 @@ pub struct Config {
     #[arg(
         long,
         env = "SUPERVISION_LISTEN",
-        default_value = "127.0.0.1:7002",
+        default_value = "127.0.0.1:7003",
         value_name = "ADDR"
     )]
     pub listen: SocketAddr,
@@ -57,7 +57,7 @@ pub struct Config {
     #[arg(
         long,
         env = "SUPERVISION_SANCTIONS",
-        default_value = "http://127.0.0.1:7003",
+        default_value = "http://127.0.0.1:7002",
         value_name = "URL"
     )]
     pub sanctions: String,

@@ -6,7 +6,7 @@ use greenstar_proto::supervision::v1::enforcement_service_client::EnforcementSer
 use greenstar_proto::supervision::v1::finance_service_client::FinanceServiceClient;
 use greenstar_proto::supervision::v1::licensing_service_client::LicensingServiceClient;
 
-use super::output::{both, day, facts, star};
+use super::output::{both, facts, last_day, star};
 use super::{Answer, Failure, connect};
 use crate::args::{Check, Common, Fresh};
 
@@ -163,9 +163,9 @@ fn flag(flag: &pb::DecidedFlag) -> String {
         format!(" [{}]", flag.scope)
     };
     format!(
-        "{} {title}{scope} {number}, until {}  {}\n{}",
+        "{} {title}{scope} {number}, through {}  {}\n{}",
         flag.kind,
-        day(flag.end_time.as_ref()),
+        last_day(flag.end_time.as_ref()),
         bases.join("；"),
         flag.name
     )

@@ -4,7 +4,7 @@ use greenstar_proto::common::v1::Document;
 use greenstar_proto::sanctions::v1 as pb;
 use greenstar_proto::sanctions::v1::flag_service_client::FlagServiceClient;
 
-use super::output::{both, day, facts, plain};
+use super::output::{both, facts, last_day, plain};
 use super::{Answer, Failure, connect};
 use crate::args::{Common, Flag};
 
@@ -80,7 +80,7 @@ pub(super) async fn run(common: &Common, flag: Flag) -> Result<Answer, Failure> 
             };
             let flags = client.list_flags(request).await?.into_inner();
             let mut table = plain();
-            table.set_header(["flag", "kind", "state", "document", "until"]);
+            table.set_header(["flag", "kind", "state", "document", "last day"]);
             for flag in &flags.flags {
                 let number = flag
                     .document
@@ -92,7 +92,7 @@ pub(super) async fn run(common: &Common, flag: Flag) -> Result<Answer, Failure> 
                     flag.kind.clone(),
                     state(flag),
                     number,
-                    day(flag.end_time.as_ref()),
+                    last_day(flag.end_time.as_ref()),
                 ]);
             }
             Answer::new(&flags, table, Vec::new())
@@ -113,7 +113,7 @@ fn one(flag: Option<&pb::Flag>) -> comfy_table::Table {
         ("state", state(flag)),
         ("document", number),
         ("scope", flag.scope.clone()),
-        ("until", day(flag.end_time.as_ref())),
+        ("last day", last_day(flag.end_time.as_ref())),
     ])
 }
 

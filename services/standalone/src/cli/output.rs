@@ -46,6 +46,16 @@ pub(super) fn day(time: Option<&Timestamp>) -> String {
         .unwrap_or_default()
 }
 
+/// The last day of a term: it ends at 00:00 of the day after.
+pub(super) fn last_day(end: Option<&Timestamp>) -> String {
+    end.map(|end| {
+        greenstar_kernel::Timestamp::from_micros(instant(end).micros() - 1)
+            .date()
+            .to_string()
+    })
+    .unwrap_or_default()
+}
+
 /// An instant, to the microsecond.
 pub(super) fn time(time: Option<&Timestamp>) -> String {
     time.map(|time| instant(time).to_string()).unwrap_or_default()

@@ -3,7 +3,7 @@
 use greenstar_proto::rating::v1::GetRatingRequest;
 use greenstar_proto::rating::v1::rating_service_client::RatingServiceClient;
 
-use super::output::{both, day, facts, star};
+use super::output::{both, day, facts, last_day, star};
 use super::{Answer, Failure, connect};
 use crate::args::{Common, Rating};
 
@@ -36,7 +36,7 @@ pub(super) async fn run(common: &Common, asked: Rating) -> Result<Answer, Failur
         ("points", rating.points.clone()),
         ("categories", categories.join("  ")),
         ("why not higher", both(rating.blocked_by.as_ref())),
-        ("valid until", day(rating.valid_until_time.as_ref())),
+        ("last valid day", last_day(rating.valid_until_time.as_ref())),
         ("next change", next.unwrap_or_default()),
         ("round", rating.round.clone()),
     ]);

@@ -52,6 +52,11 @@ impl Process {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// A command as it is written, without the folder.
+    pub(crate) fn plain(&self, arguments: &[&str]) -> Output {
+        Command::new(PROGRAM).args(arguments).output().unwrap()
+    }
+
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         Command::new(PROGRAM)
             .args(arguments)

@@ -110,6 +110,16 @@ fn a_damaged_or_newer_database_is_refused_and_left_alone() {
 }
 
 #[test]
+fn options_stand_before_or_after_the_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = Process::start(folder.path());
+    let data = folder.path().to_str().unwrap();
+    for arguments in [["--data", data, "directory"], ["directory", "--data", data]] {
+        assert!(suite.plain(&arguments).status.success(), "{arguments:?}");
+    }
+}
+
+#[test]
 fn bad_settings_are_one_line_and_exit_64() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [
