@@ -15,5 +15,5 @@ pub use points::{MalformedPoints, Points};
 pub use revision::{Epoch, Log, MalformedToken, Position, Revision, Token};
 pub use star::{RatingState, Standing, Star, StarOutOfRange};
 pub use text::{LocalizedText, Said};
-pub use time::{Clock, Date, MalformedDate, ManualClock, Month, SystemClock, Timestamp, shanghai};
+pub use time::{Clock, Date, MalformedDate, ManualClock, Month, Ratchet, SystemClock, Timestamp, shanghai};
 pub use uscc::{MalformedUscc, Uscc, Verdict};

@@ -236,9 +236,70 @@ impl Clock for ManualClock {
     }
 }
 
+/// Hands out instants that never run backwards, from a clock that may (protocol.md §4). Shared without a lock.
+#[derive(Debug)]
+pub struct Ratchet(AtomicI64);
+
+impl Ratchet {
+    /// So far it may be ahead of a clock that counts as known. Beyond, nobody knows the time, and unknown is
+    /// never clear (P10): what rests on an instant is not to be trusted until the clock has caught up.
+    pub const SLACK: Duration = Duration::from_secs(1);
+
+    /// One that has handed out nothing.
+    pub const fn new() -> Ratchet {
+        Ratchet(AtomicI64::new(i64::MIN))
+    }
+
+    /// The later of `now` and every instant that was handed out before. Not for a clock that is unknown: one
+    /// look at a clock a day ahead would hold all later instants there.
+    pub fn advance(&self, now: Timestamp) -> Timestamp {
+        let before = self.0.fetch_max(now.0, Ordering::SeqCst);
+        Timestamp(before.max(now.0))
+    }
+
+    /// The last instant that was handed out, or `now` if none was. Moves nothing: for while the clock is unknown.
+    pub fn held(&self, now: Timestamp) -> Timestamp {
+        match self.0.load(Ordering::SeqCst) {
+            i64::MIN => now,
+            last => Timestamp(last),
+        }
+    }
+
+    /// How far what was handed out lies ahead of `now`; zero if it does not.
+    pub fn ahead_of(&self, now: Timestamp) -> Duration {
+        self.held(now).since(now)
+    }
+}
+
+impl Default for Ratchet {
+    fn default() -> Ratchet {
+        Ratchet::new()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ratchet_never_runs_backwards_and_says_how_far_it_is_ahead() {
+        let (ratchet, noon) = (Ratchet::new(), date("2026-11-24").start());
+        let day = Duration::from_secs(86_400);
+        assert_eq!(ratchet.held(noon), noon);
+        assert_eq!(ratchet.ahead_of(noon), Duration::ZERO);
+        assert_eq!(ratchet.advance(noon.plus(day)), noon.plus(day));
+        assert_eq!(ratchet.advance(noon), noon.plus(day));
+        assert_eq!(ratchet.ahead_of(noon), day);
+        assert_eq!(ratchet.ahead_of(noon.plus(day * 2)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_look_through_an_unknown_clock_moves_no_ratchet() {
+        let (ratchet, noon) = (Ratchet::new(), date("2026-11-24").start());
+        ratchet.advance(noon);
+        assert_eq!(ratchet.held(noon.plus(Duration::from_secs(86_400))), noon);
+        assert_eq!(ratchet.ahead_of(noon), Duration::ZERO);
+    }
 
     fn date(raw: &str) -> Date {
         raw.parse().unwrap()
