@@ -9,9 +9,6 @@ use super::scheme::{Scheme, SchemeKey, Severity};
 use super::score::{Assessment, Award, CategoryPoints, ScoreError, assess};
 use super::transition::{Transition, next_transition};
 
-/// How many recent events followers are told of.
-const RECENT: usize = 8;
-
 /// The aggregate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Firm {
@@ -66,7 +63,8 @@ pub struct Fact {
     pub polluter_class: PolluterClass,
     /// Something must still be put right.
     pub open_rectification: bool,
-    /// Newest first, at most eight; repaired ones are gone.
+    /// All that were not repaired, newest first: followers count them over windows of their own, and none may
+    /// hide behind newer ones (P10).
     pub recent_events: Vec<RecentEvent>,
 }
 
@@ -241,7 +239,6 @@ impl Firm {
             open_rectification: self.events.iter().any(Event::open),
             recent_events: recent
                 .into_iter()
-                .take(RECENT)
                 .map(|event| RecentEvent {
                     kind: event.kind.clone(),
                     severity: event.severity,

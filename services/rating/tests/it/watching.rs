@@ -96,6 +96,29 @@ impl Watcher {
 }
 
 #[tokio::test]
+async fn p10_no_event_hides_behind_newer_ones() {
+    for suite in Suite::both(noon("2026-03-02")).await {
+        create(&suite, firm(FIRST, "甲", "A")).await;
+        let serious = "exceedance_over_twofold";
+        record(&suite, "enforcement", FIRST, serious, "0", "2026-01-02")
+            .await
+            .unwrap();
+        for day in 1..=9 {
+            let (number, date) = (day.to_string(), format!("2026-02-0{day}"));
+            record(&suite, "enforcement", FIRST, "fine_ordinary", &number, &date)
+                .await
+                .unwrap();
+        }
+        let mut watcher = Watcher::open(&suite, None).await;
+        watcher.snapshot().await;
+        let row = &watcher.rows[&format!("enterprises/{FIRST}")];
+        assert_eq!(row.recent_events.len(), 10);
+        assert_eq!(row.recent_events[9].kind, serious);
+        suite.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_watcher_gets_a_snapshot_and_then_every_change() {
     for suite in Suite::both(noon("2026-03-02")).await {
         published(&suite).await;

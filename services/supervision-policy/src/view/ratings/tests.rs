@@ -53,7 +53,7 @@ prop_compose! {
             kind: greenstar_kernel::Code::parse("fine").unwrap(),
             severity: crate::domain::catalogue::Severity::Serious,
             date: greenstar_kernel::Date::new(2026, 3, i8::try_from(day).unwrap()).unwrap(),
-        }), 0..3),
+        }), 0..20),
         version in any::<u32>(),
     ) -> Facts {
         let next = next.map(|(at, standing, other, cause)| Transition {
