@@ -76,6 +76,7 @@ pub(crate) struct Up {
     /// Address of the one door. Port 0 lets the system choose.
     #[arg(
         long,
+        global = true,
         env = "GREENSTAR_LISTEN",
         default_value = "127.0.0.1:8420",
         value_name = "ADDR"

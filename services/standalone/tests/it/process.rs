@@ -11,6 +11,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_greenstar");
 pub(crate) struct Process {
     child: Child,
     folder: PathBuf,
+    pub(crate) url: String,
 }
 
 impl Process {
@@ -25,11 +26,10 @@ impl Process {
         BufReader::new(child.stdout.as_mut().unwrap())
             .read_line(&mut line)
             .unwrap();
-        assert!(
-            line.starts_with("ready http://127.0.0.1:"),
-            "no ready line: {line:?}"
-        );
+        let url = line.trim().strip_prefix("ready ");
+        let url = url.unwrap_or_else(|| panic!("no ready line: {line:?}"));
         Process {
+            url: url.to_owned(),
             child,
             folder: folder.to_owned(),
         }
