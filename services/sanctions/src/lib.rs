@@ -96,7 +96,7 @@ impl Sanctions {
             writer: self.writer.clone(),
             reader: self.reader.clone(),
             feed: self.feed.clone(),
-            source: Arc::new(FeedSource::new(self.shelf.clone(), self.clock.clone())),
+            source: Arc::new(FeedSource::new(self.shelf.clone())),
             clock: self.clock.clone(),
         };
         let catalogue = CatalogueRpc {

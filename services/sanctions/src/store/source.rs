@@ -1,10 +1,10 @@
-//! What followers are given: the edition in force and every flag in force, then what binds or ends.
+//! What followers are given: the edition in force and every flag that was confirmed and not lifted, then what binds
+//! or ends. No clock decides here: time is the follower's to apply.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use greenstar_feed::{Relevance, Source};
-use greenstar_kernel::Clock;
 use greenstar_store::{Entry, StoreError, Tx};
 
 use super::catalogue::Shelf;
@@ -26,12 +26,11 @@ pub(crate) enum Row {
 #[derive(Debug)]
 pub(crate) struct FeedSource {
     shelf: Shelf,
-    clock: Arc<dyn Clock>,
 }
 
 impl FeedSource {
-    pub(crate) fn new(shelf: Shelf, clock: Arc<dyn Clock>) -> FeedSource {
-        FeedSource { shelf, clock }
+    pub(crate) fn new(shelf: Shelf) -> FeedSource {
+        FeedSource { shelf }
     }
 }
 
@@ -49,10 +48,9 @@ impl Source for FeedSource {
             Some(Row::Catalogue(_)) => "",
             Some(Row::Flag(flag)) => flag.id.as_str(),
         };
-        let now = self.clock.now();
-        let sql = "SELECT fact FROM flag WHERE stage = 'in_force' AND ends_at > $1 AND id > $2 \
-                   ORDER BY id LIMIT $3";
-        for row in tx.rows(sql, &[now.into(), after.into(), PAGE.into()]).await? {
+        // Lapsed ones too: a clock that is wrong for a moment must not lose a flag that binds.
+        let sql = "SELECT fact FROM flag WHERE stage = 'in_force' AND id > $1 ORDER BY id LIMIT $2";
+        for row in tx.rows(sql, &[after.into(), PAGE.into()]).await? {
             page.push(Row::Flag(Box::new(flag::read(&row)?)));
         }
         Ok(page)

@@ -87,7 +87,6 @@ fn step(message: pb::WatchFlagsRequest) -> Result<Inbound, Status> {
 fn row(row: &Row) -> pb::FlagRow {
     let row = match row {
         Row::Catalogue(law) => flag_row::Row::Catalogue(convert::catalogue(law)),
-        // A row of a snapshot is in force; when its term ends the follower knows itself.
         Row::Flag(flag) => flag_row::Row::Flag(shown(flag)),
     };
     pb::FlagRow { row: Some(row) }

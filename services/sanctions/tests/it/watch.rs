@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
-use crate::server::{Server, engines, penalty, position, refused};
+use crate::server::{Server, engines, noon, penalty, position, refused};
 
 struct Watch {
     steps: mpsc::Sender<WatchFlagsRequest>,
@@ -58,6 +58,24 @@ impl Watch {
             .expect("an open stream")
             .event
             .unwrap())
+    }
+
+    /// The position at which it begins, and its rows.
+    async fn snapshot(&mut self) -> (Option<common::Position>, Vec<Row>) {
+        let Event::SnapshotBegin(begin) = self.next().await.unwrap() else {
+            panic!("no snapshot")
+        };
+        let mut rows = Vec::new();
+        loop {
+            match self.next().await.unwrap() {
+                Event::Rows(page) => rows.extend(page.rows.into_iter().map(|row| row.row.unwrap())),
+                Event::SnapshotEnd(end) => {
+                    assert_eq!(end.rows, rows.len() as u64);
+                    return (begin.position, rows);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     /// What changed from `cursor` to `to`; each frame must begin where the one before it ended.
@@ -121,19 +139,9 @@ async fn a_follower_gets_what_binds_then_every_change_and_never_a_proposal() {
         let start = position(&token);
 
         let mut watch = Watch::open(&server, None).await;
-        let Event::SnapshotBegin(begin) = watch.next().await.unwrap() else {
-            panic!("no snapshot")
-        };
-        assert_eq!(begin.position, Some(wire(&start)));
-        let mut rows = Vec::new();
-        let end = loop {
-            match watch.next().await.unwrap() {
-                Event::Rows(page) => rows.extend(page.rows.into_iter().map(|row| row.row.unwrap())),
-                Event::SnapshotEnd(end) => break end,
-                other => panic!("{other:?}"),
-            }
-        };
-        assert_eq!(end.rows, 2);
+        let (begin, rows) = watch.snapshot().await;
+        assert_eq!(begin, Some(wire(&start)));
+        assert_eq!(rows.len(), 2);
         assert!(matches!(&rows[0], Row::Catalogue(catalogue) if catalogue.name == "catalogues/2026-1"));
         assert!(
             matches!(&rows[1], Row::Flag(flag) if flag.name == standing.name && flag.proposer.is_empty())
@@ -191,6 +199,17 @@ async fn a_follower_gets_what_binds_then_every_change_and_never_a_proposal() {
         );
         server.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_for_a_moment_costs_a_follower_no_flag() {
+    let scratch = Scratch::sqlite();
+    let server = Server::start(&scratch).await;
+    let flag = server.flagged(penalty("1")).await;
+    server.clock.set(noon("2060-01-01"));
+    let (_, rows) = Watch::open(&server, None).await.snapshot().await;
+    assert!(matches!(&rows[1], Row::Flag(row) if row.name == flag.name && row.state() == FlagState::InForce));
+    server.stop().await;
 }
 
 #[tokio::test]
