@@ -93,7 +93,7 @@ impl Contender {
         };
 
         let open = self.load.open(options.rate, options.duration).await?;
-        let figures = Figures::new(&closed, &open);
+        let figures = Figures::new(&closed, &open, cores()?);
         eprintln!(
             "  {:<8} {:>8.0} req/s {:>6.1} us CPU, p99 {:>6.0} us",
             self.name, figures.per_second, figures.cpu_us, figures.latency_us.p99
@@ -183,8 +183,12 @@ fn settings(options: &Options, folder: &Path) -> anyhow::Result<Settings> {
         connections: options.connections.into(),
         in_flight: options.in_flight.into(),
         rate: options.rate,
-        cores: std::thread::available_parallelism()?.get(),
+        cores: cores()?,
         optimised: !cfg!(debug_assertions),
         records_in_memory: i128::from(file_system.f_type) == TMPFS_MAGIC,
     })
+}
+
+fn cores() -> std::io::Result<usize> {
+    Ok(std::thread::available_parallelism()?.get())
 }

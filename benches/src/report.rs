@@ -5,6 +5,9 @@ use serde::Serialize;
 
 use crate::stats::{Figures, Summary, ratio};
 
+/// The ceiling's closed loop takes all that a quiet machine has, less what its kernel does on its own account.
+const QUIET: f64 = 0.85;
+
 /// Everything that was measured, as it is printed on the last line. Keys are the contract of this program.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -81,6 +84,7 @@ impl Report {
                 per_second,
                 cpu_us,
                 load_cpu_us: _,
+                machine_share: _,
                 latency_us,
             } = &summary.median;
             let [least, greatest] = &summary.per_second_range;
@@ -131,6 +135,12 @@ impl Report {
         if !optimised {
             text.push_str("\nNOT OPTIMISED: a debug build says nothing; run with --profile dist");
         }
+        let share = self.ceiling.median.machine_share;
+        if share < QUIET {
+            text.push_str(&format!(
+                "\nBUSY MACHINE: the ceiling and its load had {share:.2} of the processors; run on a quiet one"
+            ));
+        }
         if *records_in_memory {
             text.push_str("\nRECORDS IN MEMORY: `durable` was not written to a disk; choose another --data");
         }
@@ -155,6 +165,7 @@ mod tests {
                     per_second,
                     cpu_us: 1e6 / per_second,
                     load_cpu_us: 9.0,
+                    machine_share: 1.0,
                     latency_us
                 };
                 3
@@ -199,5 +210,8 @@ mod tests {
         report.settings.records_in_memory = true;
         assert!(report.table().contains("NOT OPTIMISED"));
         assert!(report.table().contains("RECORDS IN MEMORY"));
+        assert!(!report.table().contains("BUSY MACHINE"));
+        report.ceiling.median.machine_share = 0.5;
+        assert!(report.table().contains("BUSY MACHINE"));
     }
 }

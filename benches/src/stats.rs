@@ -25,22 +25,27 @@ pub(crate) struct Figures {
     pub(crate) cpu_us: f64,
     /// The same of the load's process: what the server has to share the machine with.
     pub(crate) load_cpu_us: f64,
+    /// Share of the machine's processor time that load and server had in the closed loop: far below 1 somebody
+    /// else was busy, or the server waited.
+    pub(crate) machine_share: f64,
     /// Open loop, µs.
     pub(crate) latency_us: Latency,
 }
 
 impl Figures {
-    pub(crate) fn new(closed: &Closed, open: &Histogram<u64>) -> Figures {
+    pub(crate) fn new(closed: &Closed, open: &Histogram<u64>, cores: usize) -> Figures {
         #[expect(clippy::cast_precision_loss, reason = "counts of a run of minutes")]
-        let replies = closed.replies as f64;
+        let (replies, cores) = (closed.replies as f64, cores as f64);
+        let seconds = closed.elapsed.as_secs_f64();
         Figures {
-            per_second: tidy(replies / closed.elapsed.as_secs_f64()),
+            per_second: tidy(replies / seconds),
             cpu_us: tidy(micros(closed.cpu) / replies),
             load_cpu_us: tidy(micros(closed.load_cpu) / replies),
+            machine_share: tidy((closed.cpu + closed.load_cpu).as_secs_f64() / (seconds * cores)),
             latency_us: Latency {
-                p50: micros(Duration::from_nanos(open.value_at_quantile(0.5))),
-                p99: micros(Duration::from_nanos(open.value_at_quantile(0.99))),
-                p999: micros(Duration::from_nanos(open.value_at_quantile(0.999))),
+                p50: tidy(micros(Duration::from_nanos(open.value_at_quantile(0.5)))),
+                p99: tidy(micros(Duration::from_nanos(open.value_at_quantile(0.99)))),
+                p999: tidy(micros(Duration::from_nanos(open.value_at_quantile(0.999)))),
             },
         }
     }
@@ -64,6 +69,7 @@ impl Summary {
             per_second: over(|f| f.per_second),
             cpu_us: over(|f| f.cpu_us),
             load_cpu_us: over(|f| f.load_cpu_us),
+            machine_share: over(|f| f.machine_share),
             latency_us: Latency {
                 p50: over(|f| f.latency_us.p50),
                 p99: over(|f| f.latency_us.p99),
@@ -120,6 +126,7 @@ mod tests {
             per_second,
             cpu_us: 1e6 / per_second,
             load_cpu_us: 9.0,
+            machine_share: 1.0,
             latency_us: Latency {
                 p50: 1.0,
                 p99: 2.0,
@@ -158,11 +165,12 @@ mod tests {
         let mut open = Histogram::<u64>::new(3).unwrap();
         (1..=1000).for_each(|n| open.record(n * 1000).unwrap());
 
-        let figures = Figures::new(&closed, &open);
+        let figures = Figures::new(&closed, &open, 2);
 
         assert!((figures.per_second - 2000.0).abs() < 1e-6);
         assert!((figures.cpu_us - 10.0).abs() < 1e-6);
         assert!((figures.load_cpu_us - 20.0).abs() < 1e-6);
+        assert!((figures.machine_share - 0.03).abs() < 1e-6);
         assert!((figures.latency_us.p50 - 500.0).abs() < 2.0);
         assert!((figures.latency_us.p99 - 990.0).abs() < 2.0);
     }
