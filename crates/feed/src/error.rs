@@ -15,7 +15,8 @@ pub enum FeedError {
     /// TOKEN_AHEAD: nothing was committed there yet.
     #[error("the position is beyond the head of the log")]
     Ahead,
-    /// WATCH_CUT_OFF: too many frames behind. The cursor, its last frame's end, stays valid.
+    /// WATCH_CUT_OFF: too many frames behind. The cursor, its last frame's end, stays valid; it is zero
+    /// for one that did not take its snapshot in time.
     #[error("the subscriber fell too far behind at revision {}", .cursor.revision)]
     CutOff { cursor: Position },
     /// WATCH_MALFORMED: not the order of messages that a watch has.

@@ -8,6 +8,7 @@ mod error;
 mod frame;
 mod ring;
 mod session;
+mod snapshot;
 mod tail;
 
 pub use age::Age;

@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use greenstar_kernel::{Position, Revision, Timestamp};
 use greenstar_store::{Entry, StoreError, Tx};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::ring::Found;
+use crate::snapshot::{self, Told};
 use crate::tail::Live;
 use crate::{Feed, FeedError, Frame, Relevance, frame};
 
@@ -60,7 +61,7 @@ pub enum Outbound<R> {
 /// What a service adds: its rows for the snapshot, and which entries a subscriber follows.
 #[async_trait]
 pub trait Source: Send + Sync + 'static {
-    type Row: Clone + Send + Sync + 'static;
+    type Row: Send + Sync + 'static;
 
     /// The rows after `last` in an order with a unique tie-break; none ends the snapshot. At most 1,000.
     async fn page(&self, tx: &mut Tx, last: Option<&Self::Row>) -> Result<Vec<Self::Row>, StoreError>;
@@ -75,7 +76,7 @@ pub trait Source: Send + Sync + 'static {
 impl Feed {
     /// Serves one watch. It ends when the subscriber's side ends, after an error, or when the feed is closed.
     ///
-    /// Nothing is read ahead: a subscriber that does not take its messages costs a cursor.
+    /// Frames are not read ahead: a subscriber that does not take them costs a cursor.
     pub fn watch<S: Source, E: Send + 'static>(
         &self,
         source: Arc<S>,
@@ -106,13 +107,9 @@ impl Feed {
     }
 }
 
-enum Stage<R> {
+enum Stage<S: Source> {
     Opening,
-    Snapshot {
-        tx: Tx,
-        last: Option<R>,
-        rows: u64,
-    },
+    Snapshot(mpsc::Receiver<Told<S>>),
     /// Behind the ring: reads the table for itself.
     CatchUp {
         read: VecDeque<Arc<Frame>>,
@@ -127,7 +124,7 @@ struct Session<S: Source, I> {
     inbound: std::pin::Pin<Box<I>>,
     live: watch::Receiver<Live>,
     history: u64,
-    stage: Stage<S::Row>,
+    stage: Stage<S>,
     cursor: Revision,
     pongs: VecDeque<(u64, Live)>,
     idle_at: Instant,
@@ -141,8 +138,6 @@ impl<S: Source, I> fmt::Debug for Session<S, I> {
     }
 }
 
-type Told<S> = Result<Outbound<<S as Source>::Row>, FeedError>;
-
 impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
     /// None: the watch is over.
     async fn next(&mut self) -> Option<Told<S>> {
@@ -153,7 +148,10 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
                     let first = self.inbound.next().await?.ok()?;
                     self.open(first).await.map(Some)
                 }
-                Stage::Snapshot { .. } => self.snapshot().await.map(Some),
+                Stage::Snapshot(told) => match told.recv().await {
+                    Some(told) => self.snapshot(told).map(Some),
+                    None => return None,
+                },
                 Stage::CatchUp { .. } | Stage::Live => self.follow().await,
             };
             match step {
@@ -170,16 +168,8 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
             return Err(FeedError::Malformed("it does not begin with open"));
         };
         let Some(from) = from else {
-            let mut tx = self.feed.shared.database.read().await?;
-            let at = tx.head().await?;
-            // The tail may be behind the snapshot; it is of the same life, though, or will say so.
-            self.cursor = at.revision;
-            self.stage = Stage::Snapshot {
-                tx,
-                last: None,
-                rows: 0,
-            };
-            return Ok(Step::Say(Outbound::SnapshotBegin { at }));
+            self.stage = Stage::Snapshot(snapshot::start(&self.feed, self.source.clone()));
+            return Ok(Step::Again);
         };
         let Live { head, history, .. } = self.live.borrow().clone();
         if from.epoch == head.epoch && from.revision <= head.revision {
@@ -196,21 +186,19 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
         Ok(Step::Again)
     }
 
-    async fn snapshot(&mut self) -> Result<Step<S::Row>, FeedError> {
-        let Stage::Snapshot { tx, last, rows } = &mut self.stage else {
-            return Ok(Step::Again);
-        };
-        let page = self.source.page(tx, last.as_ref()).await?;
-        let Some(newest) = page.last() else {
-            let rows = *rows;
-            self.stage = Stage::CatchUp {
-                read: VecDeque::new(),
-            };
-            return Ok(Step::Say(Outbound::SnapshotEnd { rows }));
-        };
-        *rows += page.len() as u64;
-        *last = Some(newest.clone());
-        Ok(Step::Say(Outbound::SnapshotRows(page)))
+    fn snapshot(&mut self, told: Told<S>) -> Result<Step<S::Row>, FeedError> {
+        let told = told?;
+        match &told {
+            // The tail may be behind the snapshot; it is of the same life, though, or will say so.
+            Outbound::SnapshotBegin { at } => self.cursor = at.revision,
+            Outbound::SnapshotEnd { .. } => {
+                self.stage = Stage::CatchUp {
+                    read: VecDeque::new(),
+                };
+            }
+            Outbound::SnapshotRows(_) | Outbound::Frame(_) | Outbound::Pong { .. } => {}
+        }
+        Ok(Step::Say(told))
     }
 
     /// None: the subscriber has gone.

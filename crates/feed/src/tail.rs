@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use greenstar_kernel::{Clock, Position, Revision};
 use greenstar_store::{Database, StoreError};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ring::{Found, Ring};
-use crate::{FeedError, frame};
+use crate::{FeedError, frame, snapshot};
 
 /// Siblings' commits are seen within this, whoever announces them or not. Silence proves nothing.
 const POLL: Duration = Duration::from_millis(250);
@@ -24,13 +24,15 @@ pub struct Feed {
     pub(crate) shared: Arc<Shared>,
     syncs: mpsc::Sender<oneshot::Sender<Result<Position, StoreError>>>,
     pub(crate) stop: CancellationToken,
-    task: TaskTracker,
+    pub(crate) task: TaskTracker,
 }
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) database: Database,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Turns of [`snapshot`].
+    pub(crate) snapshots: Semaphore,
     ring: Mutex<Ring>,
     live: watch::Sender<Live>,
 }
@@ -64,6 +66,7 @@ impl Feed {
         let shared = Arc::new(Shared {
             database,
             clock,
+            snapshots: Semaphore::new(snapshot::AT_ONCE),
             ring,
             live,
         });

@@ -42,6 +42,51 @@ async fn snapshot_and_tail_join_at_one_revision() {
 }
 
 #[tokio::test]
+async fn subscribers_that_do_not_take_their_snapshots_hold_up_nobody_else() {
+    let world = sqlite().await;
+    let names: Vec<String> = (0..40).map(|n| format!("n{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let head = world.set(&names).await;
+    let mut slow = Vec::new();
+    for _ in 0..8 {
+        let mut follower = world.follow(None).await;
+        assert!(follower.glance(1).await.is_none());
+        slow.push(follower);
+    }
+    // The tail and other reads go on.
+    let read = tokio::time::timeout(Duration::from_secs(6), world.feed.sync(None));
+    assert_eq!(read.await.unwrap().unwrap(), head);
+    // Those that had to wait have their turn when the first ones are gone.
+    let mut last = slow.pop().unwrap();
+    drop(slow);
+    last.reach(head.revision).await;
+    assert_eq!(last.notes, world.notes().await);
+}
+
+#[tokio::test]
+async fn a_snapshot_is_read_before_its_subscriber_takes_it() {
+    let world = World::on(Scratch::postgres().await).await;
+    let head = world.set(&["a", "b", "c", "d", "e", "f", "g", "h"]).await;
+    let mut follower = world.follow(None).await;
+    follower.next().await.unwrap().unwrap();
+    // The server itself would end one that idles for five seconds.
+    let ended = tokio::time::timeout(Duration::from_secs(4), async {
+        let idle = "SELECT COUNT(*) AS n FROM pg_stat_activity \
+                    WHERE datname = current_database() AND state = 'idle in transaction'";
+        loop {
+            let mut tx = world.database.read().await.unwrap();
+            let row = tx.row(idle, &[]).await.unwrap().unwrap();
+            if row.get::<i64>("n").unwrap() == 0 {
+                break;
+            }
+        }
+    });
+    ended.await.expect("no transaction waits for the subscriber");
+    follower.reach(head.revision).await;
+    assert_eq!(follower.notes, world.notes().await);
+}
+
+#[tokio::test]
 async fn a_commit_of_this_replica_is_told_before_the_next_poll() {
     let world = sqlite().await;
     let mut follower = world.follow(Some(at(&world, 0))).await;

@@ -1,0 +1,132 @@
+//! Snapshots: read at the database's pace, sent at the subscriber's.
+//!
+//! The rows are read into memory in one read transaction, which ends before the first of them is sent. A
+//! transaction that lived as long as a subscriber takes to read would hold one of a handful of
+//! connections that the tail and every other read need, and PostgreSQL ends one that idles for five
+//! seconds. So a snapshot costs memory instead. Few exist at once, and each only for a while: a
+//! subscriber that does not take its rows in time is cut off. The others wait their turn and hold nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use greenstar_kernel::{Position, Revision};
+use greenstar_store::StoreError;
+use tokio::sync::mpsc;
+
+use crate::tail::Shared;
+use crate::{Feed, FeedError, Outbound, Source};
+
+/// Snapshots in memory at once. Fewer than the four readers that a SQLite database has.
+pub(crate) const AT_ONCE: usize = 2;
+/// For the reading of all rows.
+const READING: Duration = Duration::from_secs(60);
+/// For the subscriber to take all of them.
+const TAKING: Duration = Duration::from_secs(120);
+
+/// What a subscriber is told until its snapshot ends.
+pub(crate) type Told<S> = Result<Outbound<<S as Source>::Row>, FeedError>;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the snapshot could not be read in time")]
+struct Slow;
+
+/// Starts a snapshot. It goes on without being asked, so that a subscriber which asks for nothing more
+/// does not keep it.
+pub(crate) fn start<S: Source>(feed: &Feed, source: Arc<S>) -> mpsc::Receiver<Told<S>> {
+    let (tell, told) = mpsc::channel(1);
+    let (shared, stop) = (feed.shared.clone(), feed.stop.clone());
+    feed.task.spawn(stop.run_until_cancelled_owned(async move {
+        let gone = tell.clone();
+        tokio::select! {
+            () = gone.closed() => {}
+            () = take(&shared, &*source, &tell) => {}
+        }
+    }));
+    told
+}
+
+async fn take<S: Source>(shared: &Shared, source: &S, tell: &mpsc::Sender<Told<S>>) {
+    let Ok(turn) = shared.snapshots.acquire().await else {
+        return;
+    };
+    let read = tokio::time::timeout(READING, read(shared, source)).await;
+    let taken = match read.unwrap_or_else(|_| Err(StoreError::Unavailable(Arc::new(Slow)))) {
+        Ok((at, pages)) => send(at, pages, tell, TAKING).await,
+        Err(error) => Err(error.into()),
+    };
+    // Whoever does not listen may take its time to hear why.
+    drop(turn);
+    if let Err(error) = taken {
+        drop(tell.send(Err(error)).await);
+    }
+}
+
+/// All rows, and the position of which they are.
+async fn read<S: Source>(shared: &Shared, source: &S) -> Result<(Position, Vec<Vec<S::Row>>), StoreError> {
+    let mut tx = shared.database.read().await?;
+    let at = tx.head().await?;
+    let mut pages: Vec<Vec<S::Row>> = Vec::new();
+    loop {
+        let last = pages.last().and_then(|page| page.last());
+        let page = source.page(&mut tx, last).await?;
+        if page.is_empty() {
+            return Ok((at, pages));
+        }
+        pages.push(page);
+    }
+}
+
+async fn send<R>(
+    at: Position,
+    pages: Vec<Vec<R>>,
+    tell: &mpsc::Sender<Result<Outbound<R>, FeedError>>,
+    limit: Duration,
+) -> Result<(), FeedError> {
+    let epoch = at.epoch.clone();
+    let rows = pages.iter().map(|page| page.len() as u64).sum();
+    let parts = std::iter::once(Outbound::SnapshotBegin { at })
+        .chain(pages.into_iter().map(Outbound::SnapshotRows))
+        .chain([Outbound::SnapshotEnd { rows }]);
+    let sent = tokio::time::timeout(limit, async {
+        for part in parts {
+            if tell.send(Ok(part)).await.is_err() {
+                return;
+            }
+        }
+    });
+    sent.await.map_err(|_| FeedError::CutOff {
+        // Half a snapshot is nothing to go on from.
+        cursor: Position {
+            epoch,
+            revision: Revision::ZERO,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use greenstar_kernel::Epoch;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_subscriber_that_stops_taking_rows_is_cut_off() {
+        let epoch = Epoch::parse("one").unwrap();
+        let at = Position {
+            epoch: epoch.clone(),
+            revision: Revision(7),
+        };
+        let (tell, mut told) = mpsc::channel(1);
+        // The time is over although nobody asks for anything.
+        let sent = send(at.clone(), vec![vec![1], vec![2]], &tell, Duration::ZERO).await;
+        let Err(FeedError::CutOff { cursor }) = sent else {
+            panic!("not cut off")
+        };
+        assert_eq!((cursor.epoch, cursor.revision), (epoch, Revision::ZERO));
+        assert_eq!(
+            told.recv().await.unwrap().unwrap(),
+            Outbound::SnapshotBegin { at }
+        );
+        assert!(told.try_recv().is_err(), "no row was kept for it");
+    }
+}
