@@ -70,3 +70,62 @@ pub struct Document {
     /// Terms run from this day.
     pub date: Date,
 }
+
+impl Document {
+    /// As typed by hand: full-width letters and digits become half-width, in the number every kind of bracket
+    /// becomes 〔〕 and spaces go, for none of these makes another document.
+    pub fn typed(issuer: &str, number: &str, date: Date) -> Document {
+        let words: Vec<String> = issuer
+            .split_whitespace()
+            .map(|word| word.chars().map(half_width).collect())
+            .collect();
+        let number = number
+            .chars()
+            .map(half_width)
+            .filter(|c| !c.is_whitespace())
+            .map(bracket)
+            .collect();
+        Document {
+            issuer: words.join(" "),
+            number,
+            date,
+        }
+    }
+}
+
+fn bracket(c: char) -> char {
+    match c {
+        '[' | '(' | '【' | '〈' | '<' => '〔',
+        ']' | ')' | '】' | '〉' | '>' => '〕',
+        other => other,
+    }
+}
+
+/// Full-width forms (U+FF01 to U+FF5E) repeat ASCII at a fixed distance.
+pub(crate) fn half_width(c: char) -> char {
+    match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_the_same_however_its_number_is_typed() {
+        let date = "2026-03-12".parse().unwrap();
+        let typed = |number: &str| Document::typed("北京市大兴区生态环境局", number, date);
+        let printed = typed("京兴环罚〔2026〕12号");
+        for number in [
+            "京兴环罚[2026]12号",
+            "京兴环罚【2026】12号",
+            "京兴环罚（２０２６）１２号",
+            " 京兴环罚〔2026〕 12号 ",
+        ] {
+            assert_eq!(typed(number), printed, "{number}");
+        }
+        assert_ne!(typed("京兴环罚〔2026〕13号"), printed);
+    }
+}

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::enterprise::half_width;
+
 const ALPHABET: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
 /// 3^(i-1) mod 31 for positions 1 to 17.
 const WEIGHTS: [u32; 17] = [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28];
@@ -170,14 +172,6 @@ fn normalise(raw: &str) -> Result<[u8; 18], MalformedUscc> {
         Ok(code)
     } else {
         Err(MalformedUscc::Length(length))
-    }
-}
-
-/// Full-width forms (U+FF01 to U+FF5E) repeat ASCII at a fixed distance.
-fn half_width(c: char) -> char {
-    match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
-        other => other,
     }
 }
 

@@ -147,11 +147,7 @@ pub(super) fn document(raw: Option<common::Document>) -> Result<Document, Status
         );
         greenstar_rpc::field("document.date", ErrorReason::DateInvalid, &said, &[])
     })?;
-    Ok(Document {
-        issuer: raw.issuer.trim().to_owned(),
-        number: raw.number.trim().to_owned(),
-        date,
-    })
+    Ok(Document::typed(&raw.issuer, &raw.number, date))
 }
 
 pub(super) fn evidence(field: &'static str, raw: pb::Evidence) -> Result<Evidence, Status> {

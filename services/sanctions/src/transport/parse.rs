@@ -131,13 +131,10 @@ pub(super) fn filled(name: &str, value: &str) -> Result<String, Status> {
     }
 }
 
-/// Blanks around issuer and number would make one document two.
 fn document(raw: common::Document) -> Result<Document, Status> {
-    Ok(Document {
-        issuer: filled("document.issuer", &raw.issuer)?,
-        number: filled("document.number", &raw.number)?,
-        date: date("document.date", &raw.date)?,
-    })
+    let issuer = filled("document.issuer", &raw.issuer)?;
+    let number = filled("document.number", &raw.number)?;
+    Ok(Document::typed(&issuer, &number, date("document.date", &raw.date)?))
 }
 
 fn date(name: &str, raw: &str) -> Result<Date, Status> {
