@@ -12,8 +12,7 @@ use futures::future::BoxFuture;
 use greenstar_kernel::Caller;
 use greenstar_proto::{Method, method};
 use greenstar_telemetry::attributes;
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, Request, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 use tonic::service::Routes;
@@ -21,6 +20,7 @@ use tonic::{Code, Status};
 use tower::Service;
 use tracing::Instrument as _;
 
+use crate::audit::{self, ASKED, Asked};
 use crate::call::Call;
 use crate::credentials::Credentials;
 use crate::limit::limited;
@@ -99,11 +99,9 @@ impl Service<Request<Body>> for Guard {
 
 impl Shared {
     async fn answer(&self, routes: Routes, request: Request<Body>) -> Response<Body> {
-        // Both are counted references: on the way of a call that succeeds nothing is copied for the log.
-        let uri = request.uri().clone();
-        let path = uri.path();
-        let credential = request.headers().get(AUTHORIZATION).cloned();
-        let caller = self.caller(credential.as_ref());
+        let asked = Asked::of(&request, &self.credentials);
+        let path = asked.path();
+        let caller = asked.caller();
         // A span a call costs about a tenth of the call, so it is made only at level debug; refusals and
         // failures name method and caller themselves.
         let span = tracing::debug_span!(
@@ -118,7 +116,8 @@ impl Shared {
         let started = Instant::now();
         let outcome = match caller {
             Ok(caller) => {
-                self.pass(routes, request, path, caller)
+                ASKED
+                    .scope(asked.clone(), self.pass(routes, request, path, caller))
                     .instrument(span.clone())
                     .await
             }
@@ -136,31 +135,15 @@ impl Shared {
         let refusal = dressed(refusal, path);
         let reason = status::reason_of(&refusal).unwrap_or_default();
         span.record(attributes::RPC_STATUS, status::code_name(refusal.code()));
-        let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let code = status::code_name(refusal.code());
-        let principal = self
-            .caller(credential.as_ref())
-            .map_or_else(|_| "unknown".to_owned(), |caller| caller.principal());
-        if matches!(refusal.code(), Code::PermissionDenied | Code::Unauthenticated) {
-            tracing::warn!(method = path, principal, reason, code, "call refused");
+        if audit::is_refusal(refusal.code()) {
+            asked.refused(&reason, refusal.code());
         } else {
+            let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let code = status::code_name(refusal.code());
+            let principal = asked.principal();
             tracing::debug!(method = path, principal, reason, code, elapsed_us, "call failed");
         }
         refusal.into_http()
-    }
-
-    fn caller(&self, credential: Option<&HeaderValue>) -> Result<Caller, Status> {
-        let Some(credential) = credential else {
-            return Ok(Caller::Public);
-        };
-        let secret = credential.to_str().ok().and_then(|text| {
-            let (scheme, secret) = text.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
-        });
-        secret
-            .and_then(|secret| self.credentials.caller(secret))
-            .cloned()
-            .ok_or_else(refusals::credential_unknown)
     }
 
     async fn pass(

@@ -3,6 +3,7 @@
 //! only place that builds a `tonic::Status`.
 
 mod access;
+mod audit;
 mod call;
 mod client;
 pub mod credentials;
@@ -20,6 +21,7 @@ mod stack;
 mod status;
 pub mod stored;
 
+pub use audit::hidden;
 pub use call::{Call, accept, call, checked};
 pub use client::{Client, ClientError, Credential, channel, remote, with_credential};
 pub use credentials::{Credentials, CredentialsError};

@@ -13,6 +13,8 @@ use tonic_types::{
     BadRequest, ErrorDetail, ErrorInfo, FieldViolation, Help, HelpLink, LocalizedMessage, StatusExt,
 };
 
+use crate::audit;
+
 /// Domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "greenstar";
 /// Locale of the Chinese `LocalizedMessage`.
@@ -163,12 +165,16 @@ pub fn said_of(status: &Status) -> LocalizedText {
     said
 }
 
-/// The same refusal as one item of a batch.
+/// The same refusal as one item of a batch; made in the handler's own task, so that the log can name the call.
 pub fn item_error(status: &Status) -> ItemError {
     let said = said_of(status);
+    let reason = reason_of(status).unwrap_or_default();
+    if audit::is_refusal(status.code()) {
+        audit::refused(&reason, status.code());
+    }
     ItemError {
         code: code_name(status.code()).to_owned(),
-        reason: reason_of(status).unwrap_or_default(),
+        reason,
         message_zh: said.zh,
         message_en: said.en,
     }

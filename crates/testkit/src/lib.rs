@@ -1,14 +1,16 @@
 //! Real servers for tests: a private PostgreSQL and Redis on free ports in temporary folders, and a TCP
-//! proxy that breaks connections on cue.
+//! proxy that breaks connections on cue. Also what a test logs.
 //!
 //! A server is started once per test process and ends with it, however that ends. Functions panic when
 //! they cannot do their work: there is no test without it.
 
 mod daemon;
+mod logs;
 pub mod postgres;
 mod proxy;
 pub mod redis;
 mod scratch;
 
+pub use logs::Logs;
 pub use proxy::{Cut, Proxy};
 pub use scratch::Scratch;

@@ -7,4 +7,5 @@ mod errors;
 mod fixture;
 mod limits;
 mod protocols;
+mod refusals;
 mod web;
