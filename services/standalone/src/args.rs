@@ -204,13 +204,10 @@ pub(crate) struct Decision {
 pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         let text = error.to_string();
-        eprintln!(
-            "greenstar: {}",
-            text.lines()
-                .next()
-                .unwrap_or_default()
-                .trim_start_matches("error: ")
-        );
+        // Up to the first blank line: what is wrong, and the arguments it is about.
+        let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+        let said = lines.collect::<Vec<_>>().join(" ");
+        eprintln!("greenstar: {}", said.trim_start_matches("error: "));
         return ExitCode::from(64);
     }
     let _ = error.print();

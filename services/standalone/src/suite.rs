@@ -85,6 +85,12 @@ pub enum StartError {
     Credentials { path: PathBuf, source: CredentialsError },
     #[error(transparent)]
     Database(#[from] stored::NotOpened),
+    /// An empty one in its place would say that nobody has a flag or a star.
+    #[error(
+        "DATABASE_MISSING: {path}: the suite has run on this folder and the database is gone; restore it from a \
+         backup, or begin anew on another folder; 该数据目录曾经使用过，但数据库文件不见了，请恢复备份或者换用新的目录"
+    )]
+    Missing { path: PathBuf },
     #[error("the rating service does not start: {0}")]
     Rating(#[from] greenstar_rating::StartError),
     #[error("the sample round cannot be loaded: {0}")]
@@ -116,6 +122,7 @@ impl Suite {
         let places = Places::new(&settings.data);
         folder(places.folder())?;
         folder(&places.records())?;
+        nothing_is_gone(&places)?;
         // Before anything is written: a second process on the folder, or a damaged file, ends here.
         let ratings = database(&places, Log::Rating, &greenstar_rating::MIGRATIONS).await?;
         let flags = database(&places, Log::Sanctions, &greenstar_sanctions::MIGRATIONS).await?;
@@ -219,6 +226,16 @@ fn folder(path: &Path) -> Result<(), StartError> {
             path: path.to_owned(),
             source,
         })
+}
+
+/// The address is written when a start has gone well, so from then on every database was there.
+fn nothing_is_gone(places: &Places) -> Result<(), StartError> {
+    let used = places.address().exists();
+    let mut databases = Log::ALL.into_iter().map(|log| places.database(log));
+    match databases.find(|path| used && !path.exists()) {
+        Some(path) => Err(StartError::Missing { path }),
+        None => Ok(()),
+    }
 }
 
 async fn database(places: &Places, log: Log, migrations: &Migrations) -> Result<Database, stored::NotOpened> {

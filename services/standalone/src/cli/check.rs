@@ -1,12 +1,12 @@
 //! `greenstar check permit|finance|inspection`.
 
-use greenstar_proto::common::v1::{Consistency, UsccVerdict};
+use greenstar_proto::common::v1::Consistency;
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_proto::supervision::v1::enforcement_service_client::EnforcementServiceClient;
 use greenstar_proto::supervision::v1::finance_service_client::FinanceServiceClient;
 use greenstar_proto::supervision::v1::licensing_service_client::LicensingServiceClient;
 
-use super::output::{both, facts, last_day, star};
+use super::output::{both, facts, last_day, star, warnings};
 use super::{Answer, Failure, connect};
 use crate::args::{Check, Common, Fresh};
 
@@ -25,7 +25,7 @@ macro_rules! rows {
         vec![
             ("outcome", outcome(&answer.outcome, answer.manual_review)),
             ("star", star(answer.star, answer.state().as_str_name())),
-            ("known", warnings(answer.known, answer.uscc_verdict())),
+            ("warning", warnings(answer.known, answer.uscc_verdict())),
             (
                 "measures",
                 answer.measures.iter().map(measure).collect::<Vec<_>>().join("\n"),
@@ -105,23 +105,6 @@ fn outcome(outcome: &str, manual_review: bool) -> String {
         format!("{outcome} (manual review: an officer decides)")
     } else {
         outcome.to_owned()
-    }
-}
-
-fn warnings(known: bool, verdict: UsccVerdict) -> String {
-    let known = if known {
-        ""
-    } else {
-        "nobody registered this enterprise; treated as any firm"
-    };
-    match verdict {
-        UsccVerdict::Unspecified | UsccVerdict::Valid => known.to_owned(),
-        UsccVerdict::CheckFailedOrgOk => format!("{known}\nthe code's check character does not match")
-            .trim()
-            .to_owned(),
-        UsccVerdict::UnknownArea => format!("{known}\nno province has the code's area")
-            .trim()
-            .to_owned(),
     }
 }
 

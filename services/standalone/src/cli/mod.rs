@@ -52,10 +52,8 @@ pub(crate) async fn run(common: &Common, ask: Ask) -> ExitCode {
         Ask::Decision(decision) => decision::run(common, decision).await,
     };
     match asked {
-        Ok(answer) => {
-            output::print(&answer, common.output);
-            ExitCode::SUCCESS
-        }
+        Ok(answer) if output::print(&answer, common.output) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
         Err(failure) => {
             eprintln!("greenstar: {failure}");
             ExitCode::FAILURE

@@ -1,15 +1,18 @@
 //! How answers and refusals look.
 
+use std::io::Write as _;
+
 use comfy_table::{ContentArrangement, Table, presets};
-use greenstar_proto::common::v1::LocalizedText;
+use greenstar_proto::common::v1::{LocalizedText, UsccVerdict};
 use pbjson_types::Timestamp;
 use tonic::Status;
 
 use super::Answer;
 use crate::args::Output;
 
-pub(super) fn print(answer: &Answer, output: Output) {
-    println!("{}", answer.show(output));
+/// False: nobody reads, as after a closed pipe or on a full disk.
+pub(super) fn print(answer: &Answer, output: Output) -> bool {
+    writeln!(std::io::stdout(), "{}", answer.show(output)).is_ok()
 }
 
 /// A table with two columns and no head: what, and its value.
@@ -82,4 +85,23 @@ pub(super) fn refusal(status: &Status) -> String {
     let zh = greenstar_rpc::said_of(status).zh;
     let zh = if zh.is_empty() { zh } else { format!("\n{zh}") };
     format!("{reason}: {}{zh}", status.message())
+}
+
+/// What there is to say against a code, or about a firm that nobody registered.
+pub(super) fn warnings(known: bool, verdict: UsccVerdict) -> String {
+    let known = if known {
+        ""
+    } else {
+        "尚未登记，与一般企业同等对待；请核对代码\nnobody registered this enterprise; treated as any firm; check the code"
+    };
+    let verdict = match verdict {
+        UsccVerdict::Unspecified | UsccVerdict::Valid => "",
+        UsccVerdict::CheckFailedOrgOk => {
+            "代码校验码不符，请核对\nthe code's check character does not match; check it"
+        }
+        UsccVerdict::UnknownArea => {
+            "代码中的行政区划不存在，请核对\nno province has the code's area; check it"
+        }
+    };
+    format!("{known}\n{verdict}").trim().to_owned()
 }

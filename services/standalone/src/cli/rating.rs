@@ -3,7 +3,7 @@
 use greenstar_proto::rating::v1::GetRatingRequest;
 use greenstar_proto::rating::v1::rating_service_client::RatingServiceClient;
 
-use super::output::{both, day, facts, last_day, star};
+use super::output::{both, day, facts, last_day, star, warnings};
 use super::{Answer, Failure, connect};
 use crate::args::{Common, Rating};
 
@@ -33,6 +33,7 @@ pub(super) async fn run(common: &Common, asked: Rating) -> Result<Answer, Failur
     let table = facts(vec![
         ("enterprise", both(rating.display_name.as_ref())),
         ("star", star(rating.star, rating.state().as_str_name())),
+        ("warning", warnings(rating.known, rating.uscc_verdict())),
         ("points", rating.points.clone()),
         ("categories", categories.join("  ")),
         ("why not higher", both(rating.blocked_by.as_ref())),

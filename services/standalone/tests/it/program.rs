@@ -110,6 +110,22 @@ fn a_damaged_or_newer_database_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_database_that_is_gone_is_no_empty_one() {
+    let folder = tempfile::tempdir().unwrap();
+    Process::start(folder.path()).kill();
+    for leftover in ["sanctions.db", "sanctions.db-wal", "sanctions.db-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(leftover));
+    }
+    let (code, said) = refused(folder.path(), &[]);
+    assert_ne!(code, Some(0));
+    assert!(
+        said.contains("DATABASE_MISSING") && said.contains("sanctions.db"),
+        "{said}"
+    );
+    assert!(!folder.path().join("sanctions.db").exists());
+}
+
+#[test]
 fn options_stand_before_or_after_the_command() {
     let folder = tempfile::tempdir().unwrap();
     let suite = Process::start(folder.path());
