@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-/// SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535.
-pub(crate) const MAX_PARAMETERS: usize = 32_000;
+/// SQLite takes 32,766 parameters in a statement and PostgreSQL 65,535, but SQLite finds each `$n` by comparing
+/// names one after another, so a statement's cost grows with the square of its parameters.
+pub(crate) const MAX_PARAMETERS: usize = 512;
 
 /// `($1, $2, …)`, counting from `first`.
 fn tuple(out: &mut String, first: usize, width: usize) {
