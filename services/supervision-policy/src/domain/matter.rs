@@ -182,6 +182,8 @@ impl Matter {
         match self.on_stale {
             OnStale::Refuse => Err(Stale { age, bound }),
             OnStale::ManualReview => Ok(Handling::ManualReview),
+            // Unknown is never clear (P10): a caveat needs an age to name.
+            OnStale::AllowWithCaveat if age.is_none() => Ok(Handling::ManualReview),
             OnStale::AllowWithCaveat => Ok(Handling::Caveat),
         }
     }

@@ -252,6 +252,18 @@ fn a_stale_view_is_handled_as_the_matter_says() {
             .handling(Some(2 * second), None)
             .is_err()
     );
+    let telling = policy
+        .with(&document(&format!(
+            "{AWARDS}on_stale: allow_with_caveat\nmax_staleness_ms: 1000\n"
+        )))
+        .unwrap();
+    let matter = telling.matter("awards", "award").unwrap();
+    assert_eq!(matter.handling(Some(2 * second), None), Ok(Handling::Caveat));
+    assert_eq!(
+        matter.handling(None, None),
+        Ok(Handling::ManualReview),
+        "an age that nobody knows is no caveat (P10)"
+    );
 }
 
 #[test]
