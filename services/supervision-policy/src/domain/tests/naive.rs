@@ -1,4 +1,5 @@
-//! Composition a second time, word by word from protocol.md §7, with nothing of the first but its data.
+//! Composition a second time, word by word from protocol.md §7: which rows decide, how an outcome rises and falls,
+//! the gate, and how measures join. Loaded policies, column values and single cells are those of the first.
 
 use std::collections::BTreeMap;
 
