@@ -168,7 +168,10 @@ impl Supervision {
     /// Whether the view is within its bound of staleness.
     fn is_fresh(&self) -> bool {
         let Desk { view, clock, .. } = &self.desk;
-        view.read().is_some() && view.age(clock.monotonic()).is_some_and(|age| age <= FRESH)
+        view.read().is_some()
+            && view
+                .age(clock.monotonic(), clock.now())
+                .is_some_and(|age| age <= FRESH)
     }
 
     /// Keeps `health` right until the service is closed: serving from the first catch-up on and for good,

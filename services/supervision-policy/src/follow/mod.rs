@@ -214,9 +214,10 @@ impl<S: Source> Follower<S> {
                 .map_or(Revision::ZERO, |cursor| cursor.position().revision);
             tokio::select! {
                 event = events.next() => {
-                    heard = Instant::now();
                     let event = event.ok_or(SessionError::Closed)??;
                     self.take(&mut session, event)?;
+                    // Only now: while a large frame is applied the source cannot be heard.
+                    heard = Instant::now();
                 }
                 _ = ping.tick() => {
                     let nonce = session.age.ping(self.clock.monotonic());
@@ -281,10 +282,11 @@ impl<S: Source> Follower<S> {
                 head_age,
                 wall,
             } => {
-                let now = self.clock.monotonic();
-                session
-                    .age
-                    .pong(nonce, head, head_age, wall, now, self.clock.now());
+                let (now, here) = (self.clock.monotonic(), self.clock.now());
+                session.age.pong(nonce, head, head_age, wall, now, here);
+                if session.age.clock_known() {
+                    self.view.set_clock(now, here);
+                }
             }
         }
         let now = self.clock.monotonic();

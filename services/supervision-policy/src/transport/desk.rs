@@ -92,7 +92,8 @@ impl Desk {
             return Err(status::unreached(&self.freshness.missed(log, &reached.token)));
         }
         let now = self.clock.monotonic();
-        let known = self.view.age(now);
+        let wall = self.clock.now();
+        let known = self.view.age(now, wall);
         // What a fully consistent read has seen is no older than its beginning, if the clocks are known at all.
         let age = known.map(|known| {
             reached
@@ -100,7 +101,7 @@ impl Desk {
                 .map_or(known, |complete| known.min(now.saturating_sub(complete)))
         });
         let facts = reading.facts(&question.uscc).map_err(status::unreadable)?;
-        let as_of = self.view.as_of(self.clock.now());
+        let as_of = self.view.as_of(wall, known.is_some());
 
         let ruling = reading.ruling().ok_or_else(status::not_ready)?;
         let policy = ruling.policy.as_ref().ok_or_else(status::not_ready)?;

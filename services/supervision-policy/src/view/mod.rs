@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwapOption, Guard};
-use greenstar_kernel::{Epoch, Log, Position, Revision, Timestamp, Token, Uscc};
+use greenstar_kernel::{Epoch, Log, Position, Ratchet, Revision, Timestamp, Token, Uscc};
 use tokio::sync::Notify;
 
 use crate::domain::catalogue::Catalogue;
@@ -27,10 +27,6 @@ pub(crate) use policies::{InForce, Ruling};
 pub(crate) use ratings::{RatingRow, Snapshot};
 pub(crate) use row::Unreadable;
 
-/// So far `as_of` follows the start of a flag that was confirmed by a clock ahead of ours, so that it is in force at
-/// once. Beyond it the clock is unknown (protocol.md §4), and the flag starts when it came.
-const CLOCK_SLACK: Duration = Duration::from_secs(2);
-
 /// Everything that a decision is computed from.
 #[derive(Debug)]
 pub(crate) struct View {
@@ -38,7 +34,9 @@ pub(crate) struct View {
     flags: flags::Flags,
     policies: policies::Policies,
     ages: [Anchor; 3],
-    as_of: AtomicI64,
+    as_of: Ratchet,
+    /// Wall minus monotonic clock, in microseconds, when a source last agreed with the wall clock.
+    wall: AtomicI64,
     /// Something was applied.
     moved: Notify,
     folding: AtomicBool,
@@ -68,6 +66,10 @@ fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
+fn offset(now: Duration, wall: Timestamp) -> i64 {
+    wall.micros().saturating_sub(micros(now))
+}
+
 impl View {
     pub(crate) fn new() -> View {
         View {
@@ -75,7 +77,8 @@ impl View {
             flags: flags::Flags::new(),
             policies: policies::Policies::new(),
             ages: [(); 3].map(|()| Anchor(AtomicI64::new(Anchor::NEVER))),
-            as_of: AtomicI64::new(i64::MIN),
+            as_of: Ratchet::new(),
+            wall: AtomicI64::new(Anchor::NEVER),
             moved: Notify::new(),
             folding: AtomicBool::new(false),
             told: ArcSwapOption::empty(),
@@ -83,12 +86,14 @@ impl View {
     }
 
     /// One consistent look; `None` until every log was caught up with once. What is applied is read before
-    /// any row.
+    /// all that it vouches for: rows, and the catalogue in the ruling, which is a fact of the sanctions log.
     pub(crate) fn read(&self) -> Option<Reading> {
-        let (ratings, flags, ruling) = (self.ratings.read(), self.flags.read(), self.policies.read());
+        let (ratings, flags) = (self.ratings.read(), self.flags.read());
+        let (rating, sanctions) = (ratings.as_ref()?.revision(), flags.as_ref()?.revision());
+        let ruling = self.policies.read();
         let applied = Applied {
-            rating: ratings.as_ref()?.revision(),
-            sanctions: flags.as_ref()?.revision(),
+            rating,
+            sanctions,
             policy: ruling.as_ref()?.applied.revision,
         };
         ruling.as_ref()?.policy.as_ref()?;
@@ -137,14 +142,24 @@ impl View {
         self.moved.notified()
     }
 
-    /// The instant to decide for. Never earlier than any that was given before.
-    pub(crate) fn as_of(&self, now: Timestamp) -> Timestamp {
-        let before = self.as_of.fetch_max(now.micros(), Ordering::Relaxed);
-        Timestamp::from_micros(before.max(now.micros()))
+    /// The instant to decide for, with a wall clock that is `known` or not. Never earlier than any that was given
+    /// by a known clock; an unknown one moves nothing, so no term ends by it.
+    pub(crate) fn as_of(&self, wall: Timestamp, known: bool) -> Timestamp {
+        if known {
+            self.as_of.advance(wall)
+        } else {
+            self.as_of.held(wall)
+        }
     }
 
-    /// How old what is known of the most behind log may be at `now`; `None`: nobody can say.
-    pub(crate) fn age(&self, now: Duration) -> Option<Duration> {
+    /// How old what is known of the most behind log may be at `now`, which is `wall` by the wall clock; `None`:
+    /// nobody can say. A wall clock that jumped since a source agreed with it is unknown until one agrees
+    /// again; so is one that has yet to catch up with [`View::as_of`].
+    pub(crate) fn age(&self, now: Duration, wall: Timestamp) -> Option<Duration> {
+        let jumped = offset(now, wall).abs_diff(self.wall.load(Ordering::Relaxed));
+        if u128::from(jumped) > Ratchet::SLACK.as_micros() || self.as_of.ahead_of(wall) > Ratchet::SLACK {
+            return None;
+        }
         let mut oldest = Duration::ZERO;
         for anchor in &self.ages {
             match anchor.0.load(Ordering::Relaxed) {
@@ -177,6 +192,11 @@ impl View {
             Log::Policy => policy,
         };
         slot.0.store(anchor, Ordering::Relaxed);
+    }
+
+    /// A source agrees with `wall`, which is `now` by the monotonic clock.
+    pub(crate) fn set_clock(&self, now: Duration, wall: Timestamp) {
+        self.wall.store(offset(now, wall), Ordering::Relaxed);
     }
 
     /// A snapshot that grows beside what is served.
@@ -231,14 +251,15 @@ impl View {
         self.moved.notify_waiters();
     }
 
-    /// What the source says is in force is in force here, whatever its clock says (P1).
+    /// What the source says is in force is in force here, whatever its clock says (P1): up to the slack `as_of`
+    /// follows the start; beyond it the clock is unknown, and the flag starts when it came.
     fn follow_starts(&self, rows: &mut [FlagRow], now: Timestamp) {
         for flag in rows.iter_mut().filter_map(|row| row.flag.as_mut().ok()?.as_mut()) {
-            if flag.start > now.plus(CLOCK_SLACK) {
+            if flag.start > now.plus(Ratchet::SLACK) {
                 tracing::warn!(flag = &*flag.name, start = %flag.start, "a flag starts ahead of this replica's clock");
                 flag.start = now;
             }
-            self.as_of(flag.start);
+            self.as_of.advance(flag.start);
         }
     }
 
@@ -327,9 +348,96 @@ mod tests {
     fn the_instant_of_a_decision_never_runs_backwards() {
         let view = View::new();
         let noon = Timestamp::from_micros(1_800_000_000_000_000);
-        assert_eq!(view.as_of(noon), noon);
-        assert_eq!(view.as_of(Timestamp::from_micros(noon.micros() - 1)), noon);
-        assert_eq!(view.as_of(noon.plus(ms(1))), noon.plus(ms(1)));
+        assert_eq!(view.as_of(noon, true), noon);
+        assert_eq!(view.as_of(Timestamp::from_micros(noon.micros() - 1), true), noon);
+        assert_eq!(view.as_of(noon.plus(ms(1)), true), noon.plus(ms(1)));
+    }
+
+    /// With every log looked at just now, by a clock that a source agrees with.
+    fn measured(wall: Timestamp) -> View {
+        let view = View::new();
+        for log in Log::ALL {
+            view.set_age(log, Some(ms(0)), ms(0));
+        }
+        view.set_clock(ms(0), wall);
+        view
+    }
+
+    #[test]
+    fn p10_a_wall_clock_that_jumps_a_day_and_back_ends_no_term_early() {
+        let noon = Timestamp::from_micros(1_800_000_000_000_000);
+        let tomorrow = noon.plus(ms(86_400_000));
+        let view = measured(noon);
+        assert_eq!(view.as_of(noon, view.age(ms(0), noon).is_some()), noon);
+        assert_eq!(view.age(ms(100), tomorrow), None, "it jumped, and nobody agreed");
+        assert_eq!(view.as_of(tomorrow, false), noon);
+        let back = noon.plus(ms(200));
+        assert_eq!(view.age(ms(200), back), Some(ms(200)));
+        assert_eq!(view.as_of(back, true), back);
+    }
+
+    #[test]
+    fn p10_a_clock_behind_what_was_decided_for_is_unknown_until_it_has_caught_up() {
+        let noon = Timestamp::from_micros(1_800_000_000_000_000);
+        let tomorrow = noon.plus(ms(86_400_000));
+        let view = measured(tomorrow);
+        // The source jumps along with us, so that nobody could tell.
+        assert_eq!(
+            view.as_of(tomorrow, view.age(ms(0), tomorrow).is_some()),
+            tomorrow
+        );
+        view.set_clock(ms(0), noon);
+        assert_eq!(view.age(ms(0), noon), None, "decided for a day ahead");
+        assert_eq!(view.as_of(noon, false), tomorrow);
+        assert_eq!(view.age(ms(86_400_000), tomorrow), Some(ms(86_400_000)));
+    }
+
+    #[test]
+    fn p1_whoever_sees_a_revision_of_the_sanctions_log_has_its_edition_of_the_catalogue() {
+        use crate::domain::policy::Document;
+        use crate::domain::shipped;
+
+        const EDITIONS: u64 = 60;
+        let text = include_str!("../../../sanctions/data/catalogue.yaml");
+        let edition = |number: u64| {
+            let lines = text.lines().map(|line| match line.strip_prefix("edition:") {
+                Some(_) => format!("edition: \"{number}\"\n"),
+                None => format!("{line}\n"),
+            });
+            Some(Arc::new(
+                Catalogue::from_yaml(&lines.collect::<String>()).unwrap(),
+            ))
+        };
+        let at = |revision| Position {
+            epoch: Epoch::parse("e").unwrap(),
+            revision: Revision(revision),
+        };
+        let (view, now) = (View::new(), Timestamp::from_micros(1_800_000_000_000_000));
+        let in_force = |document: Document| InForce {
+            document,
+            effective_at: now,
+        };
+        view.put_policies(at(1), shipped::documents().into_iter().map(in_force).collect());
+        view.replace_ratings(at(1), view.begin_ratings());
+        view.replace_flags(at(1), edition(1), Vec::new(), now);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let mut seen = 0;
+                    while seen < EDITIONS {
+                        let reading = view.read().unwrap();
+                        seen = reading.applied.sanctions.0;
+                        let policy = reading.ruling().unwrap().policy.as_ref().unwrap();
+                        let edition: u64 = policy.catalogue().edition().parse().unwrap();
+                        assert!(edition >= seen, "edition {edition} at revision {seen}");
+                    }
+                });
+            }
+            for number in 2..=EDITIONS {
+                view.put_catalogue(edition(number));
+                view.apply_flags(Vec::new(), Revision(number), now);
+            }
+        });
     }
 
     #[test]
@@ -348,25 +456,27 @@ mod tests {
             revision: Revision(revision),
         };
         view.replace_flags(at(1), None, vec![row(ms(400))], now);
-        assert_eq!(view.as_of(now), now.plus(ms(400)));
+        assert_eq!(view.as_of(now, true), now.plus(ms(400)));
         // That far ahead is no clock of ours: the flag is in force all the same.
         view.apply_flags(vec![row(ms(3_600_000))], Revision(2), now);
-        assert_eq!(view.as_of(now), now.plus(ms(400)));
+        assert_eq!(view.as_of(now, true), now.plus(ms(400)));
         let flags = view.flags.read().as_ref().unwrap().get(&row(ms(0)).uscc).unwrap();
         assert!(flags.iter().all(|flag| flag.in_force(now)), "{flags:?}");
     }
 
     #[test]
     fn the_most_behind_log_is_the_age_of_the_view_and_none_is_none() {
-        let view = View::new();
+        let (view, start) = (View::new(), Timestamp::from_micros(1_800_000_000_000_000));
+        view.set_clock(ms(0), start);
+        let age = |now: u64| view.age(ms(now), start.plus(ms(now)));
         view.set_age(Log::Rating, Some(ms(300)), ms(100));
         view.set_age(Log::Sanctions, Some(ms(20)), ms(100));
-        assert_eq!(view.age(ms(100)), None, "the policy log was not looked at");
+        assert_eq!(age(100), None, "the policy log was not looked at");
         view.set_age(Log::Policy, Some(ms(0)), ms(100));
         // 300 ms before 100 ms lies before the clock's start.
-        assert_eq!(view.age(ms(100)), Some(ms(300)));
-        assert_eq!(view.age(ms(1_100)), Some(ms(1_300)));
+        assert_eq!(age(100), Some(ms(300)));
+        assert_eq!(age(1_100), Some(ms(1_300)));
         view.set_age(Log::Sanctions, None, ms(1_100));
-        assert_eq!(view.age(ms(1_100)), None, "an unknown clock is no age");
+        assert_eq!(age(1_100), None, "an unknown clock is no age");
     }
 }
