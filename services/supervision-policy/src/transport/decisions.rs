@@ -9,7 +9,7 @@ use greenstar_rpc::{Call, accept, item_error, names};
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
-use super::desk::{Desk, Question};
+use super::desk::{self, Desk, Question};
 use super::status;
 use crate::record::{DecisionId, Found};
 use crate::store::decision::{self, Looked};
@@ -24,6 +24,7 @@ impl DecisionRpc {
             uscc: names::enterprise("enterprise", &request.enterprise)?,
             department,
             matter: matter.to_string(),
+            unknown: desk::no_matter,
             arguments: request.arguments.into_iter().collect(),
             consistency: request.consistency,
             request_id: request.request_id,

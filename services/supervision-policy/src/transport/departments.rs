@@ -9,8 +9,10 @@ use greenstar_rpc::{accept, names};
 use tonic::{Request, Response, Status};
 
 use super::convert::Arguments;
-use super::desk::{Answer, Desk, Question};
+use super::desk::{self, Answer, Desk, Question};
 use super::status;
+use crate::domain::matter::Matter;
+use crate::domain::policy::Policy;
 
 /// A department's own answer has the fields of `DecideResponse`.
 macro_rules! answer_as {
@@ -41,6 +43,12 @@ fn department(code: &str) -> Result<Department, Status> {
     Department::parse(code).map_err(|_| status::not_ready())
 }
 
+fn no_permit_kind(policy: &Policy, question: &Question) -> Status {
+    let own = |matter: &&Matter| *matter.department() == question.department;
+    let known: Vec<_> = policy.matters().iter().filter(own).map(Matter::code).collect();
+    status::permit_kind_unknown(&question.matter, &known)
+}
+
 /// What a licensing system asks.
 #[derive(Clone, Debug)]
 pub(crate) struct LicensingRpc(pub(crate) Desk);
@@ -52,24 +60,11 @@ impl LicensingService for LicensingRpc {
         request: Request<pb::CheckPermitRequest>,
     ) -> Result<Response<pb::CheckPermitResponse>, Status> {
         let (call, request) = accept(request)?;
-        let Desk { view, .. } = &self.0;
-        {
-            let ruling = view.ruling();
-            let policy = ruling
-                .as_ref()
-                .and_then(|ruling| ruling.policy.as_ref())
-                .ok_or_else(status::not_ready)?;
-            if policy.matter("licensing", &request.permit_kind).is_none() {
-                let matters = policy.matters().iter();
-                let kinds = matters.filter(|matter| matter.department().as_str() == "licensing");
-                let known: Vec<_> = kinds.map(|matter| matter.code()).collect();
-                return Err(status::permit_kind_unknown(&request.permit_kind, &known));
-            }
-        }
         let question = Question {
             uscc: names::enterprise("enterprise", &request.enterprise)?,
             department: department("licensing")?,
             matter: request.permit_kind,
+            unknown: no_permit_kind,
             arguments: Arguments::new(),
             consistency: request.consistency,
             request_id: request.request_id,
@@ -94,6 +89,7 @@ impl FinanceService for FinanceRpc {
             uscc: names::enterprise("enterprise", &request.enterprise)?,
             department: department("finance")?,
             matter: "green-loan".to_owned(),
+            unknown: desk::no_matter,
             arguments: Arguments::new(),
             consistency: request.consistency,
             request_id: request.request_id,
@@ -118,6 +114,7 @@ impl EnforcementService for EnforcementRpc {
             uscc: names::enterprise("enterprise", &request.enterprise)?,
             department: department("enforcement")?,
             matter: "inspection-regime".to_owned(),
+            unknown: desk::no_matter,
             arguments: Arguments::new(),
             consistency: request.consistency,
             request_id: request.request_id,

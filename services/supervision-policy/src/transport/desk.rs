@@ -19,7 +19,7 @@ use crate::consistency::{Freshness, Level, Reached};
 use crate::domain::decide::decide;
 use crate::domain::facts::{Facts, RatingFacts};
 use crate::domain::matter::{Handling, Level as OutcomeLevel, RecordMode};
-use crate::domain::policy::EVALUATOR;
+use crate::domain::policy::{EVALUATOR, Policy};
 use crate::domain::regime::InspectionRegime;
 use crate::follow::wire;
 use crate::record::RecordLog;
@@ -41,6 +41,8 @@ pub(super) struct Question {
     pub(super) uscc: Uscc,
     pub(super) department: Department,
     pub(super) matter: String,
+    /// What to say if the policies have no such matter.
+    pub(super) unknown: fn(&Policy, &Question) -> Status,
     pub(super) arguments: Arguments,
     pub(super) consistency: Option<common::Consistency>,
     pub(super) request_id: String,
@@ -108,7 +110,7 @@ impl Desk {
         let department = question.department.as_str();
         let matter = policy
             .matter(department, &question.matter)
-            .ok_or_else(|| status::matter_unknown(department, &status::shortened(&question.matter)))?;
+            .ok_or_else(|| (question.unknown)(policy, question))?;
         let given = question
             .arguments
             .iter()
@@ -222,6 +224,11 @@ impl Desk {
         };
         Ok(Answer { response, regime })
     }
+}
+
+/// Of a question that names its matter.
+pub(super) fn no_matter(_: &Policy, question: &Question) -> Status {
+    status::matter_unknown(question.department.as_str(), &status::shortened(&question.matter))
 }
 
 fn recorded(facts: &Facts) -> Result<String, Status> {

@@ -21,6 +21,7 @@ use greenstar_supervision_policy::{Deps, MIGRATIONS, RecordSettings, Supervision
 use greenstar_testkit::{Proxy, Scratch};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -186,7 +187,8 @@ impl Server {
             service: service.to_owned(),
         };
         let mut said = health.watch(request).await.unwrap().into_inner();
-        while (said.message().await.unwrap().unwrap().status == 1) != serving {}
+        let reached = async { while (said.message().await.unwrap().unwrap().status == 1) != serving {} };
+        timeout(Duration::from_secs(30), reached).await.unwrap();
     }
 
     pub(crate) fn decisions(&self, department: &str) -> DecisionServiceClient<Client> {
