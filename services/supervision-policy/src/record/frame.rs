@@ -32,7 +32,8 @@ pub(super) struct Header {
     pub(super) writer: WriterId,
     /// Sequence of the first record.
     pub(super) first: u64,
-    /// So many sequences before `first` belong to writes that failed; nobody was given them.
+    /// So many sequences before `first` belong to writes that failed; nobody was given them but as the names
+    /// of samples.
     pub(super) skipped: u64,
     pub(super) seed: u32,
 }

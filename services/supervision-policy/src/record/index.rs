@@ -16,7 +16,9 @@ pub(crate) enum Found {
     Record(Record),
     /// It was kept and can no longer be read.
     Damaged,
-    /// Shipped, not written yet, or never given.
+    /// A sample that is named and not written yet.
+    NotYet,
+    /// Shipped, lost by a failed write, or never given.
     NotHere,
 }
 
@@ -65,7 +67,9 @@ impl Index {
         let mut index = Index::default();
         for entry in std::fs::read_dir(folder)? {
             let path = entry?.path();
-            if path.to_str().is_some_and(|name| name.ends_with(SUFFIX)) {
+            let name = path.file_name().unwrap_or_default();
+            // The folder's own name may be anything.
+            if name.as_encoded_bytes().ends_with(SUFFIX.as_bytes()) {
                 index.read_segment(path)?;
             }
         }
@@ -156,11 +160,12 @@ impl Index {
         }
     }
 
-    pub(super) fn sealed(&mut self, path: &Path) {
+    /// Gives the files that are done with: to be removed outside the lock.
+    pub(super) fn sealed(&mut self, path: &Path) -> Vec<PathBuf> {
         if let Some(segment) = self.segments.iter_mut().find(|segment| segment.path == path) {
             segment.sealed = true;
         }
-        self.forget_shipped();
+        self.forget_shipped()
     }
 
     /// Where to read a record: outside the lock.
@@ -199,8 +204,9 @@ impl Index {
         })
     }
 
-    /// The database has them. A sealed segment whose every record is there is removed.
-    pub(super) fn shipped(&mut self, writer: WriterId, through: u64) {
+    /// The database has them. Gives the files of sealed segments whose every record is there: to be removed
+    /// outside the lock.
+    pub(super) fn shipped(&mut self, writer: WriterId, through: u64) -> Vec<PathBuf> {
         for segment in self
             .segments
             .iter_mut()
@@ -213,7 +219,7 @@ impl Index {
                 segment.shipped = segment.shipped.max(count);
             }
         }
-        self.forget_shipped();
+        self.forget_shipped()
     }
 
     /// Was whole when it was found and cannot be read any more: its segment is kept.
@@ -227,15 +233,11 @@ impl Index {
         }
     }
 
-    fn forget_shipped(&mut self) {
-        self.segments.retain(|segment| {
-            let done = segment.sealed && segment.shipped == segment.places.len() && !segment.damaged;
-            if done && let Err(error) = std::fs::remove_file(&segment.path) {
-                // It is read and shipped again at the next start, which changes nothing.
-                tracing::warn!(path = %segment.path.display(), %error, "a shipped segment could not be removed");
-            }
-            !done
+    fn forget_shipped(&mut self) -> Vec<PathBuf> {
+        let done = self.segments.extract_if(.., |segment| {
+            segment.sealed && segment.shipped == segment.places.len() && !segment.damaged
         });
+        done.map(|segment| segment.path).collect()
     }
 
     /// Records that the database has not got.
@@ -244,6 +246,16 @@ impl Index {
             .iter()
             .map(|segment| segment.places.len() - segment.shipped)
             .sum()
+    }
+}
+
+/// Removes segments that the index has forgotten. One that stays is read and shipped again at the next start,
+/// which changes nothing.
+pub(super) fn remove(paths: Vec<PathBuf>) {
+    for path in paths {
+        if let Err(error) = std::fs::remove_file(&path) {
+            tracing::warn!(path = %path.display(), %error, "a shipped segment could not be removed");
+        }
     }
 }
 

@@ -13,10 +13,11 @@ use greenstar_store::StoreError;
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, oneshot};
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::frame;
-use super::index::{Due, Found, Index};
+use super::index::{self, Due, Found, Index};
 use super::segment::{self, Active};
 use super::{DecisionId, Record, RecordError, RecordSettings, WriterId};
 use crate::domain::matter::RecordMode;
@@ -38,6 +39,8 @@ struct Shared {
     /// Wakes the writing thread.
     waiting: Condvar,
     index: Mutex<Index>,
+    /// Every sequence up to here was written or has failed.
+    settled: AtomicU64,
     /// Wakes who ships.
     written: Notify,
     samples: AtomicU64,
@@ -98,6 +101,7 @@ impl RecordLog {
             }),
             waiting: Condvar::new(),
             index: Mutex::new(index),
+            settled: AtomicU64::new(0),
             written: Notify::new(),
             samples: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
@@ -147,7 +151,8 @@ impl RecordLog {
             .is_multiple_of(every)
     }
 
-    /// Keeps a body without waiting for the disk. `None`: it could not be taken, which is counted.
+    /// Keeps a body without waiting for the disk: if that fails, the id names nothing. `None`: it could not be
+    /// taken, which is counted.
     pub(crate) fn sampled(&self, body: Vec<u8>) -> Option<DecisionId> {
         self.shared
             .enqueue(body, None)
@@ -156,24 +161,30 @@ impl RecordLog {
     }
 
     /// Looks for a record that the database may not have yet.
-    pub(crate) fn find(&self, id: &DecisionId) -> Result<Found, RecordError> {
+    pub(crate) async fn find(&self, id: &DecisionId) -> Result<Found, RecordError> {
+        // Before the index, so that what is settled and not there will never be.
+        let waits = self.shared.waits(id);
         let place = self.shared.index().find(id);
         match place {
+            None if waits => Ok(Found::NotYet),
             None => Ok(Found::NotHere),
             Some((_, 0, _)) => Ok(Found::Damaged),
             Some((file, at, seed)) => {
-                let record = segment::read(&file, at, seed)?;
+                let read = spawn_blocking(move || segment::read(&file, at, seed)).await;
+                let record = read.map_err(|_| RecordError::Closed)??;
                 Ok(record.map_or(Found::Damaged, Found::Record))
             }
         }
     }
 
     /// At most `most` records that are to be shipped next, oldest first. Damaged ones are left out and told.
-    pub(crate) fn due(&self, most: usize) -> Result<Option<Due>, StoreError> {
+    pub(crate) async fn due(&self, most: usize) -> Result<Option<Due>, StoreError> {
         let Some(batch) = self.shared.index().due(most) else {
             return Ok(None);
         };
-        let (due, damaged) = batch.read(self.shared.writer).map_err(StoreError::corrupt)?;
+        let writer = self.shared.writer;
+        let read = spawn_blocking(move || batch.read(writer)).await;
+        let (due, damaged) = read.map_err(StoreError::corrupt)?.map_err(StoreError::corrupt)?;
         for sequence in damaged {
             self.shared.index().damaged(&DecisionId {
                 writer: due.writer,
@@ -184,8 +195,12 @@ impl RecordLog {
     }
 
     /// The database has the writer's records up to here.
-    pub(crate) fn shipped(&self, writer: WriterId, through: u64) {
-        self.shared.index().shipped(writer, through);
+    pub(crate) async fn shipped(&self, writer: WriterId, through: u64) {
+        let done = self.shared.index().shipped(writer, through);
+        if !done.is_empty() {
+            // Fails only when the runtime ends: then the next start ships them again.
+            let _ = spawn_blocking(move || index::remove(done)).await;
+        }
     }
 
     /// Records that only this folder has.
@@ -225,6 +240,13 @@ impl Shared {
 
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this life has given the id and its write has not ended.
+    fn waits(&self, id: &DecisionId) -> bool {
+        id.writer == self.writer
+            && id.sequence > self.settled.load(Ordering::Acquire)
+            && id.sequence < self.queue().next
     }
 
     fn count_drop(&self, records: u64) {
@@ -304,6 +326,9 @@ fn write_groups(shared: &Shared) {
                     close_segment(shared, active.take());
                 }
             }
+            if let Some(last) = group.last() {
+                shared.settled.store(last.record.sequence, Ordering::Release);
+            }
             answer(group, written);
         }
         shared.written.notify_one();
@@ -372,7 +397,8 @@ fn close_segment(shared: &Shared, active: Option<Active>) {
     if let Some(active) = active {
         let path = active.path.clone();
         active.seal();
-        shared.index().sealed(&path);
+        let done = shared.index().sealed(&path);
+        index::remove(done);
     }
 }
 

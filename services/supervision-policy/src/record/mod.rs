@@ -43,7 +43,8 @@ impl fmt::Display for WriterId {
 }
 
 /// Names a record: `{writer}-{sequence}`. A writer's sequences start at 1 and have no gaps but those that
-/// a failed write left, which were never given to anybody.
+/// a failed write left. Of those only the ids of samples were given to anybody: a sample is named before it is
+/// written, and may be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct DecisionId {
     pub(crate) writer: WriterId,

@@ -65,7 +65,7 @@ pub(crate) async fn run(log: RecordLog, database: Database, stop: CancellationTo
 
 /// False: nothing was due.
 pub(crate) async fn ship_once(log: &RecordLog, database: &Database) -> Result<bool, StoreError> {
-    let Some(due) = log.due(BATCH)? else {
+    let Some(due) = log.due(BATCH).await? else {
         return Ok(false);
     };
     let records = due
@@ -86,6 +86,6 @@ pub(crate) async fn ship_once(log: &RecordLog, database: &Database) -> Result<bo
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
     decision::ship(database, due.writer, records, due.through, due.last).await?;
-    log.shipped(due.writer, due.through);
+    log.shipped(due.writer, due.through).await;
     Ok(true)
 }

@@ -34,9 +34,16 @@ impl DecisionRpc {
 
     /// The folder first: what it forgets is in the database by then.
     async fn body(&self, id: &DecisionId) -> Result<Vec<u8>, Status> {
-        match self.0.records.find(id).map_err(|error| status::record(&error))? {
+        match self
+            .0
+            .records
+            .find(id)
+            .await
+            .map_err(|error| status::record(&error))?
+        {
             Found::Record(record) => return Ok(record.body),
             Found::Damaged => return Err(status::damaged(&status::Damaged)),
+            Found::NotYet => return Err(status::decision_not_yet()),
             Found::NotHere => {}
         }
         let mut tx = self
@@ -52,7 +59,7 @@ impl DecisionRpc {
             Looked::Body(body) => Ok(body),
             // This writer is here and has not given the id.
             Looked::NotYet if id.writer == self.0.records.writer() => Err(status::decision_unknown()),
-            Looked::NotYet => Err(status::decision_elsewhere()),
+            Looked::NotYet => Err(status::decision_not_yet()),
             Looked::Erased | Looked::None => Err(status::decision_unknown()),
         }
     }

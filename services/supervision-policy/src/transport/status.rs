@@ -164,13 +164,13 @@ pub(super) fn decision_unknown() -> Status {
     )
 }
 
-/// Another replica may have it and did not ship it yet.
-pub(super) fn decision_elsewhere() -> Status {
+/// It is a sample that waits for the disk, or another replica has it and did not ship it yet.
+pub(super) fn decision_not_yet() -> Status {
     say(
         Code::Unavailable,
         ErrorReason::ServiceUnavailable,
-        "该决定可能尚未送达数据库；请稍后重试",
-        "the decision may not have reached the database yet; try again shortly",
+        "该决定可能尚未写入；请稍后重试",
+        "the decision may not be written yet; try again shortly",
         &[("service", "supervision-policy".to_owned())],
     )
 }

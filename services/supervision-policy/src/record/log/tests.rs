@@ -19,8 +19,8 @@ async fn write(log: &RecordLog, count: u64) -> Vec<(DecisionId, Vec<u8>)> {
     futures::future::join_all(all).await
 }
 
-fn holds(log: &RecordLog, id: &DecisionId, body: &[u8]) -> bool {
-    matches!(log.find(id).unwrap(), Found::Record(record) if record.body == body && record.sequence == id.sequence)
+async fn holds(log: &RecordLog, id: &DecisionId, body: &[u8]) -> bool {
+    matches!(log.find(id).await.unwrap(), Found::Record(record) if record.body == body && record.sequence == id.sequence)
 }
 
 /// What kill -9 leaves: the files as they are, copied while the process still holds them.
@@ -41,7 +41,10 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
     let after = killed(folder.path());
     let again = RecordLog::open(settings(after.path())).unwrap();
     for (id, body) in &acknowledged {
-        assert!(holds(&log, id, body) && holds(&again, id, body), "{id}");
+        assert!(
+            holds(&log, id, body).await && holds(&again, id, body).await,
+            "{id}"
+        );
     }
     assert_eq!(again.backlog(), 300);
     assert_ne!(log.writer(), again.writer());
@@ -68,7 +71,7 @@ async fn a_leaf_is_the_hash_of_salt_and_body() {
     let folder = tempfile::tempdir().unwrap();
     let log = RecordLog::open(settings(folder.path())).unwrap();
     let id = log.durable(b"body".to_vec()).await.unwrap();
-    let Found::Record(record) = log.find(&id).unwrap() else {
+    let Found::Record(record) = log.find(&id).await.unwrap() else {
         panic!("not found")
     };
     let salted: Vec<u8> = record.salt.iter().chain(b"body").copied().collect();
@@ -91,16 +94,16 @@ async fn shipped_segments_go_and_the_rest_stays() {
     let log = RecordLog::open(settings(folder.path())).unwrap();
     let written = write(&log, 200).await;
     let mut shipped = Vec::new();
-    while let Some(due) = log.due(30).unwrap() {
+    while let Some(due) = log.due(30).await.unwrap() {
         assert!(!due.last, "the writer still lives");
         shipped.extend(due.records.into_iter().map(|record| record.sequence));
-        log.shipped(due.writer, due.through);
+        log.shipped(due.writer, due.through).await;
     }
     assert!(shipped.iter().copied().eq(1..=200), "each once and in order");
     let files = std::fs::read_dir(folder.path()).unwrap().count();
     assert!(files <= 2, "the lock and the segment in use, not {files}");
     let more = log.durable(b"more".to_vec()).await.unwrap();
-    assert!(holds(&log, &more, b"more"));
+    assert!(holds(&log, &more, b"more").await);
     assert_eq!(more.sequence, written.len() as u64 + 1);
 }
 
@@ -121,10 +124,10 @@ async fn a_record_that_rots_is_told_as_damaged_and_its_segment_is_kept() {
     let mut bytes = std::fs::read(&name).unwrap();
     bytes[frame::START + frame::OVERHEAD] ^= 1;
     std::fs::write(&name, bytes).unwrap();
-    let due = again.due(10).unwrap().unwrap();
+    let due = again.due(10).await.unwrap().unwrap();
     assert_eq!(due.records.len(), 2);
-    again.shipped(due.writer, due.through);
-    assert_eq!(again.find(&written[0].0).unwrap(), Found::Damaged);
+    again.shipped(due.writer, due.through).await;
+    assert_eq!(again.find(&written[0].0).await.unwrap(), Found::Damaged);
     assert!(name.exists());
 }
 
@@ -136,11 +139,11 @@ async fn an_ended_life_is_shipped_to_its_last_record() {
     let after = killed(folder.path());
     let again = RecordLog::open(settings(after.path())).unwrap();
     let mut last = false;
-    while let Some(due) = again.due(25).unwrap() {
+    while let Some(due) = again.due(25).await.unwrap() {
         assert!(!last);
         assert_eq!(due.writer, log.writer());
         last = due.last;
-        again.shipped(due.writer, due.through);
+        again.shipped(due.writer, due.through).await;
     }
     assert!(last);
     assert_eq!(
@@ -166,13 +169,13 @@ async fn when_the_disk_fails_nothing_is_answered_and_it_recovers_by_itself() {
     let id = log.durable(b"kept".to_vec()).await.unwrap();
     assert_eq!(id.sequence, 2, "a sequence is never given twice");
     let again = RecordLog::open(settings(killed(&folder).path())).unwrap();
-    assert!(holds(&again, &id, b"kept"));
+    assert!(holds(&again, &id, b"kept").await);
     let failed = DecisionId {
         writer: id.writer,
         sequence: 1,
     };
     assert_eq!(
-        again.find(&failed).unwrap(),
+        again.find(&failed).await.unwrap(),
         Found::NotHere,
         "an explained gap is no damage"
     );
@@ -189,13 +192,41 @@ async fn one_sample_in_n_is_kept_and_a_closed_log_takes_none() {
     assert_eq!((0..100).filter(|_| log.samples_next()).count(), 25);
     let id = log.sampled(b"tile".to_vec()).unwrap();
     log.close().await;
-    assert!(holds(&log, &id, b"tile"), "closing writes what was taken");
+    assert!(holds(&log, &id, b"tile").await, "closing writes what was taken");
     assert!(log.sampled(b"late".to_vec()).is_none());
     assert!(matches!(
         log.durable(b"late".to_vec()).await,
         Err(RecordError::Closed)
     ));
     assert_eq!(log.dropped(), 2);
+}
+
+#[tokio::test]
+async fn a_sample_that_was_named_is_there_or_still_to_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = RecordLog::open(settings(folder.path())).unwrap();
+    let next = |id: DecisionId| DecisionId {
+        sequence: id.sequence + 1,
+        ..id
+    };
+    for of in 0..200 {
+        let id = log.sampled(body(of)).unwrap();
+        assert!(holds(&log, &id, &body(of)).await || log.find(&id).await.unwrap() != Found::NotHere);
+        assert_eq!(log.find(&next(id)).await.unwrap(), Found::NotHere, "never given");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_may_have_any_name() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join(std::ffi::OsStr::from_bytes(b"records \xff"));
+    let log = RecordLog::open(settings(&folder)).unwrap();
+    let id = log.durable(b"kept".to_vec()).await.unwrap();
+    log.close().await;
+    let index = Index::read(&folder).unwrap();
+    assert!(index.find(&id).is_some());
 }
 
 #[tokio::test]
