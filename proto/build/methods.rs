@@ -6,7 +6,7 @@ use std::path::Path;
 
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, ServiceDescriptor, Value};
 
-use crate::{OURS, names};
+use crate::{OURS, names, route};
 
 /// `METHODS`: path, streaming, REST or not, and who may call. A method without `access` is an error.
 pub(crate) fn table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
@@ -14,9 +14,17 @@ pub(crate) fn table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
     for service in ours(pool) {
         for method in service.methods() {
             let access = access(pool, &method)?;
+            let route = route::of(pool, &method)?.map(|route| {
+                format!(
+                    "Some(Route {{ verb: {:?}, path: {:?} }})",
+                    route.verb.to_uppercase(),
+                    route.path
+                )
+            });
+            let route = route.as_deref().unwrap_or("None");
             writeln!(
                 code,
-                "Method {{ path: \"/{}/{}\", service: {:?}, client_streaming: {}, server_streaming: {}, access: {access} }},",
+                "Method {{ path: \"/{}/{}\", service: {:?}, client_streaming: {}, server_streaming: {}, access: {access}, route: {route} }},",
                 service.full_name(),
                 method.name(),
                 service.full_name(),
@@ -156,7 +164,11 @@ fn ours(pool: &DescriptorPool) -> impl Iterator<Item = ServiceDescriptor> + '_ {
         .filter(|service| service.package_name().starts_with(OURS))
 }
 
-fn option_of(pool: &DescriptorPool, method: &MethodDescriptor, name: &str) -> Option<DynamicMessage> {
+pub(crate) fn option_of(
+    pool: &DescriptorPool,
+    method: &MethodDescriptor,
+    name: &str,
+) -> Option<DynamicMessage> {
     let extension = pool.get_extension_by_name(name)?;
     let options = method.options();
     options
@@ -165,7 +177,7 @@ fn option_of(pool: &DescriptorPool, method: &MethodDescriptor, name: &str) -> Op
         .flatten()
 }
 
-fn flag(of: &DynamicMessage, field: &str) -> bool {
+pub(crate) fn flag(of: &DynamicMessage, field: &str) -> bool {
     of.get_field_by_name(field)
         .and_then(|value| value.as_bool())
         .unwrap_or(false)

@@ -1,5 +1,6 @@
 //! `buf.validate` rules to Rust: one `impl Validate` for each message of ours. A rule that is not
-//! understood here fails the build, so that the contract never promises what nobody checks.
+//! understood here fails the build, so that the contract never promises what nobody checks. Every text is
+//! checked for characters that no request may carry, whatever its rules are.
 
 use std::fmt::Write;
 
@@ -175,6 +176,15 @@ impl Emitter {
             ));
         }
         let mut code = String::new();
+        if expected == "string" {
+            // Sources are texts of files, which may have been written on Windows.
+            let function = if field.name() == "source" {
+                "source"
+            } else {
+                "text"
+            };
+            code.push_str(&format!("check::{function}(value, place, found);"));
+        }
         for (rule, value) in typed.iter().flat_map(|(_, rules)| rules.fields()) {
             let name = rule.name();
             let line = match (expected, name) {

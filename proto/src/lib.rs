@@ -6,7 +6,7 @@ mod methods;
 pub mod rest;
 mod validate;
 
-pub use methods::{Access, METHODS, Method, method, reason_name};
+pub use methods::{Access, METHODS, Method, Route, method, reason_name};
 pub use validate::{Place, Rule, Validate, Violation, Violations};
 
 /// The contracts and all that they import, options included: for reflection and for tests.

@@ -17,6 +17,36 @@ pub struct Method {
     pub client_streaming: bool,
     pub server_streaming: bool,
     pub access: Access,
+    /// How REST reaches it; streams have none.
+    pub route: Option<Route>,
+}
+
+/// A verb and a path, as in `/openapi.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// `GET`.
+    pub verb: &'static str,
+    /// `/v1/enterprises/{enterprise}/flags/{flag}:confirm`; what is in braces is one segment that is not empty.
+    pub path: &'static str,
+}
+
+impl Route {
+    /// Whether a request's path has this form; the verb is not looked at.
+    pub fn has_path(&self, path: &str) -> bool {
+        let verb = |path: &'_ str| path.rfind(':').filter(|at| !path[*at..].contains('/'));
+        let split = |path| verb(path).map_or((path, ""), |at| path.split_at(at));
+        let ((own, own_verb), (asked, asked_verb)) = (split(self.path), split(path));
+        let (mut own, mut asked) = (own.split('/'), asked.split('/'));
+        own_verb == asked_verb
+            && loop {
+                match (own.next(), asked.next()) {
+                    (None, None) => break true,
+                    (Some(own), Some(asked)) if own.starts_with('{') && !asked.is_empty() => {}
+                    (Some(own), Some(asked)) if own == asked => {}
+                    _ => break false,
+                }
+            }
+    }
 }
 
 impl Method {
@@ -50,4 +80,36 @@ pub fn method(path: &str) -> Option<&'static Method> {
 pub fn reason_name(reason: ErrorReason) -> &'static str {
     let name = reason.as_str_name();
     name.strip_prefix("ERROR_REASON_").unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_has_paths_of_its_form_and_no_others() {
+        let confirm =
+            method("/greenstar.sanctions.v1.FlagService/ConfirmFlag").and_then(|method| method.route);
+        let flag = Route {
+            verb: "GET",
+            path: "/v1/enterprises/{enterprise}/flags/{flag}",
+        };
+        for (path, is_flag, is_confirm) in [
+            ("/v1/enterprises/x/flags/f", true, false),
+            ("/v1/enterprises/x/flags/f:confirm", false, true),
+            ("/v1/enterprises/x/flags/f:lift", false, false),
+            ("/v1/enterprises//flags/f", false, false),
+            ("/v1/enterprises/x/flags/", false, false),
+            ("/v1/enterprises/x/flags", false, false),
+            ("/v1/enterprises/x:y/flags/f", true, false),
+            ("/v1/enterprises/x/flags/f/g", false, false),
+        ] {
+            assert_eq!(flag.has_path(path), is_flag, "{path}");
+            assert_eq!(
+                confirm.is_some_and(|route| route.has_path(path)),
+                is_confirm,
+                "{path}"
+            );
+        }
+    }
 }

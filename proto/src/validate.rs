@@ -81,6 +81,8 @@ pub enum Rule {
     AtLeast(i128),
     /// An enum value that the contract does not know, or does not take here.
     EnumValue,
+    /// A control character, or one that turns the direction of what is read.
+    Character(char),
 }
 
 impl Rule {
@@ -102,6 +104,7 @@ impl Rule {
             Rule::GreaterThan(n) => format!("应大于 {n}"),
             Rule::AtLeast(n) => format!("不得小于 {n}"),
             Rule::EnumValue => "取值无效".to_owned(),
+            Rule::Character(one) => format!("含有不允许的控制字符 U+{:04X}，请删除", u32::from(*one)),
         }
     }
 
@@ -123,6 +126,7 @@ impl Rule {
             Rule::GreaterThan(n) => format!("must be greater than {n}"),
             Rule::AtLeast(n) => format!("must be at least {n}"),
             Rule::EnumValue => "has no meaning here".to_owned(),
+            Rule::Character(one) => format!("must not have the control character U+{:04X}", u32::from(*one)),
         }
     }
 }
@@ -157,6 +161,28 @@ impl Violations {
 #[allow(dead_code, reason = "a contract uses some of the rules")]
 mod check {
     use super::{Place, Regex, Rule, Violations};
+
+    /// A text has no control characters but line feed and tab, and none that turn the direction of reading
+    /// (U+202A to U+202E, U+2066 to U+2069): the store cannot hold the first, and the others show people
+    /// something else than what is stored.
+    pub(super) fn text(value: &str, place: &Place<'_>, found: &mut Violations) {
+        characters(value, &['\n', '\t'], place, found);
+    }
+
+    /// As [`text`], and a carriage return is allowed.
+    pub(super) fn source(value: &str, place: &Place<'_>, found: &mut Violations) {
+        characters(value, &['\n', '\t', '\r'], place, found);
+    }
+
+    fn characters(value: &str, allowed: &[char], place: &Place<'_>, found: &mut Violations) {
+        let refused = |one: &char| {
+            (one.is_control() && !allowed.contains(one))
+                || matches!(one, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        };
+        if let Some(one) = value.chars().find(refused) {
+            found.add(place, Rule::Character(one));
+        }
+    }
 
     /// Characters of a text, or bytes.
     pub(super) trait Length {

@@ -141,6 +141,7 @@ fn value(
             walk(pool, inner, at, found);
             false
         }
+        Value::String(text) if text.chars().any(|one| misleads(one, field.name())) => true,
         Value::String(text) => typed("string").is_some_and(|own| {
             let length = text.chars().count();
             count(&own, "min_len", "max_len", length)
@@ -187,4 +188,13 @@ fn out_of_bounds(rules: Option<DynamicMessage>, number: i128) -> bool {
         || bound("lte").is_some_and(|bound| number > bound)
         || bound("gt").is_some_and(|bound| number <= bound)
         || bound("gte").is_some_and(|bound| number < bound)
+}
+
+/// The characters that no text may have, by proto/README.md.
+fn misleads(one: char, field: &str) -> bool {
+    let code = u32::from(one);
+    let control = code < 0x20 || (0x7f..0xa0).contains(&code);
+    let allowed = code == 0x0a || code == 0x09 || (code == 0x0d && field == "source");
+    let turns = (0x202a..=0x202e).contains(&code) || (0x2066..=0x2069).contains(&code);
+    (control && !allowed) || turns
 }

@@ -129,7 +129,9 @@ impl Maker {
         Some(match kind {
             Kind::String => {
                 let length = self.pick(&[0usize, 1, 2, 3, 4, 10, 11, 64, 65, 100, 101, 200, 201, 2000, 2001]);
-                let letter = self.pick(&["a", "7", "字", "-"]);
+                let letter = self.pick(&[
+                    "a", "7", "字", "-", "b", "8", "文", "_", "\n", "\r", "\t", "\0", "\u{202e}",
+                ]);
                 Value::String(letter.repeat(length))
             }
             Kind::Bytes => Value::Bytes(vec![7; self.pick(&[0usize, 1, 100])].into()),
@@ -239,4 +241,51 @@ fn rules_mean_what_protovalidate_says_they_mean() {
         ..sanctions::ListFlagsRequest::default()
     };
     assert_eq!(page.validate().unwrap_err().0[0].rule, Rule::AtLeast(0));
+}
+
+#[test]
+fn every_text_is_free_of_control_characters_nested_and_in_lists_too() {
+    use greenstar_proto::{Rule, common::v1::Document};
+    let broken = |found: Result<(), greenstar_proto::Violations>| -> Vec<(String, Rule)> {
+        let found = found.err().map(|found| found.0).unwrap_or_default();
+        found.into_iter().map(|one| (one.field, one.rule)).collect()
+    };
+    let raise = |reason: String, issuer: String| sanctions::RaiseFlagRequest {
+        kind: "serious-penalty".to_owned(),
+        reason,
+        document: Some(Document {
+            issuer,
+            number: "1".to_owned(),
+            date: "2026-01-31".to_owned(),
+        }),
+        ..sanctions::RaiseFlagRequest::default()
+    };
+    for refused in "\0\u{1}\u{8}\u{b}\r\u{1b}\u{7f}\u{85}\u{9f}\u{202a}\u{202e}\u{2066}\u{2069}".chars() {
+        let rule = Rule::Character(refused);
+        assert!(rule.zh().contains(&format!("U+{:04X}", u32::from(refused))));
+        assert_eq!(
+            broken(raise(format!("因{refused}果"), "局".to_owned()).validate()),
+            [("reason".to_owned(), rule.clone())]
+        );
+        assert_eq!(
+            broken(raise(String::new(), format!("局{refused}")).validate()),
+            [("document.issuer".to_owned(), rule.clone())]
+        );
+        let batch = rating::BatchGetRatingsRequest {
+            names: vec!["a".to_owned(), format!("b{refused}")],
+            ..rating::BatchGetRatingsRequest::default()
+        };
+        assert!(broken(batch.validate()).contains(&("names[1]".to_owned(), rule)));
+    }
+    let allowed = raise("一\n二\t三 👍 é".to_owned(), "局".to_owned());
+    assert_eq!(broken(allowed.validate()), []);
+    let source = |source: &str| supervision::ValidatePolicyRequest {
+        source: source.to_owned(),
+        ..supervision::ValidatePolicyRequest::default()
+    };
+    assert_eq!(broken(source("policy \"a\" {\r\n}\r\n").validate()), []);
+    assert_eq!(
+        broken(source("policy \0").validate()),
+        [("source".to_owned(), Rule::Character('\0'))]
+    );
 }
