@@ -31,6 +31,12 @@ pub enum Refusal {
         /// The etag in force.
         current: String,
     },
+    /// A change does not say which version it changes.
+    #[error("a change takes the etag that was read; the current one is {current}")]
+    EtagMissing {
+        /// The etag in force.
+        current: String,
+    },
     /// No such scheme.
     #[error("no scheme has the name {0}")]
     SchemeUnknown(String),
@@ -113,6 +119,8 @@ pub enum Refusal {
     /// The filter cannot be read.
     #[error("the filter cannot be read at character {position}: {problem}")]
     Filter {
+        /// The filter as written, cut to 64 characters.
+        filter: String,
         /// Characters before the wrong place.
         position: usize,
         /// What is wrong.
@@ -165,6 +173,12 @@ impl Said for Refusal {
                 format!(
                     "Somebody changed the enterprise; its etag is {current}. Read it again, then submit."
                 ),
+            ),
+            Refusal::EtagMissing { .. } => both(
+                "修改企业信息须带上读取时得到的 etag。请先读取该企业，再连同其 etag 提交。".to_owned(),
+                "A change of an enterprise takes the etag that was read. Read the enterprise, then submit with \
+                 its etag."
+                    .to_owned(),
             ),
             Refusal::SchemeUnknown(name) => both(
                 format!("没有名为 {name} 的评价办法，请从列表中选择。"),
@@ -263,7 +277,7 @@ impl Said for Refusal {
                 format!("{field} 不能晚于今天，请更正。"),
                 format!("{field} must not lie in the future. Correct it."),
             ),
-            Refusal::Filter { position, problem } => both(
+            Refusal::Filter { position, problem, .. } => both(
                 format!(
                     "筛选条件在第 {position} 个字符处无法识别（{problem}），请按 字段 = \"值\" 的形式书写。"
                 ),

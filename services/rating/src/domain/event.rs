@@ -22,7 +22,7 @@ pub struct Evidence {
 pub struct Event {
     /// Made by the caller of the domain; unique within the enterprise.
     pub id: Code,
-    /// Event or veto code of the scheme.
+    /// Event or veto code of the scheme, as recorded; what it counts as is for [`super::repeat::Repeats`].
     pub kind: Code,
     /// Its severity when it was recorded.
     pub severity: Severity,
@@ -98,14 +98,19 @@ impl<'a> Meaning<'a> {
         }
     }
 
-    /// For people. An event of an item has its item's name; the code says which.
-    pub fn title(self) -> LocalizedText {
+    /// Its code in the scheme.
+    pub fn code(self) -> &'a Code {
         match self {
-            Meaning::Rule(item, rule) => LocalizedText::new(
-                format!("{}（{}）", item.name.zh, rule.event),
-                format!("{} ({})", item.name.en, rule.event),
-            ),
-            Meaning::Veto(veto) => veto.name.clone(),
+            Meaning::Rule(_, rule) => &rule.event,
+            Meaning::Veto(veto) => &veto.code,
+        }
+    }
+
+    /// For people.
+    pub fn title(self) -> &'a LocalizedText {
+        match self {
+            Meaning::Rule(_, rule) => &rule.title,
+            Meaning::Veto(veto) => &veto.name,
         }
     }
 }

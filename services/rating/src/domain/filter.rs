@@ -5,6 +5,9 @@ use greenstar_kernel::{RatingState, Star};
 use super::enterprise::{District, PolluterClass};
 use super::error::Refusal;
 
+/// A refusal quotes so many characters of a filter.
+const QUOTED: usize = 64;
+
 /// What an enterprise must satisfy; every term that is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -37,6 +40,7 @@ impl Filter {
             let place = |rest: &str| raw.chars().count() - rest.chars().count();
             let wrong = |rest: &str, problem: &'static str| {
                 Err(Refusal::Filter {
+                    filter: raw.chars().take(QUOTED).collect(),
                     position: place(rest),
                     problem,
                 })
@@ -145,6 +149,15 @@ mod tests {
                 other => panic!("{raw}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn a_refusal_quotes_the_filter_cut_to_64_characters() {
+        let long = format!("color = \"{}\"", "绿".repeat(80));
+        let Err(Refusal::Filter { filter, .. }) = Filter::parse(&long) else {
+            panic!("read");
+        };
+        assert_eq!(filter, long.chars().take(64).collect::<String>());
     }
 
     proptest! {

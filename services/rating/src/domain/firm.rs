@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::enterprise::{District, Enterprise, PolluterClass, Sector, uscc_text};
 use super::event::Event;
+use super::repeat::Repeats;
 use super::scheme::{Scheme, SchemeKey, Severity};
 use super::score::{Assessment, Award, CategoryPoints, ScoreError, assess};
 use super::transition::{Transition, next_transition};
@@ -92,7 +93,7 @@ pub struct FactRating {
 /// An event as followers see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecentEvent {
-    /// Event or veto code.
+    /// Event or veto code that it counts as.
     pub kind: Code,
     /// Its severity.
     pub severity: Severity,
@@ -112,6 +113,8 @@ pub struct RatingView {
     pub standing: Standing,
     /// Absent if it was never rated.
     pub rating: Option<FactRating>,
+    /// NOT_LISTED because vetoes that drop took the last star, not because the points were too few.
+    pub dropped: bool,
     /// What keeps it from the next star; empty if it was never rated.
     pub blocked: Vec<LocalizedText>,
     /// The instant at which this was true.
@@ -126,6 +129,7 @@ impl RatingView {
             name: None,
             standing: Standing::NotRated,
             rating: None,
+            dropped: false,
             blocked: Vec::new(),
             as_of,
         }
@@ -213,6 +217,7 @@ impl Firm {
             rating.next = next_transition(scheme, &rated.awards, &self.events, rated.valid_until, at)?;
         }
         view.standing = assessment.standing;
+        view.dropped = assessment.dropped;
         view.blocked = assessment.blocked.iter().map(super::score::Gate::text).collect();
         rating.total = assessment.total;
         rating.categories = assessment.categories;
@@ -220,8 +225,13 @@ impl Firm {
         Ok(view)
     }
 
-    /// The row for followers.
-    pub fn fact(&self) -> Fact {
+    /// The row for followers. Of `schemes`, oldest first, the rating's says what repeated events count as; without a
+    /// rating the newest does.
+    pub fn fact<'s>(&self, mut schemes: impl DoubleEndedIterator<Item = &'s Scheme>) -> Fact {
+        let scheme = match &self.rated {
+            Some(rated) => schemes.find(|scheme| scheme.key == rated.scheme),
+            None => schemes.next_back(),
+        };
         let profile = &self.enterprise.profile;
         let mut recent: Vec<&Event> = self
             .events
@@ -229,6 +239,11 @@ impl Firm {
             .filter(|event| event.repaired_at.is_none())
             .collect();
         recent.sort_by(|a, b| (b.document.date, &b.id).cmp(&(a.document.date, &a.id)));
+        let repeats = scheme.map(|scheme| Repeats::of(scheme, &self.events));
+        let shown = |event: &Event| {
+            let repeats = repeats.as_ref();
+            repeats.map_or_else(|| event.clone(), |repeats| repeats.shown(event))
+        };
         Fact {
             uscc: self.enterprise.uscc,
             standing: self.standing(),
@@ -239,8 +254,9 @@ impl Firm {
             open_rectification: self.events.iter().any(Event::open),
             recent_events: recent
                 .into_iter()
+                .map(shown)
                 .map(|event| RecentEvent {
-                    kind: event.kind.clone(),
+                    kind: event.kind,
                     severity: event.severity,
                     date: event.document.date,
                 })

@@ -9,6 +9,7 @@ use greenstar_kernel::{Code, Document, LocalizedText, Points, Standing, Star, Ti
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Evidence, Meaning};
+use super::repeat::meant;
 use super::scheme::{Effect, Grade, Item, PENALTY_MONTHS, Rule, STEP, Scheme, Scoring};
 
 /// What the verifier found of one bonus item.
@@ -167,7 +168,7 @@ pub struct ItemLine {
 pub struct Deduction {
     /// The event.
     pub event: Code,
-    /// Its kind.
+    /// The kind that it counts as.
     pub kind: Code,
     /// By the rule; the item's max may take less.
     pub points: Points,
@@ -226,12 +227,21 @@ pub enum Gate {
         /// The star.
         star: Star,
     },
-    /// A veto that drops, caps or strips.
+    /// A veto that caps or strips.
     Veto {
         /// Its code.
         veto: Code,
         /// Its name.
         name: LocalizedText,
+    },
+    /// A veto that drops.
+    Drop {
+        /// Its code.
+        veto: Code,
+        /// Its name.
+        name: LocalizedText,
+        /// So many stars.
+        stars: u8,
     },
 }
 
@@ -261,8 +271,12 @@ impl Gate {
                 format!("{star} stars take that no rectification is open"),
             ),
             Gate::Veto { veto, name } => LocalizedText::new(
-                format!("一票否决或降级情形 {veto} 仍在适用：{}", name.zh),
+                format!("否决或限级情形 {veto} 仍在适用：{}", name.zh),
                 format!("veto {veto} is active: {}", name.en),
+            ),
+            Gate::Drop { veto, name, stars } => LocalizedText::new(
+                format!("降级情形 {veto} 仍在适用，降 {stars} 星：{}", name.zh),
+                format!("veto {veto} is active and drops the star by {stars}: {}", name.en),
             ),
         }
     }
@@ -280,6 +294,19 @@ struct Conduct {
     open_rectification: bool,
 }
 
+/// What can end by time alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum End<'a> {
+    /// The yearly validity.
+    Validity,
+    /// The veto of an event.
+    Veto(&'a Code),
+    /// The window of an event.
+    Window(&'a Code),
+    /// The 24 months in which an event counts for the penalty gate.
+    Penalty(&'a Code),
+}
+
 /// Scores at an instant. `valid_until` is the end of the rating's validity, from which on it is EXPIRED unless a
 /// veto strips it: lapse of time is no relief from a veto.
 ///
@@ -292,10 +319,25 @@ pub fn assess(
     valid_until: Timestamp,
     at: Timestamp,
 ) -> Result<Assessment, ScoreError> {
+    assess_holding(scheme, awards, events, valid_until, at, None)
+}
+
+/// As [`assess`], with one thing regarded as not ended yet: shows what its end changes.
+///
+/// # Errors
+/// As [`assess`].
+pub(super) fn assess_holding(
+    scheme: &Scheme,
+    awards: &[Award],
+    events: &[Event],
+    valid_until: Timestamp,
+    at: Timestamp,
+    held: Option<End<'_>>,
+) -> Result<Assessment, ScoreError> {
     let events = meant(scheme, events)?;
-    let Sums { categories, lines } = sums(scheme, awards, &events, at)?;
+    let Sums { categories, lines } = sums(scheme, awards, &events, at, held)?;
     let total: Points = categories.iter().copied().sum();
-    let conduct = conduct(&events, at);
+    let conduct = conduct(&events, at, held);
     let gates: Vec<(Star, Vec<(Gate, bool)>)> = scheme
         .grades
         .iter()
@@ -309,7 +351,7 @@ pub fn assess(
     let (mut drop, mut cap, mut strip) = (0_usize, 0_usize, false);
     for (event, meaning) in &events {
         let Meaning::Veto(veto) = meaning else { continue };
-        if !event.counts(*meaning, at) {
+        if !event.counts(*meaning, at) && held != Some(End::Veto(&event.id)) {
             continue;
         }
         match veto.effect {
@@ -334,7 +376,7 @@ pub fn assess(
         .map(|grade| grade.star);
     let standing = match star {
         _ if strip => Standing::Vetoed,
-        _ if at >= valid_until => Standing::Expired,
+        _ if at >= valid_until && held != Some(End::Validity) => Standing::Expired,
         Some(star) => Standing::Rated(star),
         None => Standing::NotListed,
     };
@@ -361,24 +403,12 @@ pub fn assess(
     })
 }
 
-fn meant<'a>(scheme: &'a Scheme, events: &'a [Event]) -> Result<Vec<(&'a Event, Meaning<'a>)>, ScoreError> {
-    events
-        .iter()
-        .map(|event| {
-            let meaning = Meaning::of(scheme, &event.kind);
-            Ok((
-                event,
-                meaning.ok_or_else(|| ScoreError::KindUnknown(event.kind.clone()))?,
-            ))
-        })
-        .collect()
-}
-
 fn sums(
     scheme: &Scheme,
     awards: &[Award],
     events: &[(&Event, Meaning<'_>)],
     at: Timestamp,
+    held: Option<End<'_>>,
 ) -> Result<Sums, ScoreError> {
     let mut given: BTreeMap<&Code, Points> = BTreeMap::new();
     for award in awards {
@@ -387,7 +417,7 @@ fn sums(
         *slot = worth.max(*slot);
     }
     let mut taken: BTreeMap<&Code, Vec<Deduction>> = BTreeMap::new();
-    for (item, deduction) in counted(events, at) {
+    for (item, deduction) in counted(events, at, held) {
         taken.entry(&item.code).or_default().push(deduction);
     }
 
@@ -420,13 +450,17 @@ fn sums(
 
 /// Events that count now, each document once, in the item where it deducts most; of equals the first by
 /// code.
-fn counted<'a>(events: &[(&'a Event, Meaning<'a>)], at: Timestamp) -> Vec<(&'a Item, Deduction)> {
+fn counted<'a>(
+    events: &[(&'a Event, Meaning<'a>)],
+    at: Timestamp,
+    held: Option<End<'_>>,
+) -> Vec<(&'a Item, Deduction)> {
     let mut best: BTreeMap<(&Document, &Option<String>), (&Event, &Item, &Rule)> = BTreeMap::new();
     for (event, meaning) in events {
         let Meaning::Rule(item, rule) = meaning else {
             continue;
         };
-        if !event.counts(*meaning, at) {
+        if !event.counts(*meaning, at) && held != Some(End::Window(&event.id)) {
             continue;
         }
         let rank = |item: &Item, rule: &Rule| (Reverse(rule.points), item.code.clone(), rule.event.clone());
@@ -442,7 +476,7 @@ fn counted<'a>(events: &[(&'a Event, Meaning<'a>)], at: Timestamp) -> Vec<(&'a I
         .map(|(event, item, rule)| {
             let deduction = Deduction {
                 event: event.id.clone(),
-                kind: event.kind.clone(),
+                kind: rule.event.clone(),
                 points: rule.points,
                 until: event.end(Meaning::Rule(item, rule)),
             };
@@ -453,13 +487,14 @@ fn counted<'a>(events: &[(&'a Event, Meaning<'a>)], at: Timestamp) -> Vec<(&'a I
 
 /// A veto's own rectification does not close the gate: its effect is the veto's, and counted twice a drop by one
 /// star would take two or three (vector `drop_one`).
-fn conduct(events: &[(&Event, Meaning<'_>)], at: Timestamp) -> Conduct {
+fn conduct(events: &[(&Event, Meaning<'_>)], at: Timestamp, held: Option<End<'_>>) -> Conduct {
     let mut documents: Vec<(&Document, &Option<String>)> = Vec::new();
     let mut open_rectification = false;
     for (event, meaning) in events {
         let Meaning::Rule(_, rule) = meaning else { continue };
         open_rectification |= event.open();
-        let recent = event.repaired_at.is_none() && at < event.document.date.term_end(PENALTY_MONTHS);
+        let recent = event.repaired_at.is_none()
+            && (at < event.document.date.term_end(PENALTY_MONTHS) || held == Some(End::Penalty(&event.id)));
         if rule.gated && recent && !documents.contains(&(&event.document, &event.site)) {
             documents.push((&event.document, &event.site));
         }
@@ -519,19 +554,22 @@ fn blocked(
 ) -> Vec<Gate> {
     let by_veto = strip || lowered != base;
     if by_veto {
-        let stripping = |veto: &&ActiveVeto| {
-            !strip
-                || scheme
-                    .veto(&veto.veto)
-                    .is_some_and(|veto| veto.effect == Effect::Strip)
-        };
-        return vetoes
-            .iter()
-            .filter(stripping)
-            .filter_map(|active| scheme.veto(&active.veto))
-            .map(|veto| Gate::Veto {
-                veto: veto.code.clone(),
-                name: veto.name.clone(),
+        let named = vetoes.iter().filter_map(|active| scheme.veto(&active.veto));
+        return named
+            .filter_map(|veto| {
+                let (code, name) = (veto.code.clone(), veto.name.clone());
+                match veto.effect {
+                    Effect::Strip => Some(Gate::Veto { veto: code, name }),
+                    // Whoever is stripped has more to mend first; whom drops took below every star, no cap did.
+                    Effect::Cap(_) if strip || lowered.is_none_or(|at| at >= scheme.grades.len()) => None,
+                    Effect::Cap(_) => Some(Gate::Veto { veto: code, name }),
+                    Effect::Drop(_) if strip => None,
+                    Effect::Drop(stars) => Some(Gate::Drop {
+                        veto: code,
+                        name,
+                        stars,
+                    }),
+                }
             })
             .collect();
     }

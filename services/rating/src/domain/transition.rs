@@ -1,11 +1,14 @@
 //! What time alone will change: the next instant at which a rating is another one (protocol.md §6).
 
+use std::cmp::Reverse;
+
 use greenstar_kernel::{Code, LocalizedText, Points, Standing, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Meaning};
-use super::scheme::{PENALTY_MONTHS, Scheme};
-use super::score::{Assessment, Award, CategoryPoints, ScoreError, assess};
+use super::repeat::meant;
+use super::scheme::{PENALTY_MONTHS, Rule, Scheme};
+use super::score::{Assessment, Award, CategoryPoints, End, ScoreError, assess, assess_holding};
 
 /// A change that comes without an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,56 +21,67 @@ pub struct Transition {
     pub total: Points,
     /// Points by category from then on.
     pub categories: Vec<CategoryPoints>,
-    /// What ends.
-    pub cause: Cause,
+    /// What ends and thereby changes the rating; never empty.
+    pub causes: Vec<Cause>,
 }
 
-/// What ends at a transition; of several at one instant the first of this list.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// Something that ends at a transition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The yearly validity.
     Validity,
     /// A veto.
-    Veto {
-        /// Its event.
-        event: Code,
-        /// Its code.
-        kind: Code,
-    },
+    Veto(Ended),
     /// The window of an event.
-    Window {
-        /// The event.
-        event: Code,
-        /// Its kind.
-        kind: Code,
-    },
+    Window(Ended),
     /// The 24 months in which a penalty counts for the gate.
-    Penalty {
-        /// The event.
-        event: Code,
-        /// Its kind.
-        kind: Code,
-    },
+    Penalty(Ended),
+}
+
+/// The event of a cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Its id.
+    pub event: Code,
+    /// The kind that it counts as.
+    pub kind: Code,
+    /// That kind's title.
+    pub title: LocalizedText,
 }
 
 impl Cause {
-    /// For people.
-    pub fn text(&self) -> LocalizedText {
+    fn text(&self) -> LocalizedText {
         match self {
             Cause::Validity => LocalizedText::new("评级有效期届满", "the rating's validity ends"),
-            Cause::Veto { kind, .. } => {
-                LocalizedText::new(format!("否决情形 {kind} 到期"), format!("veto {kind} ends"))
-            }
-            Cause::Window { kind, .. } => LocalizedText::new(
-                format!("事件 {kind} 的计分期限届满"),
-                format!("the window of event {kind} ends"),
+            Cause::Veto(Ended { title, .. }) => LocalizedText::new(
+                format!("否决或降级情形“{}”期满", title.zh),
+                format!("the veto \"{}\" ends", title.en),
             ),
-            Cause::Penalty { kind, .. } => LocalizedText::new(
-                format!("处罚 {kind} 满 24 个月，不再计入"),
-                format!("penalty {kind} is 24 months old and no longer counts"),
+            Cause::Window(Ended { title, .. }) => LocalizedText::new(
+                format!("“{}”的计分期限届满", title.zh),
+                format!("\"{}\" no longer deducts", title.en),
+            ),
+            Cause::Penalty(Ended { title, .. }) => LocalizedText::new(
+                format!("处罚“{}”满 24 个月，不再计入", title.zh),
+                format!(
+                    "the penalty \"{}\" is 24 months old and no longer counts",
+                    title.en
+                ),
             ),
         }
+    }
+}
+
+impl Transition {
+    /// All causes, for people.
+    pub fn cause(&self) -> LocalizedText {
+        let mut texts: Vec<LocalizedText> = self.causes.iter().map(Cause::text).collect();
+        texts.dedup();
+        let join = |separator: &str, part: fn(&LocalizedText) -> &str| {
+            texts.iter().map(part).collect::<Vec<_>>().join(separator)
+        };
+        LocalizedText::new(join("；", |text| &text.zh), join("; ", |text| &text.en))
     }
 }
 
@@ -83,24 +97,51 @@ pub fn next_transition(
     valid_until: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Transition>, ScoreError> {
-    let current = assess(scheme, awards, events, valid_until, now)?;
-    for (at, cause) in ends(scheme, events, valid_until, now) {
+    let mut before = assess(scheme, awards, events, valid_until, now)?;
+    let meant = meant(scheme, events)?;
+    for together in ends(&meant, valid_until, now).chunk_by(|a, b| a.0 == b.0) {
+        let Some((at, _)) = together.first().copied() else {
+            continue;
+        };
         let then = assess(scheme, awards, events, valid_until, at)?;
-        if changes(&current, &then) {
-            let Assessment {
-                standing,
-                total,
-                categories,
-                ..
-            } = then;
-            return Ok(Some(Transition {
-                at,
-                standing,
-                total,
-                categories,
-                cause,
-            }));
+        if !changes(&before, &then) {
+            before = then;
+            continue;
         }
+        let mut changing = Vec::new();
+        let counted = || {
+            together
+                .iter()
+                .map(|(_, end)| *end)
+                .filter(|end| counted(&before, *end))
+        };
+        for end in counted() {
+            let held = assess_holding(scheme, awards, events, valid_until, at, Some(end))?;
+            if changes(&held, &then) {
+                changing.push(end);
+            }
+        }
+        // Where each of several ends alone would have done, all are the cause.
+        if changing.is_empty() {
+            changing.extend(counted());
+        }
+        let causes = changing
+            .into_iter()
+            .filter_map(|end| cause(&meant, end))
+            .collect();
+        let Assessment {
+            standing,
+            total,
+            categories,
+            ..
+        } = then;
+        return Ok(Some(Transition {
+            at,
+            standing,
+            total,
+            categories,
+            causes,
+        }));
     }
     Ok(None)
 }
@@ -109,38 +150,73 @@ fn changes(before: &Assessment, after: &Assessment) -> bool {
     before.standing != after.standing || before.total != after.total || before.categories != after.categories
 }
 
+/// Whether the thing had a part in the result: an event beside a stronger one of its document has none.
+fn counted(before: &Assessment, end: End<'_>) -> bool {
+    match end {
+        End::Validity | End::Penalty(_) => true,
+        End::Veto(id) => before.vetoes.iter().any(|veto| veto.event == *id),
+        End::Window(id) => {
+            let mut deductions = before.lines.iter().flat_map(|line| &line.deductions);
+            deductions.any(|deduction| deduction.event == *id)
+        }
+    }
+}
+
+fn cause(meant: &[(&Event, Meaning<'_>)], end: End<'_>) -> Option<Cause> {
+    let ended = |id: &Code| {
+        let (_, meaning) = meant.iter().find(|(event, _)| event.id == *id)?;
+        Some(Ended {
+            event: id.clone(),
+            kind: meaning.code().clone(),
+            title: meaning.title().clone(),
+        })
+    };
+    match end {
+        End::Validity => Some(Cause::Validity),
+        End::Veto(id) => ended(id).map(Cause::Veto),
+        End::Window(id) => ended(id).map(Cause::Window),
+        End::Penalty(id) => ended(id).map(Cause::Penalty),
+    }
+}
+
 /// Everything that ends after `now`, in order.
-fn ends(
-    scheme: &Scheme,
-    events: &[Event],
+fn ends<'a>(
+    meant: &[(&'a Event, Meaning<'a>)],
     valid_until: Timestamp,
     now: Timestamp,
-) -> Vec<(Timestamp, Cause)> {
-    let mut ends = vec![(valid_until, Cause::Validity)];
-    for event in events {
-        let (id, kind) = (event.id.clone(), event.kind.clone());
-        match Meaning::of(scheme, &event.kind) {
-            Some(meaning @ Meaning::Rule(_, rule)) => {
-                if rule.gated && event.repaired_at.is_none() {
+) -> Vec<(Timestamp, End<'a>)> {
+    let mut ends = vec![(valid_until, End::Validity)];
+    for (event, meaning) in meant {
+        match meaning {
+            Meaning::Rule(_, rule) => {
+                if penalty(meant, event, rule) {
                     let end = event.document.date.term_end(PENALTY_MONTHS);
-                    ends.push((
-                        end,
-                        Cause::Penalty {
-                            event: id.clone(),
-                            kind: kind.clone(),
-                        },
-                    ));
+                    ends.push((end, End::Penalty(&event.id)));
                 }
-                ends.push((event.end(meaning), Cause::Window { event: id, kind }));
+                ends.push((event.end(*meaning), End::Window(&event.id)));
             }
             // Without the confirmation no time ends it.
-            Some(meaning @ Meaning::Veto(_)) if event.rectified_at.is_some() => {
-                ends.push((event.end(meaning), Cause::Veto { event: id, kind }));
+            Meaning::Veto(_) if event.rectified_at.is_some() => {
+                ends.push((event.end(*meaning), End::Veto(&event.id)));
             }
-            Some(Meaning::Veto(_)) | None => {}
+            Meaning::Veto(_) => {}
         }
     }
     ends.retain(|(at, _)| *at > now);
     ends.sort();
     ends
+}
+
+/// Whether an event stands for its document at the penalty gate, which counts documents: the heaviest of them does.
+fn penalty(meant: &[(&Event, Meaning<'_>)], event: &Event, rule: &Rule) -> bool {
+    let gated = |event: &Event, rule: &Rule| rule.gated && event.repaired_at.is_none();
+    let heavier = |(other, meaning): &(&Event, Meaning<'_>)| match meaning {
+        Meaning::Rule(_, other_rule) => {
+            gated(other, other_rule)
+                && other.same_document(event)
+                && (Reverse(other_rule.points), &other.id) < (Reverse(rule.points), &event.id)
+        }
+        Meaning::Veto(_) => false,
+    };
+    gated(event, rule) && !meant.iter().any(heavier)
 }

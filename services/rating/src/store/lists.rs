@@ -6,6 +6,7 @@ use greenstar_kernel::{Code, LocalizedText, Star, Timestamp, Uscc};
 use greenstar_store::{Row, StoreError, Tx, Value};
 
 use super::rows;
+use super::schemes::Schemes;
 use crate::domain::enterprise::{District, Enterprise, Sector};
 use crate::domain::filter::Filter;
 use crate::domain::firm::Fact;
@@ -231,8 +232,11 @@ pub(crate) async fn due(
 }
 
 /// All enterprises for a new follower, by code.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lists;
+#[derive(Clone, Debug)]
+pub(crate) struct Lists {
+    /// Say what repeated events count as.
+    pub(crate) schemes: Schemes,
+}
 
 #[async_trait]
 impl Source for Lists {
@@ -251,10 +255,11 @@ impl Source for Lists {
             .iter()
             .map(|row| row.get::<Uscc>("uscc").map(Value::from))
             .collect::<Result<_, _>>()?;
+        let schemes = self.schemes.all(tx).await?;
         Ok(rows::firms(tx, codes)
             .await?
             .values()
-            .map(crate::domain::firm::Firm::fact)
+            .map(|firm| firm.fact(schemes.iter().map(|stored| &stored.scheme)))
             .collect())
     }
 }

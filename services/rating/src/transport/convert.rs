@@ -124,17 +124,19 @@ fn categories(categories: Vec<CategoryPoints>) -> Vec<pb::CategoryPoints> {
 
 fn transition(next: Transition) -> pb::Transition {
     let (star, state) = standing(next.standing);
+    let cause = Some(text(next.cause()));
     pb::Transition {
         time: Some(time(next.at)),
         star,
         state,
         points: next.total.to_string(),
         categories: categories(next.categories),
-        cause: Some(text(next.cause.text())),
+        cause,
     }
 }
 
-/// `explained`: whether the reader may know what blocked the next star.
+/// `explained`: whether the reader may know why there is no star or no better one. Others are told of a firm
+/// without a star its state alone: points and what time will change would say why (design.md §8).
 pub(super) fn rating(view: RatingView, explained: bool) -> pb::Rating {
     let (star, state) = standing(view.standing);
     let mut rating = pb::Rating {
@@ -148,14 +150,24 @@ pub(super) fn rating(view: RatingView, explained: bool) -> pb::Rating {
         ..pb::Rating::default()
     };
     if let Some(rated) = view.rating {
-        rating.points = rated.total.to_string();
-        rating.categories = categories(rated.categories);
+        if explained || view.standing.star().is_some() {
+            rating.points = rated.total.to_string();
+            rating.categories = categories(rated.categories);
+            rating.next_transition = rated.next.map(transition);
+        }
         rating.scheme = scheme_name(&rated.scheme);
         rating.round = format!("rounds/{}", rated.round);
         rating.version = rated.version;
         rating.rate_time = Some(time(rated.rated_at));
         rating.valid_until_time = Some(time(rated.valid_until));
-        rating.next_transition = rated.next.map(transition);
+    }
+    if explained && view.standing == Standing::NotListed {
+        let reason = if view.dropped {
+            "DROPPED"
+        } else {
+            "BELOW_THRESHOLD"
+        };
+        rating.state_reason = reason.to_owned();
     }
     if explained && !view.blocked.is_empty() {
         let join = |separator: &str, part: fn(&LocalizedText) -> &str| {
@@ -241,7 +253,7 @@ pub(super) fn event(uscc: &Uscc, event: Event, scheme: &Scheme) -> Option<pb::Ev
     Some(pb::Event {
         name: event_name(uscc, &event.id),
         kind: event.kind.to_string(),
-        title: Some(text(meaning.title())),
+        title: Some(text(meaning.title().clone())),
         severity: severity(event.severity),
         item,
         points,

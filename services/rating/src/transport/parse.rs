@@ -141,10 +141,23 @@ pub(super) fn changes(uscc: &Uscc, raw: pb::Enterprise, mask: &str) -> Result<Ve
 pub(super) fn document(raw: Option<common::Document>) -> Result<Document, Status> {
     let raw = raw.ok_or_else(|| missing("document"))?;
     let date = raw.date.parse().map_err(|_| {
-        let said = LocalizedText::new(
-            "日期应写作 YYYY-MM-DD，请更正",
-            "a date is written YYYY-MM-DD; correct it",
-        );
+        // Well written, but of a year that no paper here is of.
+        let year = raw
+            .date
+            .split('-')
+            .next()
+            .filter(|year| year.len() == 4 && raw.date.len() == 10);
+        let year: Option<i16> = year.and_then(|year| year.parse().ok());
+        let said = match year {
+            Some(year) if !(1970..=2200).contains(&year) => LocalizedText::new(
+                "日期应在 1970 年至 2200 年之间，请更正",
+                "a date lies between the years 1970 and 2200; correct it",
+            ),
+            Some(_) | None => LocalizedText::new(
+                "日期应写作 YYYY-MM-DD，请更正",
+                "a date is written YYYY-MM-DD; correct it",
+            ),
+        };
         greenstar_rpc::field("document.date", ErrorReason::DateInvalid, &said, &[])
     })?;
     Ok(Document::typed(&raw.issuer, &raw.number, date))

@@ -16,6 +16,7 @@ use crate::domain::command::{Answer, Command, NewEvent};
 use crate::domain::enterprise::District;
 use crate::domain::error::Refusal;
 use crate::domain::event::Event;
+use crate::domain::repeat::Repeats;
 use crate::domain::visibility;
 use crate::store::{Directory, RequestId, firm, round};
 
@@ -266,7 +267,7 @@ impl RatingService for Desk {
         let found = firm(&mut tx, &uscc)
             .await
             .map_err(|error| status::store(&error))?;
-        let mut firm = found.ok_or_else(|| status::refused(&Refusal::EnterpriseUnknown(uscc)))?;
+        let firm = found.ok_or_else(|| status::refused(&Refusal::EnterpriseUnknown(uscc)))?;
         let now = self.clock.now();
         let schemes = self
             .schemes
@@ -274,7 +275,7 @@ impl RatingService for Desk {
             .await
             .map_err(|error| status::store(&error))?;
         let key = |event: &Event| (event.document.date, event.id.clone());
-        let mut events = std::mem::take(&mut firm.events);
+        let mut events = firm.events.clone();
         events.sort_by_key(|event| std::cmp::Reverse(key(event)));
         let mut shown = Vec::new();
         let mut next_page_token = String::new();
@@ -291,7 +292,10 @@ impl RatingService for Desk {
                 .rev()
                 .filter(|stored| rated.is_none_or(|key| stored.scheme.key == *key))
                 .filter(|stored| visibility::event(&call.caller, &uscc, &event, &stored.scheme, now))
-                .find_map(|stored| convert::event(&uscc, event.clone(), &stored.scheme));
+                .find_map(|stored| {
+                    let shown = Repeats::of(&stored.scheme, &firm.events).shown(&event);
+                    convert::event(&uscc, shown, &stored.scheme)
+                });
             let Some(event) = known else { continue };
             if shown.len() == page.size {
                 if let Some((date, id)) = last {
@@ -315,7 +319,11 @@ impl RatingService for Desk {
         &self,
         request: Request<Streaming<pb::WatchRatingsRequest>>,
     ) -> Result<Response<Self::WatchRatingsStream>, Status> {
-        Ok(Response::new(watch::open(&self.feed, request.into_inner())))
+        Ok(Response::new(watch::open(
+            &self.feed,
+            self.schemes.clone(),
+            request.into_inner(),
+        )))
     }
 
     #[tracing::instrument(skip_all)]

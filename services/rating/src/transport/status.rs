@@ -21,7 +21,9 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
         }
         Refusal::EnterpriseUnknown(_) => (NotFound, R::EnterpriseUnknown, vec![]),
         Refusal::EnterpriseExists(_) => (AlreadyExists, R::EnterpriseExists, vec![]),
-        Refusal::EtagMismatch { current } => (Aborted, R::EtagMismatch, vec![("etag", current.clone())]),
+        Refusal::EtagMismatch { current } | Refusal::EtagMissing { current } => {
+            (Aborted, R::EtagMismatch, vec![("etag", current.clone())])
+        }
         Refusal::SchemeUnknown(name) => (NotFound, R::SchemeUnknown, vec![("scheme", name.clone())]),
         Refusal::Scheme(error) => (
             InvalidArgument,
@@ -84,11 +86,8 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
         Refusal::DateInFuture { field } => {
             return greenstar_rpc::field(field, R::DateInvalid, &refusal.said(), &[]);
         }
-        Refusal::Filter { position, problem } => {
-            let metadata = vec![
-                ("filter", (*problem).to_owned()),
-                ("position", position.to_string()),
-            ];
+        Refusal::Filter { filter, position, .. } => {
+            let metadata = vec![("filter", filter.clone()), ("position", position.to_string())];
             (InvalidArgument, R::FilterInvalid, metadata)
         }
     };

@@ -15,11 +15,11 @@ use tonic::{Status, Streaming};
 
 use super::{convert, parse, status};
 use crate::domain::firm::Fact;
-use crate::store::Lists;
+use crate::store::{Lists, Schemes};
 
 pub(super) type Responses = Pin<Box<dyn Stream<Item = Result<pb::WatchRatingsResponse, Status>> + Send>>;
 
-pub(super) fn open(feed: &Feed, messages: Streaming<pb::WatchRatingsRequest>) -> Responses {
+pub(super) fn open(feed: &Feed, schemes: Schemes, messages: Streaming<pb::WatchRatingsRequest>) -> Responses {
     // The session ends with the first message that cannot be read; the subscriber is told why after it.
     let unread: Arc<Mutex<Option<Status>>> = Arc::default();
     let slot = unread.clone();
@@ -27,7 +27,7 @@ pub(super) fn open(feed: &Feed, messages: Streaming<pb::WatchRatingsRequest>) ->
         let read = message.and_then(inbound);
         read.map_err(|status| *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(status))
     });
-    let session = feed.watch(Arc::new(Lists), inbound).map(|event| {
+    let session = feed.watch(Arc::new(Lists { schemes }), inbound).map(|event| {
         let event = event.map_err(|error| status::feed(&error))?;
         Ok(pb::WatchRatingsResponse {
             event: Some(outbound(event)?),

@@ -123,6 +123,13 @@ async fn an_update_needs_the_current_etag_and_changes_what_the_mask_names() {
         assert_ne!(changed.etag, made.etag);
         let stale = client.update_enterprise(update(&made.etag, "sector", "")).await;
         assert_eq!(refused(stale), (Code::Aborted, "ETAG_MISMATCH".into()));
+        let without = client.update_enterprise(update("", "sector", "")).await;
+        let said = greenstar_rpc::said_of(without.as_ref().unwrap_err());
+        assert!(
+            said.en.contains("takes the etag") && said.zh.contains("须带上"),
+            "{said:?}"
+        );
+        assert_eq!(refused(without), (Code::Aborted, "ETAG_MISMATCH".into()));
         // A repeat gets the first answer; the same id with another body is refused.
         let repeat = client
             .update_enterprise(update(&made.etag, "sector", "u-1"))

@@ -12,7 +12,7 @@ use crate::service::{Suite, refused};
 
 fn evidence_of(kind: &str) -> &'static str {
     match kind {
-        "complaint_verified_minor" => "PET",
+        "complaint_verified_minor" | "complaint_verified_repeat" => "PET",
         "correction_order" => "ORD",
         "V13" | "V14" => "INSP",
         "V01" => "JUD",
@@ -207,7 +207,7 @@ async fn an_open_rectification_holds_the_star_down_until_another_officer_confirm
 }
 
 #[tokio::test]
-async fn the_third_verified_complaint_within_a_year_is_recorded_as_a_repeat() {
+async fn the_third_verified_complaint_of_a_year_is_a_repeat_by_date_not_by_order_of_recording() {
     let suite = Suite::start(noon("2026-03-02")).await;
     published(&suite).await;
     let complaint = async |number: &str, date: &str| {
@@ -218,20 +218,122 @@ async fn the_third_verified_complaint_within_a_year_is_recorded_as_a_repeat() {
     };
     assert_eq!(complaint("1", "2024-01-10").await, "complaint_verified_minor");
     assert_eq!(complaint("2", "2026-02-10").await, "complaint_verified_minor");
-    // Reported late: it lies between the others.
+    // Reported late, with an older date: it is no repeat, and makes the newest one.
     assert_eq!(complaint("3", "2025-06-01").await, "complaint_verified_minor");
-    assert_eq!(complaint("4", "2025-12-01").await, "complaint_verified_repeat");
+    assert_eq!(complaint("4", "2025-12-01").await, "complaint_verified_minor");
     assert_eq!(suite.rating_of("licensing", FIRST).await.points, "88");
-    let again = record(
-        &suite,
-        "rating",
-        FIRST,
-        "complaint_verified_minor",
-        "4",
-        "2025-12-01",
-    )
-    .await;
-    assert_eq!(refused(again), (Code::AlreadyExists, "EVENT_EXISTS".into()));
+    let request = pb::ListEventsRequest {
+        parent: format!("enterprises/{FIRST}"),
+        ..Default::default()
+    };
+    let listed = suite
+        .ratings("rating")
+        .list_events(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .events;
+    let shown: Vec<_> = listed
+        .iter()
+        .map(|event| {
+            (
+                event.document.as_ref().unwrap().number.as_str(),
+                event.points.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(shown, [("2", "3"), ("4", "1"), ("3", "1"), ("1", "1")]);
+    assert_eq!(listed[0].kind, "complaint_verified_repeat");
+    assert_eq!(listed[0].severity(), common::Severity::Ordinary);
+    assert_eq!(
+        listed[0].title.as_ref().unwrap().en,
+        "Verified complaint (third or later within a year)"
+    );
+    for (kind, number) in [
+        ("complaint_verified_minor", "2"),
+        ("complaint_verified_repeat", "4"),
+    ] {
+        let date = if number == "2" { "2026-02-10" } else { "2025-12-01" };
+        let again = record(&suite, "rating", FIRST, kind, number, date).await;
+        assert_eq!(refused(again), (Code::AlreadyExists, "EVENT_EXISTS".into()));
+    }
+    suite.stop().await;
+}
+
+#[tokio::test]
+async fn of_a_firm_without_a_star_other_departments_are_told_the_state_alone() {
+    let suite = Suite::start(noon("2026-03-02")).await;
+    published(&suite).await;
+    let firm = format!("enterprises/{FIRST}");
+    for number in ["1", "2", "3"] {
+        record(&suite, "enforcement", FIRST, "V13", number, "2026-03-01")
+            .await
+            .unwrap();
+    }
+    let batch = async |who: &str| {
+        let request = pb::BatchGetRatingsRequest {
+            names: vec![format!("{firm}/rating")],
+        };
+        let answer = suite.ratings(who).batch_get_ratings(request).await.unwrap();
+        match answer.into_inner().results.remove(0).result.unwrap() {
+            pb::batch_get_ratings_result::Result::Rating(rating) => rating,
+            pb::batch_get_ratings_result::Result::Error(error) => panic!("{error:?}"),
+        }
+    };
+    let bare = |rating: &pb::Rating| {
+        rating.points.is_empty()
+            && rating.categories.is_empty()
+            && rating.next_transition.is_none()
+            && rating.state_reason.is_empty()
+            && rating.blocked_by.is_none()
+    };
+    for who in ["rating", &firm] {
+        let rating = suite.rating_of(who, FIRST).await;
+        assert_eq!(
+            (
+                rating.state(),
+                rating.points.as_str(),
+                rating.state_reason.as_str()
+            ),
+            (RatingState::NotListed, "93", "DROPPED")
+        );
+        assert!(rating.blocked_by.unwrap().en.contains("V13"));
+    }
+    let told = suite.rating_of("licensing", FIRST).await;
+    assert_eq!(told.state(), RatingState::NotListed);
+    assert!(bare(&told) && bare(&batch("licensing").await));
+
+    // A veto that strips: whoever recorded it is told the state as well, no more.
+    let (_, told) = record(&suite, "enforcement", FIRST, "V08", "4", "2026-03-01")
+        .await
+        .unwrap();
+    assert!(bare(&told) && told.state() == RatingState::Vetoed);
+    let told = batch("licensing").await;
+    assert!(bare(&told) && told.state() == RatingState::Vetoed);
+    let own = suite.rating_of(&firm, FIRST).await;
+    assert_eq!((own.points.as_str(), own.state_reason.as_str()), ("93", ""));
+    suite.stop().await;
+}
+
+#[tokio::test]
+async fn a_date_out_of_range_is_told_the_range_and_a_malformed_one_the_form() {
+    let suite = Suite::start(noon("2026-03-02")).await;
+    published(&suite).await;
+    for (date, said) in [
+        ("1969-12-31", "1970"),
+        ("2201-01-01", "1970"),
+        ("2026-02-30", "YYYY-MM-DD"),
+        ("01.03.2026", "YYYY-MM-DD"),
+    ] {
+        let refusal = record(&suite, "enforcement", FIRST, "fine_ordinary", "1", date)
+            .await
+            .unwrap_err();
+        let text = greenstar_rpc::said_of(&refusal);
+        assert!(
+            text.en.contains(said) && text.zh.contains(said),
+            "{date}: {text:?}"
+        );
+    }
     suite.stop().await;
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use greenstar_kernel::{Month, Standing, Star, Timestamp};
+use greenstar_kernel::{Code, Month, Standing, Star, Timestamp};
 use greenstar_rating::domain::event::Event;
 use greenstar_rating::domain::score::{Award, Grant};
 use serde_yaml_ng::Value;
@@ -59,6 +59,26 @@ impl Reference {
             .find(|veto| veto["code"] == kind)
     }
 
+    /// Complaints by their own words: an unrepaired verified complaint is "repeat" if, counting only papers that are
+    /// older (of one day: whose paper sorts first), at least two are no more than a year older; else it is "minor".
+    fn complaints_by_date(events: &[Event]) -> Vec<Event> {
+        let family = ["complaint_verified_minor", "complaint_verified_repeat"];
+        let live = |event: &&Event| family.contains(&event.kind.as_str()) && event.repaired_at.is_none();
+        let mut read = events.to_vec();
+        for event in read.iter_mut().filter(|event| live(&&**event)) {
+            let mut older = BTreeSet::new();
+            for other in events.iter().filter(live) {
+                let (mine, theirs) = (&event.document, &other.document);
+                let before = (theirs.date, theirs, &other.site) < (mine.date, mine, &event.site);
+                if before && theirs.date.plus_months(Month(12)) >= mine.date {
+                    older.insert((theirs.clone(), other.site.clone()));
+                }
+            }
+            event.kind = Code::parse(family[usize::from(older.len() >= 2)]).unwrap();
+        }
+        read
+    }
+
     pub(crate) fn score(
         &self,
         awards: &[Award],
@@ -66,6 +86,7 @@ impl Reference {
         valid_until: Timestamp,
         at: Timestamp,
     ) -> Result {
+        let events = &Reference::complaints_by_date(events);
         let mut categories = Vec::new();
         for category in list(&self.file["categories"]) {
             let mut sum = halves(&category["base"]);

@@ -416,16 +416,127 @@ fn the_next_transition_names_what_ends() {
         (window.at, window.standing),
         (date("2027-06-02").start(), star(4))
     );
-    assert!(matches!(window.cause, Cause::Window { .. }));
+    assert!(matches!(window.causes.as_slice(), [Cause::Window(_)]));
+    assert_eq!(window.cause().en, "\"Fine (ordinary)\" no longer deducts");
     let gate = next("2027-06-02").unwrap().unwrap();
     assert_eq!((gate.at, gate.standing), (date("2028-06-02").start(), star(5)));
-    assert!(matches!(gate.cause, Cause::Penalty { .. }));
+    assert!(matches!(gate.causes.as_slice(), [Cause::Penalty(_)]));
     let last = next("2028-06-02").unwrap().unwrap();
-    assert_eq!((last.standing, last.cause), (Standing::Expired, Cause::Validity));
+    assert_eq!(
+        (last.standing, last.causes),
+        (Standing::Expired, vec![Cause::Validity])
+    );
     assert_eq!(next("2029-01-01").unwrap(), None);
 }
 
-const KINDS: [&str; 24] = [
+/// What ends at the next transition, by event.
+fn ending(events: &[Event], now: &str) -> Vec<String> {
+    let next = next_transition(scheme(), &five_star(), events, never(), noon(now));
+    let causes = next.unwrap().unwrap().causes.into_iter();
+    causes
+        .map(|cause| match cause {
+            Cause::Validity => "validity".to_owned(),
+            Cause::Veto(ended) | Cause::Window(ended) | Cause::Penalty(ended) => ended.event.to_string(),
+        })
+        .collect()
+}
+
+#[test]
+fn a_cause_is_what_counted_and_all_that_change_the_result_are_named() {
+    // Of one document only the heavier counts.
+    let fine = event("fine_ordinary", "1", "2026-06-01");
+    let breach = event("permit_terms_breached", "1", "2026-06-01");
+    assert_eq!(
+        ending(&[fine.clone(), breach.clone()], "2026-07-01"),
+        ["e-1-permit_terms_breached"]
+    );
+    // Two documents: both.
+    let other = event("manifest_missing", "2", "2026-06-01");
+    assert_eq!(
+        ending(&[breach, other], "2026-07-01"),
+        ["e-1-permit_terms_breached", "e-2-manifest_missing"]
+    );
+    // A cap beside a strip that goes on changes nothing when it ends.
+    let mut cap = event("V14", "3", "2026-06-01");
+    cap.rectified_at = Some(noon("2026-06-20"));
+    let crime = event("V01", "4", "2026-06-01");
+    let disclosure = event("disclosure_late", "5", "2026-06-01");
+    assert_eq!(
+        ending(&[cap.clone(), crime, disclosure.clone()], "2026-07-01"),
+        ["e-5-disclosure_late"]
+    );
+    assert_eq!(
+        ending(&[cap, disclosure], "2026-07-01"),
+        ["e-3-V14", "e-5-disclosure_late"]
+    );
+}
+
+#[test]
+fn of_several_complaints_the_later_ones_are_repeats_in_whatever_order_they_were_recorded() {
+    let complaint = |id: &str, on: &str| event("complaint_verified_minor", id, on);
+    // Recorded newest first.
+    let mut events = vec![
+        complaint("1", "2026-11-01"),
+        complaint("2", "2026-10-01"),
+        complaint("3", "2025-11-05"),
+    ];
+    let line = |events: &[Event], on: &str| {
+        let assessed = at(&[], events, on);
+        let line = assessed
+            .lines
+            .iter()
+            .find(|line| line.item.as_str() == "A09")
+            .unwrap();
+        let mut kinds: Vec<_> = line
+            .deductions
+            .iter()
+            .map(|deduction| format!("{} {}", deduction.event, deduction.kind))
+            .collect();
+        kinds.sort();
+        (line.points, kinds)
+    };
+    let expected = [
+        "e-1-complaint_verified_minor complaint_verified_repeat",
+        "e-2-complaint_verified_minor complaint_verified_minor",
+        "e-3-complaint_verified_minor complaint_verified_minor",
+    ];
+    assert_eq!(
+        line(&events, "2026-11-02"),
+        (Points::whole(-5), expected.map(str::to_owned).to_vec())
+    );
+    events.reverse();
+    assert_eq!(line(&events, "2026-11-02").0, Points::whole(-5));
+    // The first no longer deducts, but the last is still the third of its year.
+    assert_eq!(line(&events, "2026-11-07").0, Points::whole(-4));
+    // A repaired one is no complaint any more, so the last is the second.
+    events[0].repaired_at = Some(noon("2026-11-03"));
+    assert_eq!(line(&events, "2026-11-03").0, Points::whole(-2));
+    // A day later than a year after the first it would have been the second as well.
+    let apart = [
+        complaint("1", "2026-11-06"),
+        complaint("2", "2026-10-01"),
+        complaint("3", "2025-11-05"),
+    ];
+    assert_eq!(line(&apart, "2026-11-06").0, Points::whole(-2));
+}
+
+#[test]
+fn a_veto_that_dropped_the_last_star_is_named() {
+    let events = [event("V13", "1", "2026-06-01"), event("V14", "2", "2026-06-01")];
+    let dropped = at(&[], &events, "2026-07-01");
+    assert!(dropped.dropped);
+    assert!(
+        matches!(dropped.blocked.as_slice(), [Gate::Drop { veto, stars: 1, .. }] if veto.as_str() == "V13")
+    );
+    assert!(
+        dropped.blocked[0]
+            .text()
+            .en
+            .contains("General environmental emergency")
+    );
+}
+
+const KINDS: [&str; 25] = [
     "eia_filing_missing",
     "acceptance_incomplete",
     "execution_report_late",
@@ -443,6 +554,7 @@ const KINDS: [&str; 24] = [
     "warning",
     "fine_ordinary",
     "seizure_or_production_limit",
+    "complaint_verified_minor",
     "complaint_verified_repeat",
     "media_exposure_verified",
     "V01",
@@ -541,6 +653,38 @@ proptest! {
         let start = date("2026-12-01");
         let valid = date("2024-06-01").plus_days(valid).start();
         compare(scheme(), &awards, &events, valid, start.plus_days(day - 300).start());
+    }
+
+    /// Who typed what first is no part of a score.
+    #[test]
+    fn any_order_of_recording_gives_the_same_score(
+        complaints in proptest::collection::vec((0..24i32, 0..4u8, any::<bool>(), any::<bool>()), 0..10),
+        seed in proptest::collection::vec(any::<u16>(), 10),
+        day in 0..500i32,
+    ) {
+        let kind = |repeat| if repeat { "complaint_verified_repeat" } else { "complaint_verified_minor" };
+        let recorded = |order: &[(i32, u8, bool, bool)]| {
+            // Ids grow in the order of recording.
+            let numbered = order.iter().enumerate().flat_map(|(at, (weeks, number, repeat, exposed))| {
+                let on = date("2025-06-01").plus_days(weeks * 28).to_string();
+                let mut made = event(kind(*repeat), &number.to_string(), &on);
+                made.id = code(&format!("e-{at:03}"));
+                // The same paper in another item, where it may take as much.
+                let also = exposed.then(|| event("media_exposure_verified", &number.to_string(), &on));
+                [Some(made), also].into_iter().flatten()
+            });
+            distinct(numbered.collect())
+        };
+        let mut shuffled: Vec<_> = complaints.iter().copied().zip(seed).collect();
+        shuffled.sort_by_key(|(_, seed)| *seed);
+        let shuffled: Vec<_> = shuffled.into_iter().map(|(one, _)| one).collect();
+        let now = date("2026-06-01").plus_days(day).start();
+        let score = |events: &[Event]| {
+            let assessed = assess(scheme(), &five_star(), events, never(), now).unwrap();
+            (assessed.standing, assessed.categories)
+        };
+        prop_assert_eq!(score(&recorded(&complaints)), score(&recorded(&shuffled)));
+        compare(scheme(), &five_star(), &recorded(&shuffled), never(), now);
     }
 
     /// Going from transition to transition gives, at every instant, what scoring at that instant gives.

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use greenstar_kernel::{Caller, Code, Date, Officer, Timestamp, Uscc};
+use greenstar_kernel::{Caller, Code, Officer, Timestamp, Uscc};
 
 use super::{Answer, NewEvent, Notice, StoredScheme, World, rounds};
 use crate::domain::error::Refusal;
 use crate::domain::event::{Event, Meaning};
 use crate::domain::firm::Firm;
-use crate::domain::scheme::{Escalation, Scheme};
+use crate::domain::repeat::Repeats;
+use crate::domain::scheme::Escalation;
 
 pub(super) fn record(
     world: &mut World,
@@ -39,12 +40,12 @@ pub(super) fn record(
     if let Some(site) = new.site.as_ref().filter(|site| !registered(site)) {
         return Err(Refusal::SiteUnknown(site.clone()));
     }
-    let kind = escalated(&stored.scheme, &firm, new);
-    let meaning = Meaning::of(&stored.scheme, &kind).ok_or_else(|| Refusal::KindUnknown(new.kind.clone()))?;
+    let meaning =
+        Meaning::of(&stored.scheme, &new.kind).ok_or_else(|| Refusal::KindUnknown(new.kind.clone()))?;
     rounds::accepted(std::iter::once(&new.evidence), meaning.evidence())?;
     let event = Event {
         id: new.id.clone(),
-        kind,
+        kind: new.kind.clone(),
         severity: meaning.severity(),
         document: new.document.clone(),
         site: new.site.clone(),
@@ -57,9 +58,14 @@ pub(super) fn record(
         department: department.clone(),
         recorded_at: at,
     };
+    // The first and the repeated of a kind are one kind here: which of them a document is, its date decides.
+    let one_kind = |escalation: &Escalation, known: &Event| {
+        escalation.covers(&known.kind) && escalation.covers(&new.kind)
+    };
     let same_matter = |known: &Event| {
+        let mut escalations = stored.scheme.escalations.iter();
         known.same_document(&event)
-            && (known.kind == event.kind || known.kind == new.kind || replaced(&stored.scheme, known, new))
+            && (known.kind == new.kind || escalations.any(|escalation| one_kind(escalation, known)))
     };
     if let Some(known) = firm.events.iter().find(|known| same_matter(known)) {
         return Err(Refusal::EventExists {
@@ -68,39 +74,6 @@ pub(super) fn record(
     }
     firm.events.push(event.clone());
     rescored(world, firm, &stored, &[event], at, "recorded")
-}
-
-/// The recorded event is what an escalation made of the reported kind.
-fn replaced(scheme: &Scheme, known: &Event, new: &NewEvent) -> bool {
-    scheme
-        .escalations
-        .iter()
-        .any(|escalation| escalation.from == new.kind && escalation.to == known.kind)
-}
-
-/// The kind to record: the nth of a kind within its months, in whatever order they are reported, becomes another
-/// kind instead.
-fn escalated(scheme: &Scheme, firm: &Firm, new: &NewEvent) -> Code {
-    let due = |escalation: &&Escalation| {
-        let kinds = [&escalation.from, &escalation.to];
-        let dates: Vec<_> = firm
-            .events
-            .iter()
-            .filter(|event| kinds.contains(&&event.kind) && event.repaired_at.is_none())
-            .filter(|event| (&event.document, &event.site) != (&new.document, &new.site))
-            .map(|event| event.document.date)
-            .chain([new.document.date])
-            .collect();
-        // Some span of the months holds this one and n - 1 others.
-        escalation.from == new.kind
-            && dates.iter().any(|first| {
-                let within = |date: Date| date >= *first && date.start() < first.term_end(escalation.within);
-                within(new.document.date)
-                    && dates.iter().filter(|date| within(**date)).count() >= escalation.nth
-            })
-    };
-    let escalation = scheme.escalations.iter().find(due);
-    escalation.map_or_else(|| new.kind.clone(), |escalation| escalation.to.clone())
 }
 
 pub(super) fn confirm(
@@ -142,8 +115,9 @@ pub(super) fn repair(
         Meaning::of(&stored.scheme, &event.kind).is_some_and(Meaning::repairable)
             && event.repaired_at.is_none()
     };
-    let meaning =
-        Meaning::of(&stored.scheme, &named.kind).ok_or_else(|| Refusal::KindUnknown(named.kind.clone()))?;
+    let meaning = Repeats::of(&stored.scheme, &firm.events)
+        .meaning(&named)
+        .ok_or_else(|| Refusal::KindUnknown(named.kind.clone()))?;
     if !meaning.repairable() {
         return Err(Refusal::NotRepairable(named.kind));
     }
@@ -174,7 +148,7 @@ pub(super) fn lapse(
     let Some(next) = next.filter(|next| next.at == due && due <= at) else {
         return Ok((Answer::Lapsed, Vec::new()));
     };
-    let (mut firm, cause) = (firm.clone(), format!("time: {}", next.cause.text().en));
+    let (mut firm, cause) = (firm.clone(), format!("time: {}", next.cause().en));
     let Some(rated) = &firm.rated else {
         return Ok((Answer::Lapsed, Vec::new()));
     };
@@ -182,7 +156,7 @@ pub(super) fn lapse(
     // As of the instant itself, however late this runs: the row is the same whoever writes it.
     let assessment = firm.rate(&stored.scheme, due)?;
     world.append(&firm, assessment, cause);
-    let notice = Notice::Fact(Box::new(firm.fact()));
+    let notice = world.fact(&firm);
     world.put_firm(firm);
     Ok((Answer::Lapsed, vec![notice]))
 }
@@ -223,7 +197,8 @@ fn rescored(
         world.changed_event(uscc, event);
     }
     world.append(&firm, assessment, format!("events/{} {verb}", first.id));
-    let notice = Notice::Fact(Box::new(firm.fact()));
+    let notice = world.fact(&firm);
+    let shown = Repeats::of(&stored.scheme, &firm.events).shown(first);
     world.put_firm(firm);
-    Ok((Answer::Event(Box::new((first.clone(), view))), vec![notice]))
+    Ok((Answer::Event(Box::new((shown, view))), vec![notice]))
 }

@@ -53,6 +53,9 @@ pub(super) fn update(
 ) -> Result<(Answer, Vec<Notice>), Refusal> {
     let mut firm = world.firm(uscc)?.clone();
     let current = firm.enterprise.etag.to_string();
+    if etag.is_empty() {
+        return Err(Refusal::EtagMissing { current });
+    }
     if current != etag {
         return Err(Refusal::EtagMismatch { current });
     }
@@ -75,7 +78,7 @@ pub(super) fn update(
 
 fn store(world: &mut World, firm: Firm) -> (Answer, Vec<Notice>) {
     let answer = Answer::Enterprise(firm.enterprise.clone());
-    let notice = Notice::Fact(Box::new(firm.fact()));
+    let notice = world.fact(&firm);
     world.put_firm(firm);
     (answer, vec![notice])
 }

@@ -203,7 +203,7 @@ pub(super) fn publish(
             world.changes.directory.push((id.clone(), line));
         }
         world.append(&firm, assessment, format!("rounds/{id}"));
-        notices.push(Notice::Fact(Box::new(firm.fact())));
+        notices.push(world.fact(&firm));
         world.put_firm(firm);
     }
     let listed = counts.into_iter().rev().collect();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use greenstar_kernel::{Code, Timestamp, Uscc};
 
+use super::Notice;
 use crate::domain::error::Refusal;
 use crate::domain::event::{Event, Meaning};
 use crate::domain::firm::{Firm, Rated};
@@ -112,6 +113,12 @@ impl World {
         self.rounds
             .get(id)
             .ok_or_else(|| Refusal::RoundUnknown(id.to_string()))
+    }
+
+    /// The row of a firm for followers.
+    pub(super) fn fact(&self, firm: &Firm) -> Notice {
+        let schemes = self.schemes.iter().map(|stored| &stored.scheme);
+        Notice::Fact(Box::new(firm.fact(schemes)))
     }
 
     pub(super) fn put_firm(&mut self, firm: Firm) {

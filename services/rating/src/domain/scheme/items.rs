@@ -41,7 +41,7 @@ pub(super) fn items(
                     let holds = vetoes.iter().any(|veto| veto.code == *code);
                     defined(&format!("{place}.veto[{at}]"), "veto", code, holds)?;
                 }
-                let rules = rules(&place, &raw.rules, max, &file.scheme)?;
+                let rules = rules(&place, raw, max, &file.scheme)?;
                 Scoring::Deduction {
                     rules,
                     vetoes: raw.veto.clone(),
@@ -66,13 +66,19 @@ pub(super) fn items(
     Ok(items)
 }
 
-fn rules(item: &str, raw: &[raw::Rule], max: Points, head: &raw::Head) -> Result<Vec<Rule>, SchemeError> {
-    unique(&format!("{item}.rules"), raw.iter().map(|rule| &rule.event))?;
-    let mut rules = Vec::with_capacity(raw.len());
-    for (position, rule) in raw.iter().enumerate() {
+fn rules(item: &str, raw: &raw::Item, max: Points, head: &raw::Head) -> Result<Vec<Rule>, SchemeError> {
+    unique(&format!("{item}.rules"), raw.rules.iter().map(|rule| &rule.event))?;
+    let mut rules = Vec::with_capacity(raw.rules.len());
+    for (position, rule) in raw.rules.iter().enumerate() {
         let place = format!("{item}.rules[{position}]");
+        let (zh, en) = (rule.zh.clone(), rule.en.clone());
+        let title = LocalizedText::new(
+            zh.unwrap_or_else(|| format!("{}（{}）", raw.zh, rule.event)),
+            en.unwrap_or_else(|| format!("{} ({})", raw.en, rule.event)),
+        );
         rules.push(Rule {
             event: rule.event.clone(),
+            title,
             severity: rule.severity,
             points: within(&place, points(&place, rule.points)?, STEP, max)?,
             window: months(&format!("{place}.window_months"), rule.window_months)?,
@@ -124,11 +130,15 @@ pub(super) fn escalations(
     raw: &[raw::Escalation],
     rules: &BTreeMap<Code, (usize, usize)>,
 ) -> Result<Vec<Escalation>, SchemeError> {
-    let mut escalations = Vec::with_capacity(raw.len());
+    let mut escalations: Vec<Escalation> = Vec::with_capacity(raw.len());
     for (position, escalation) in raw.iter().enumerate() {
         let place = format!("scheme.escalations[{position}]");
         for code in [&escalation.from, &escalation.to] {
             defined(&place, "event", code, rules.contains_key(code))?;
+            // What an event counts as has one answer.
+            if escalation.from == escalation.to || escalations.iter().any(|known| known.covers(code)) {
+                return Err(wrong(place, SchemeProblem::Duplicate(code.clone())));
+            }
         }
         escalations.push(Escalation {
             from: escalation.from.clone(),

@@ -165,6 +165,8 @@ pub enum Scoring {
 pub struct Rule {
     /// E.g. `fine_ordinary`.
     pub event: Code,
+    /// For people. A file that does not name it gets its item's name with the code.
+    pub title: LocalizedText,
     /// Its class, which sets its publicity.
     pub severity: Severity,
     /// What each event takes away.
@@ -190,17 +192,24 @@ pub struct Tier {
     pub points: Points,
 }
 
-/// The nth event of a kind within some months is recorded as another kind instead.
+/// The nth event of a kind within some months counts as another kind instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Escalation {
-    /// What was reported.
+    /// What the first ones count as.
     pub from: Code,
-    /// What is recorded.
+    /// What the nth counts as.
     pub to: Code,
     /// From which one on.
     pub nth: usize,
     /// All of them within these months.
     pub within: Month,
+}
+
+impl Escalation {
+    /// Whether events of a kind are among those that it counts, whichever of the two they were recorded as.
+    pub fn covers(&self, kind: &Code) -> bool {
+        self.from == *kind || self.to == *kind
+    }
 }
 
 /// A one-vote veto.

@@ -140,6 +140,10 @@ pub(super) struct Item {
 #[serde(deny_unknown_fields)]
 pub(super) struct Rule {
     pub(super) event: Code,
+    #[serde(default)]
+    pub(super) zh: Option<String>,
+    #[serde(default)]
+    pub(super) en: Option<String>,
     pub(super) severity: Severity,
     pub(super) points: Number,
     pub(super) window_months: Month,
