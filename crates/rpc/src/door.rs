@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
+use greenstar_proto::METHODS;
 use greenstar_proto::rest::{Grpc, Rest};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -16,7 +17,7 @@ use tower::{Layer as _, Service as _};
 use crate::guard::Limits;
 use crate::json::{self, Accepted};
 use crate::limit::DRAIN;
-use crate::{openapi, refusals};
+use crate::{misread, openapi, refusals};
 
 /// What listens on a port: a gRPC service and the protocols it is reached by.
 #[derive(Clone)]
@@ -74,10 +75,27 @@ impl Door {
         self.rest(request).await
     }
 
-    async fn rest(&self, request: Request<Body>) -> Response<Body> {
+    /// HEAD is answered as GET, and its body stays here.
+    async fn rest(&self, mut request: Request<Body>) -> Response<Body> {
+        if request.method() != http::Method::HEAD {
+            return self.transcode(request).await;
+        }
+        *request.method_mut() = http::Method::GET;
+        let mut response = self.transcode(request).await;
+        let body = std::mem::replace(response.body_mut(), Body::empty());
+        if let Some(length) = http_body::Body::size_hint(&body).exact() {
+            response
+                .headers_mut()
+                .insert(header::CONTENT_LENGTH, length.into());
+        }
+        response
+    }
+
+    async fn transcode(&self, request: Request<Body>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let accepted = Accepted::of(&parts.headers);
-        if parts.uri.path() == "/openapi.json" && parts.method == http::Method::GET {
+        let (verb, path) = (parts.method.as_str(), parts.uri.path());
+        if path == DOCUMENT && parts.method == http::Method::GET {
             return json::with_json(StatusCode::OK, self.0.openapi.clone());
         }
         let kind = parts
@@ -86,10 +104,7 @@ impl Door {
             .map_or(&b""[..], |value| value.as_bytes());
         // Connect's streams have no end that could be waited for; its unary calls have paths that are not ours.
         if kind.starts_with(b"application/connect") {
-            return json::response(
-                &refusals::path_unknown(parts.method.as_str(), parts.uri.path()),
-                accepted,
-            );
+            return json::response(&refusals::path_unknown(verb, path), accepted);
         }
         let read = tokio::time::timeout(self.0.limits.deadline, self.read(body)).await;
         let body = match read.unwrap_or_else(|_| Err(refusals::deadline_exceeded())) {
@@ -97,25 +112,26 @@ impl Door {
             Err(refusal) => return json::response(&refusal, accepted),
         };
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-        match self
-            .0
-            .rest
-            .answer(parts.method.as_str(), target, parts.headers, &body)
-            .await
-        {
+        match self.0.rest.answer(verb, target, parts.headers, &body).await {
             Some(TranscodeResponse::Unary(answer)) => {
                 let http = answer.into_http();
                 if http.status().is_success() {
                     http.map(|body| Body::new(http_body_util::Full::new(Bytes::from(json::canonical(&body)))))
                 } else {
-                    json::reshaped(http.body(), accepted)
+                    let query = parts.uri.query().unwrap_or_default();
+                    let why = || misread::explain(verb, path, query, &body);
+                    json::reshaped(http.body(), why, accepted)
                 }
             }
             // build/ of the contracts refuses REST paths for streams.
-            Some(TranscodeResponse::Streaming(_)) | None => json::response(
-                &refusals::path_unknown(parts.method.as_str(), parts.uri.path()),
-                accepted,
-            ),
+            Some(TranscodeResponse::Streaming(_)) | None => {
+                let allow = verbs(path);
+                if allow.is_empty() {
+                    json::response(&refusals::path_unknown(verb, path), accepted)
+                } else {
+                    json::not_allowed(verb, path, &allow.join(", "), accepted)
+                }
+            }
         }
     }
 
@@ -144,4 +160,23 @@ impl Door {
             Ok(read.freeze())
         }
     }
+}
+
+const DOCUMENT: &str = "/openapi.json";
+
+/// What a path takes; nothing, if there is no such path.
+fn verbs(path: &str) -> Vec<&'static str> {
+    let mut verbs: Vec<&str> = METHODS
+        .iter()
+        .filter_map(|method| method.route)
+        .filter(|route| route.has_path(path))
+        .map(|route| route.verb)
+        .collect();
+    if path == DOCUMENT {
+        verbs.push("GET");
+    }
+    if verbs.contains(&"GET") {
+        verbs.push("HEAD");
+    }
+    verbs
 }

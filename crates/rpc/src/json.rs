@@ -7,18 +7,25 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetail, StatusExt as _};
 
+use crate::misread::Misread;
 use crate::refusals;
 use crate::status::{EN, ZH, code_name};
 
 /// A status as an HTTP answer. `message` is Chinese for a caller who asks for it first, English otherwise;
 /// both are among the details.
 pub(crate) fn response(status: &Status, accepted: Accepted) -> Response<Body> {
-    render(status.code(), status.message(), details(status), accepted)
+    let details = details(status);
+    let http = http_status(status.code(), &details);
+    render(http, status.code(), status.message(), details, accepted)
 }
 
 /// The transcoder's error body (`{"code", "message", "details"}`) in our shape. Without details it is the
-/// transcoder's own: the request could not be read.
-pub(crate) fn reshaped(body: &[u8], accepted: Accepted) -> Response<Body> {
+/// transcoder's own: the request could not be read, and `why` finds out where.
+pub(crate) fn reshaped(
+    body: &[u8],
+    why: impl FnOnce() -> Option<Misread>,
+    accepted: Accepted,
+) -> Response<Body> {
     let error: Value = serde_json::from_slice(body).unwrap_or_default();
     let code = error["code"]
         .as_i64()
@@ -28,8 +35,20 @@ pub(crate) fn reshaped(body: &[u8], accepted: Accepted) -> Response<Body> {
         .as_str()
         .unwrap_or("the answer could not be written");
     match error["details"].as_array() {
-        Some(details) => render(code, message, details.clone(), accepted),
-        None if code == Code::InvalidArgument => response(&refusals::body_malformed(message), accepted),
+        Some(details) => render(
+            http_status(code, details),
+            code,
+            message,
+            details.clone(),
+            accepted,
+        ),
+        None if code == Code::InvalidArgument => {
+            let refusal = why().map_or_else(
+                || refusals::body_malformed(message),
+                |found| refusals::misread(&found),
+            );
+            response(&refusal, accepted)
+        }
         None => response(
             &refusals::internal(&std::io::Error::other(message.to_owned())),
             accepted,
@@ -37,12 +56,25 @@ pub(crate) fn reshaped(body: &[u8], accepted: Accepted) -> Response<Body> {
     }
 }
 
-fn render(code: Code, message: &str, details: Vec<Value>, accepted: Accepted) -> Response<Body> {
-    let reason = details
-        .iter()
-        .find_map(|detail| detail["reason"].as_str())
-        .unwrap_or_default();
-    let http = http_status(code, reason);
+/// 405 with the verbs that the path takes.
+pub(crate) fn not_allowed(method: &str, path: &str, allow: &str, accepted: Accepted) -> Response<Body> {
+    let status = refusals::verb_not_allowed(method, path, allow);
+    let details = details(&status);
+    let http = StatusCode::METHOD_NOT_ALLOWED;
+    let mut refused = render(http, status.code(), status.message(), details, accepted);
+    if let Ok(allow) = HeaderValue::from_str(allow) {
+        refused.headers_mut().insert(header::ALLOW, allow);
+    }
+    refused
+}
+
+fn render(
+    http: StatusCode,
+    code: Code,
+    message: &str,
+    details: Vec<Value>,
+    accepted: Accepted,
+) -> Response<Body> {
     let locale = if accepted.chinese { ZH } else { EN };
     let said = details
         .iter()
@@ -125,7 +157,11 @@ impl Accepted {
     }
 }
 
-fn http_status(code: Code, reason: &str) -> StatusCode {
+fn http_status(code: Code, details: &[Value]) -> StatusCode {
+    let reason = details
+        .iter()
+        .find_map(|detail| detail["reason"].as_str())
+        .unwrap_or_default();
     match code {
         Code::Ok => StatusCode::OK,
         Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => StatusCode::BAD_REQUEST,

@@ -11,6 +11,7 @@ mod door;
 mod guard;
 mod json;
 mod limit;
+mod misread;
 pub mod names;
 mod openapi;
 pub mod pages;

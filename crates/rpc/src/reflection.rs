@@ -13,7 +13,7 @@ use tonic::service::RoutesBuilder;
 use tonic::{Request, Response, Status, Streaming};
 
 /// All files, read when somebody first asks.
-static FILES: LazyLock<DescriptorPool> = LazyLock::new(|| {
+pub(crate) static FILES: LazyLock<DescriptorPool> = LazyLock::new(|| {
     let mut pool = DescriptorPool::new();
     let sets = [
         FILE_DESCRIPTOR_SET,

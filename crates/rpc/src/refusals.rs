@@ -4,10 +4,11 @@ use greenstar_kernel::LocalizedText;
 use greenstar_proto::common::v1::{ErrorReason, Role};
 use tonic::{Code, Status};
 
-use crate::status::{fault, status};
+use crate::misread::Misread;
+use crate::status::{self, fault};
 
 fn say(code: Code, reason: ErrorReason, zh: &str, en: &str, metadata: &[(&str, String)]) -> Status {
-    status(code, reason, &LocalizedText::new(zh, en), metadata)
+    status::status(code, reason, &LocalizedText::new(zh, en), metadata)
 }
 
 pub(crate) fn credential_missing() -> Status {
@@ -74,22 +75,45 @@ pub(crate) fn too_large(limit: usize) -> Status {
     )
 }
 
-/// `what` is the decoder's own text; a field that it names is also told apart.
+/// `what` is the decoder's own text: shown in English only, and not where it speaks of Rust types. A field that it
+/// names is told apart.
 pub(crate) fn body_malformed(what: &str) -> Status {
-    let field = what
-        .split_once("unknown field `")
-        .and_then(|(_, rest)| rest.split_once('`'));
-    let metadata: Vec<(&str, String)> = field
-        .map(|(name, _)| ("field", name.to_owned()))
-        .into_iter()
-        .collect();
+    const INNER: [&str; 4] = ["::", "untagged", "struct ", "enum "];
+    let after = |mark: &str| {
+        let (_, rest) = what.split_once(mark)?;
+        rest.split_once('`').map(|(name, _)| name)
+    };
+    let field = after("unknown field `").or_else(|| after("duplicate field `"));
+    let metadata: Vec<(&str, String)> = field.map(|name| ("field", name.to_owned())).into_iter().collect();
+    let zh = field.map_or_else(
+        || "请求内容无法解析，请对照接口约定更正".to_owned(),
+        |name| format!("请求内容无法解析，请对照接口约定更正字段 {name}"),
+    );
+    let en = if INNER.iter().any(|inner| what.contains(inner)) {
+        "the request cannot be read; correct it by the contract".to_owned()
+    } else {
+        format!("the request cannot be read; correct it by the contract: {what}")
+    };
     say(
         Code::InvalidArgument,
         ErrorReason::BodyMalformed,
-        &format!("请求内容无法解析，请对照接口约定更正：{what}"),
-        &format!("the request cannot be read; correct it by the contract: {what}"),
+        &zh,
+        &en,
         &metadata,
     )
+}
+
+/// REST input that does not fit the contract at a known place.
+pub(crate) fn misread(found: &Misread) -> Status {
+    match &found.field {
+        Some(field) => status::field(field, ErrorReason::BodyMalformed, &found.said, &[]),
+        None => status::status(
+            Code::InvalidArgument,
+            ErrorReason::BodyMalformed,
+            &found.said,
+            &[],
+        ),
+    }
 }
 
 /// UNIMPLEMENTED: no service of ours has this path.
@@ -119,8 +143,19 @@ pub(crate) fn path_unknown(method: &str, path: &str) -> Status {
     say(
         Code::NotFound,
         ErrorReason::RouteUnknown,
-        "没有这个地址，或该地址不接受此方法：请查阅 /openapi.json",
-        "no such path, or it does not take this method: see /openapi.json",
+        "没有这个地址：请查阅 /openapi.json",
+        "no such path: see /openapi.json",
+        &[("method", method.to_owned()), ("path", path.to_owned())],
+    )
+}
+
+/// The path is there and takes other verbs, `allow`: HTTP 405.
+pub(crate) fn verb_not_allowed(method: &str, path: &str, allow: &str) -> Status {
+    say(
+        Code::Unimplemented,
+        ErrorReason::RouteUnknown,
+        &format!("该地址不接受 {method}，请改用 {allow}"),
+        &format!("this path does not take {method}: use {allow}"),
         &[("method", method.to_owned()), ("path", path.to_owned())],
     )
 }

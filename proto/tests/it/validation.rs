@@ -273,7 +273,6 @@ fn every_text_is_free_of_control_characters_nested_and_in_lists_too() {
         );
         let batch = rating::BatchGetRatingsRequest {
             names: vec!["a".to_owned(), format!("b{refused}")],
-            ..rating::BatchGetRatingsRequest::default()
         };
         assert!(broken(batch.validate()).contains(&("names[1]".to_owned(), rule)));
     }
@@ -281,7 +280,6 @@ fn every_text_is_free_of_control_characters_nested_and_in_lists_too() {
     assert_eq!(broken(allowed.validate()), []);
     let source = |source: &str| supervision::ValidatePolicyRequest {
         source: source.to_owned(),
-        ..supervision::ValidatePolicyRequest::default()
     };
     assert_eq!(broken(source("policy \"a\" {\r\n}\r\n").validate()), []);
     assert_eq!(

@@ -148,7 +148,7 @@ async fn rest_errors_have_one_shape() {
             "INVALID_ARGUMENT",
             "BODY_MALFORMED",
         ),
-        ("GET", &check, "", 404, "NOT_FOUND", "ROUTE_UNKNOWN"),
+        ("GET", &check, "", 405, "UNIMPLEMENTED", "ROUTE_UNKNOWN"),
         ("GET", "/v2/anything", "", 404, "NOT_FOUND", "ROUTE_UNKNOWN"),
         (
             "POST",

@@ -8,4 +8,5 @@ mod fixture;
 mod limits;
 mod protocols;
 mod refusals;
+mod rest;
 mod web;

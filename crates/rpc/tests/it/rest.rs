@@ -1,0 +1,216 @@
+//! REST as `/openapi.json` promises it, and what is said where a call does not keep to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use greenstar_proto::METHODS;
+use greenstar_rpc::{Door, Grpc, Limits};
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use serde_json::Value;
+use tonic::Status;
+use tonic::body::Body;
+
+use crate::fixture::USCC;
+
+/// A door to every method. What stands behind it refuses all and tells which method was called.
+fn door() -> (Door, Arc<Mutex<Option<String>>>) {
+    let called = Arc::new(Mutex::new(None));
+    let seen = called.clone();
+    let behind = tower::service_fn(move |request: Request<Body>| {
+        *seen.lock().unwrap() = Some(request.uri().path().to_owned());
+        std::future::ready(Ok::<_, std::convert::Infallible>(
+            Status::unimplemented("reached").into_http::<Body>(),
+        ))
+    });
+    let packages = [
+        "greenstar.rating.v1",
+        "greenstar.sanctions.v1",
+        "greenstar.supervision.v1",
+    ];
+    let door = Door::new(Grpc::new(behind), &packages, Limits::default());
+    (door, called)
+}
+
+async fn ask(door: &Door, verb: &str, target: &str, language: &str, body: &str) -> Response<Bytes> {
+    let request = Request::builder()
+        .method(verb)
+        .uri(target)
+        .header("accept-language", language)
+        .body(Body::new(Full::new(Bytes::from(body.to_owned()))))
+        .unwrap();
+    let (parts, body) = door.answer(request).await.into_parts();
+    Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
+}
+
+fn json(response: &Response<Bytes>) -> Value {
+    serde_json::from_slice(response.body()).unwrap()
+}
+
+#[tokio::test]
+async fn every_method_with_a_rule_is_described_at_a_path_that_reaches_it() {
+    let (door, called) = door();
+    let document = json(&ask(&door, "GET", "/openapi.json", "", "").await);
+    assert_eq!(document["security"], Value::Null);
+    let expected: BTreeMap<&str, _> = METHODS
+        .iter()
+        .filter(|method| method.route.is_some())
+        .map(|method| (method.path.rsplit('/').next().unwrap(), method))
+        .collect();
+    let mut described = BTreeSet::new();
+    let mut forms = BTreeSet::new();
+    for (path, verbs) in document["paths"].as_object().unwrap() {
+        let form: Vec<&str> = path.split(['{', '}']).step_by(2).collect();
+        assert!(
+            forms.insert(form.join("{}")),
+            "{path} stands there under another name"
+        );
+        for (verb, operation) in verbs.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            let method = expected[id];
+            assert!(described.insert(id.to_owned()), "{id} is described twice");
+            // Every segment to fill in is described, and nothing else is said to be in the path.
+            let in_path: Vec<&str> = operation["parameters"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|parameter| parameter["in"] == "path")
+                .inspect(|parameter| {
+                    assert_eq!(parameter["required"], true);
+                    assert!(
+                        parameter["description"]
+                            .as_str()
+                            .unwrap()
+                            .contains("the request's field"),
+                        "{parameter}"
+                    );
+                })
+                .map(|parameter| parameter["name"].as_str().unwrap())
+                .collect();
+            let to_fill: Vec<&str> = path.split(['{', '}']).skip(1).step_by(2).collect();
+            assert_eq!(in_path, to_fill, "{id}");
+            let mut target = path.clone();
+            for name in to_fill {
+                target = target.replace(&format!("{{{name}}}"), &format!("some-{name}"));
+            }
+            *called.lock().unwrap() = None;
+            ask(
+                &door,
+                &verb.to_uppercase(),
+                &target,
+                "",
+                if verb == "get" { "" } else { "{}" },
+            )
+            .await;
+            assert_eq!(
+                called.lock().unwrap().as_deref(),
+                Some(method.path),
+                "{verb} {target}"
+            );
+            let nobody = operation["security"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|way| way.get("bearer").is_none());
+            assert_eq!(nobody, method.access.public, "{id}");
+        }
+    }
+    assert_eq!(described, expected.keys().map(|id| (*id).to_owned()).collect());
+}
+
+#[tokio::test]
+async fn input_that_cannot_be_read_is_named_in_chinese_only_and_in_clean_english() {
+    let (door, called) = door();
+    let check = format!("/v1/enterprises/{USCC}:checkPermit");
+    let flags = format!("/v1/enterprises/{USCC}/flags");
+    let cases: &[(&str, &str, &str, &str)] = &[
+        ("GET", "/v1/rounds/2026/directory?star=abc", "", "star"),
+        ("GET", "/v1/rounds/2026/directory?star=5.5", "", "star"),
+        ("GET", "/v1/rounds?pageSize=99999999999", "", "pageSize"),
+        ("GET", "/v1/rounds?surprise=1", "", "surprise"),
+        ("POST", &check, r#"{"permitKind":1}"#, "permitKind"),
+        ("POST", &check, r#"{"surprise":1}"#, "surprise"),
+        ("POST", &flags, r#"{"severity":"WORST"}"#, "severity"),
+        (
+            "POST",
+            &flags,
+            r#"{"document":{"date":20260131}}"#,
+            "document.date",
+        ),
+        ("POST", &flags, r#"{"document":[]}"#, "document"),
+        ("POST", "/v1/ratings:batchGet", r#"{"names":["a",7]}"#, "names[1]"),
+        ("POST", "/v1/ratings:batchGet", r#"{"names":"a"}"#, "names"),
+        (
+            "POST",
+            &check,
+            r#"{"permitKind":"a","permitKind":"b"}"#,
+            "permitKind",
+        ),
+        ("POST", &check, r#"{"permitKind": "#, ""),
+        ("POST", &check, "[]", ""),
+    ];
+    for (verb, target, body, field) in cases {
+        let answer = json(&ask(&door, verb, target, "zh-CN", body).await);
+        assert_eq!(called.lock().unwrap().take(), None, "{target} {body}");
+        let error = &answer["error"];
+        let info = &error["details"][0];
+        assert_eq!(
+            (&error["code"], &info["reason"]),
+            (&400.into(), &"BODY_MALFORMED".into()),
+            "{answer}"
+        );
+        assert_eq!(
+            info["metadata"]["field"].as_str().unwrap_or_default(),
+            *field,
+            "{answer}"
+        );
+        let zh = error["message"].as_str().unwrap();
+        assert!(zh.contains(field), "{zh}");
+        for english in ["invalid", "expected", "line", "match", "digit"] {
+            assert!(!zh.contains(english), "{zh}");
+        }
+        let en = error["details"][2]["message"].as_str().unwrap();
+        for inner in ["untagged", "Content", "enum ", "struct ", "::"] {
+            assert!(!en.contains(inner), "{en}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_known_path_tells_its_verbs_and_head_answers_as_get_without_a_body() {
+    let (door, called) = door();
+    for (verb, target, allow) in [
+        ("GET", "/v1/decisions:batchDecide", "POST"),
+        ("DELETE", "/v1/enterprises/x", "GET, PATCH, HEAD"),
+        ("HEAD", "/v1/enterprises/x:decide", "POST"),
+        ("POST", "/openapi.json", "GET, HEAD"),
+    ] {
+        let answer = ask(&door, verb, target, "", "").await;
+        assert_eq!(answer.status(), 405, "{verb} {target}");
+        let allowed: BTreeSet<&str> = answer.headers()["allow"].to_str().unwrap().split(", ").collect();
+        assert_eq!(allowed, allow.split(", ").collect(), "{target}");
+        if verb != "HEAD" {
+            assert_eq!(json(&answer)["error"]["details"][0]["reason"], "ROUTE_UNKNOWN");
+            assert_eq!(json(&answer)["error"]["code"], 405);
+        }
+    }
+    assert_eq!(called.lock().unwrap().take(), None);
+    assert_eq!(ask(&door, "PUT", "/v2/nothing", "", "").await.status(), 404);
+
+    for target in ["/openapi.json", "/v1/catalogue"] {
+        let get = ask(&door, "GET", target, "", "").await;
+        let head = ask(&door, "HEAD", target, "", "").await;
+        assert_eq!(head.status(), get.status());
+        assert_eq!(head.headers()["content-type"], get.headers()["content-type"]);
+        assert_eq!(
+            head.headers()["content-length"].to_str().unwrap(),
+            get.body().len().to_string()
+        );
+        assert!(head.body().is_empty());
+    }
+    assert_eq!(
+        called.lock().unwrap().take().as_deref(),
+        Some("/greenstar.sanctions.v1.CatalogueService/GetCatalogue")
+    );
+}
