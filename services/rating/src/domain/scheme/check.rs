@@ -408,6 +408,7 @@ fn easier(upper: &Grade, lower: &Grade) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::scheme::{Item, Scoring};
     use greenstar_kernel::Star;
 
     const FILE: &str = include_str!("../../../data/schemes/daxing-green-credit.yaml");
@@ -439,6 +440,11 @@ mod tests {
             [5, 4, 3]
         );
         assert_eq!(scheme.valid, Month(12));
+        let titled = |item: &Item| match &item.scoring {
+            Scoring::Deduction { rules, .. } => rules.iter().all(|rule| !rule.title.en.contains('_')),
+            Scoring::Steps | Scoring::Tiers(_) => true,
+        };
+        assert!(scheme.items.iter().all(titled));
         let (item, rule) = scheme.rule(&Code::parse("warning").unwrap()).unwrap();
         assert_eq!(
             (item.code.as_str(), rule.penalty, rule.gated),
@@ -447,6 +453,25 @@ mod tests {
         assert_eq!(scheme.vetoes[13].effect, Effect::Cap(Star::try_from(3).unwrap()));
         assert!(!scheme.vetoes[0].repairable);
         assert_eq!(scheme.process_days["public_comment"], "10WD");
+    }
+
+    #[test]
+    fn a_rule_without_a_title_is_called_by_its_item_and_code() {
+        let scheme = Scheme::parse(&FILE.replacen("warning, zh: 警告, en: Warning,", "warning,", 1)).unwrap();
+        let (_, rule) = scheme.rule(&Code::parse("warning").unwrap()).unwrap();
+        assert_eq!(rule.title.zh, "行政处罚与行政命令（warning）");
+        assert_eq!(rule.title.en, "Administrative penalties and orders (warning)");
+    }
+
+    #[test]
+    fn a_kind_that_escalates_twice_is_refused() {
+        let one =
+            "- { from: complaint_verified_minor, to: complaint_verified_repeat, nth: 3, within_months: 12 }";
+        let other =
+            "- { from: complaint_verified_repeat, to: media_exposure_verified, nth: 2, within_months: 6 }";
+        let (place, problem) = refused(one, &format!("{one}\n    {other}"));
+        assert_eq!(place, "scheme.escalations[1]");
+        assert!(matches!(problem, SchemeProblem::Duplicate(_)));
     }
 
     proptest::proptest! {
