@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn padding_stays_within_the_limit() {
         assert_eq!(
-            (padded(1), padded(3), padded(256), padded(20_000)),
-            (1, 4, 256, 32_000)
+            (padded(1), padded(3), padded(256), padded(400)),
+            (1, 4, 256, 512)
         );
     }
 }
