@@ -98,17 +98,9 @@ impl Ledger {
             reason,
         } = proposal;
         let admitted = self.admit(identity, *severity, &actor.department, now)?;
-        let same = self
-            .flags
-            .values()
-            .find(|flag| flag.identity == *identity && flag.is_open(now));
-        if let Some(flag) = same {
-            // The other department's proposal is not for these eyes.
-            let shown = flag.is_known() || flag.department == actor.department;
-            return Err(Refusal::FlagExists {
-                flag: shown.then(|| flag.name()),
-            });
-        }
+        // Another department's proposal is not for these eyes, so it is in nobody's way.
+        let seen = |flag: &Flag| flag.is_known() || flag.department == actor.department;
+        self.unflagged(identity, |flag| flag.is_open(now) && seen(flag))?;
         Ok(Flag {
             id: id.clone(),
             identity: identity.clone(),
@@ -126,6 +118,18 @@ impl Ledger {
         })
     }
 
+    /// One document restricts once: none of the flags with this identity may be `in_the_way`.
+    fn unflagged(&self, identity: &Identity, in_the_way: impl Fn(&Flag) -> bool) -> Result<(), Refusal> {
+        let same = self
+            .flags
+            .values()
+            .find(|flag| flag.identity == *identity && in_the_way(flag));
+        match same {
+            Some(flag) => Err(Refusal::FlagExists { flag: flag.name() }),
+            None => Ok(()),
+        }
+    }
+
     /// The law may have changed since the proposal, so it passes the gate once more.
     fn confirm(&self, name: &FlagName, actor: &Actor, now: Timestamp) -> Result<Flag, Refusal> {
         let flag = self.own(name, actor)?;
@@ -141,6 +145,8 @@ impl Ledger {
             });
         }
         let admitted = self.admit(&flag.identity, Some(flag.severity), &flag.department, now)?;
+        // Another department may have proposed the same, and was first to confirm it.
+        self.unflagged(&flag.identity, |other| other.state(now) == FlagState::InForce)?;
         Ok(Flag {
             title: admitted.title,
             severity: admitted.severity,
@@ -204,12 +210,14 @@ impl Ledger {
             .get(&name.id)
             .filter(|flag| flag.identity.enterprise == name.enterprise);
         let flag = flag.ok_or_else(|| Refusal::FlagUnknown { flag: name.clone() })?;
-        if flag.department != actor.department {
-            return Err(Refusal::DepartmentNotAllowed {
-                department: actor.department.clone(),
-            });
+        if flag.department == actor.department {
+            Ok(flag)
+        } else if flag.is_known() {
+            let department = actor.department.clone();
+            Err(Refusal::DepartmentNotAllowed { department })
+        } else {
+            Err(Refusal::FlagHidden { flag: name.clone() })
         }
-        Ok(flag)
     }
 }
 

@@ -26,12 +26,12 @@ pub enum Refusal {
     #[error("the term ended on {end}; nothing is left to bind")]
     TermEnded { end: Timestamp },
     #[error("this document is flagged already with this kind and scope; use that flag")]
-    FlagExists {
-        /// `None`: another department's proposal, which the caller may not see.
-        flag: Option<FlagName>,
-    },
+    FlagExists { flag: FlagName },
     #[error("no flag is named {flag}; check the name")]
     FlagUnknown { flag: FlagName },
+    /// Another department's proposal. The caller is told the same as of a flag that is not there.
+    #[error("no flag is named {flag}; check the name")]
+    FlagHidden { flag: FlagName },
     #[error("the flag is {}, this step needs {}; read it again", .state.as_str(), states(.needed))]
     FlagState {
         state: FlagState,
@@ -70,7 +70,9 @@ impl Said for Refusal {
             }
             Refusal::TermEnded { end } => format!("期限已于 {end} 届满，不再产生约束"),
             Refusal::FlagExists { .. } => "该文书已按同一种类和范围标记，请使用已有的标记".to_owned(),
-            Refusal::FlagUnknown { flag } => format!("没有名为 {flag} 的失信标记，请核对名称"),
+            Refusal::FlagUnknown { flag } | Refusal::FlagHidden { flag } => {
+                format!("没有名为 {flag} 的失信标记，请核对名称")
+            }
             Refusal::FlagState { state, needed } => {
                 format!(
                     "标记当前状态为 {}，此步骤要求 {}，请重新读取",

@@ -86,6 +86,7 @@ impl Journal for SanctionsJournal {
                     ..
                 } => {
                     ids.insert(name.id.as_str());
+                    enterprises.insert(name.enterprise);
                 }
                 Command::Enact(_) => {}
             }

@@ -100,9 +100,10 @@ impl FlagService for FlagRpc {
             .flag(&name)
             .await
             .map_err(|error| status::store(&error))?;
-        let flag = flag
-            .filter(|flag| viewer.sees(flag))
-            .ok_or_else(|| status::refused(&Refusal::FlagUnknown { flag: name }))?;
+        let flag = flag.ok_or_else(|| status::refused(&Refusal::FlagUnknown { flag: name.clone() }))?;
+        if !viewer.sees(&flag) {
+            return Err(status::refused(&Refusal::FlagHidden { flag: name }));
+        }
         let shown = convert::flag(&flag, flag.state(self.clock.now()), viewer.sees_officers(&flag));
         Ok(Response::new(pb::GetFlagResponse {
             flag: Some(shown),

@@ -134,7 +134,11 @@ pub(super) fn filled(name: &str, value: &str) -> Result<String, Status> {
 fn document(raw: common::Document) -> Result<Document, Status> {
     let issuer = filled("document.issuer", &raw.issuer)?;
     let number = filled("document.number", &raw.number)?;
-    Ok(Document::typed(&issuer, &number, date("document.date", &raw.date)?))
+    Ok(Document::typed(
+        &issuer,
+        &number,
+        date("document.date", &raw.date)?,
+    ))
 }
 
 fn date(name: &str, raw: &str) -> Result<Date, Status> {

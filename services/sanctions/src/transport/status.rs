@@ -3,7 +3,7 @@
 use greenstar_feed::FeedError;
 use greenstar_kernel::{Log, Said};
 use greenstar_proto::common::v1::ErrorReason;
-use greenstar_rpc::{status, stored};
+use greenstar_rpc::{hidden, status, stored};
 
 use greenstar_store::SubmitError;
 pub(super) use stored::store;
@@ -12,6 +12,7 @@ use tonic::{Code, Status};
 use crate::domain::flag::FlagState;
 use crate::domain::refusal::Refusal;
 
+/// For the handler's own task.
 pub(super) fn refused(refusal: &Refusal) -> Status {
     use ErrorReason as R;
     let (code, reason, metadata) = match refusal {
@@ -47,11 +48,14 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             R::TermEnded,
             vec![("end", end.to_string())],
         ),
-        Refusal::FlagExists { flag } => {
-            let metadata = flag.iter().map(|flag| ("flag", flag.to_string())).collect();
-            (Code::AlreadyExists, R::FlagExists, metadata)
+        Refusal::FlagExists { flag } => (
+            Code::AlreadyExists,
+            R::FlagExists,
+            vec![("flag", flag.to_string())],
+        ),
+        Refusal::FlagUnknown { flag } | Refusal::FlagHidden { flag } => {
+            (Code::NotFound, R::FlagUnknown, vec![("flag", flag.to_string())])
         }
-        Refusal::FlagUnknown { flag } => (Code::NotFound, R::FlagUnknown, vec![("flag", flag.to_string())]),
         Refusal::FlagState { state, needed } => {
             let needed: Vec<&str> = needed.iter().copied().map(FlagState::as_str).collect();
             let metadata = vec![("state", state.as_str().to_owned()), ("needed", list(&needed))];
@@ -67,7 +71,12 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             vec![("officer", officer.to_string())],
         ),
     };
-    status(code, reason, &refusal.said(), &metadata)
+    let status = status(code, reason, &refusal.said(), &metadata);
+    if matches!(refusal, Refusal::FlagHidden { .. }) {
+        hidden(R::DepartmentNotAllowed, status)
+    } else {
+        status
+    }
 }
 
 /// `request_id`: of the request, for its caller.

@@ -1,7 +1,7 @@
 //! From proposal to end.
 
 use greenstar_proto::sanctions::v1::{Flag, FlagState, GetFlagRequest, RaiseFlagRequest};
-use greenstar_testkit::Scratch;
+use greenstar_testkit::{Logs, Scratch};
 use tonic::{Code, Status};
 
 use crate::server::{FIRM, Server, engines, noon, penalty, position, refused};
@@ -66,10 +66,6 @@ async fn only_another_officer_of_the_same_department_confirms() {
     let before = server.head().await;
     let own = server.confirm("enforcement", &flag.name).await;
     refused(own, Code::PermissionDenied, "SAME_OFFICER");
-    let foreign = server.confirm("licensing", &flag.name).await;
-    refused(foreign, Code::PermissionDenied, "DEPARTMENT_NOT_ALLOWED");
-    let foreign = server.lift("licensing", &flag.name).await;
-    refused(foreign, Code::PermissionDenied, "DEPARTMENT_NOT_ALLOWED");
     assert_eq!(server.head().await, before);
     assert_eq!(
         get(&server, "enforcement/2", &flag.name).await.unwrap().state(),
@@ -77,6 +73,10 @@ async fn only_another_officer_of_the_same_department_confirms() {
     );
 
     server.confirm("enforcement/2", &flag.name).await.unwrap();
+    let foreign = server.confirm("licensing", &flag.name).await;
+    refused(foreign, Code::PermissionDenied, "DEPARTMENT_NOT_ALLOWED");
+    let foreign = server.lift("licensing", &flag.name).await;
+    refused(foreign, Code::PermissionDenied, "DEPARTMENT_NOT_ALLOWED");
     refused(
         server.confirm("enforcement/2", &flag.name).await,
         Code::FailedPrecondition,
@@ -123,6 +123,58 @@ async fn a_proposal_is_its_departments_own_business() {
     // And the document may be flagged once more.
     server.raise("enforcement", penalty("1")).await.unwrap();
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_proposal_shows_itself_to_no_step_of_another_department() {
+    let logs = Logs::keep();
+    let scratch = Scratch::sqlite();
+    let server = Server::start(&scratch).await;
+    let (flag, _) = server.raise("enforcement", penalty("1")).await.unwrap();
+    let nothing = format!("enterprises/{FIRM}/flags/nothing");
+    for name in [&flag.name, &nothing] {
+        let steps = [
+            server.confirm("licensing", name).await.map(drop),
+            server.lift("licensing", name).await.map(drop),
+            get(&server, "licensing", name).await.map(drop),
+        ];
+        for step in steps {
+            let status = refused(step, Code::NotFound, "FLAG_UNKNOWN");
+            assert_eq!(
+                status.message(),
+                format!("no flag is named {name}; check the name")
+            );
+        }
+    }
+    // What the caller is not told is in the log; what is not there is no refusal.
+    for method in ["ConfirmFlag", "LiftFlag", "GetFlag"] {
+        let method = format!("FlagService/{method}");
+        let parts = [
+            &method,
+            r#"principal="licensing""#,
+            r#"reason="DEPARTMENT_NOT_ALLOWED""#,
+        ];
+        assert_eq!(logs.lines(&parts).len(), 1, "{method}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn two_departments_propose_the_same_and_the_first_to_confirm_has_the_flag() {
+    for scratch in engines().await {
+        let server = Server::start(&scratch).await;
+        let (theirs, _) = server.raise("enforcement", penalty("1")).await.unwrap();
+        let (own, _) = server.raise("licensing", penalty("1")).await.unwrap();
+        server.confirm("licensing/2", &own.name).await.unwrap();
+        let late = server.confirm("enforcement/2", &theirs.name).await;
+        let status = refused(late, Code::AlreadyExists, "FLAG_EXISTS");
+        assert!(format!("{status:?}").contains(&own.name));
+        let again = server.raise("enforcement", penalty("1")).await;
+        refused(again, Code::AlreadyExists, "FLAG_EXISTS");
+        server.lift("licensing", &own.name).await.unwrap();
+        server.confirm("enforcement/2", &theirs.name).await.unwrap();
+        server.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -304,23 +304,7 @@ fn the_same_document_at_another_site_is_another_flag() {
         "enforcement/2",
         "2026-04-02",
     );
-    assert_eq!(
-        again,
-        Err(Refusal::FlagExists {
-            flag: Some(name("a"))
-        })
-    );
-    let foreign = raise(
-        &mut ledger,
-        proposal("b", "serious-penalty", "2026-03-01"),
-        "licensing",
-        "2026-04-02",
-    );
-    assert_eq!(
-        foreign,
-        Err(Refusal::FlagExists { flag: None }),
-        "another department's proposal stays unseen"
-    );
+    assert_eq!(again, Err(Refusal::FlagExists { flag: name("a") }));
     let mut elsewhere = proposal("b", "serious-penalty", "2026-03-01");
     elsewhere.identity.site = Some("002".to_owned().try_into().unwrap());
     raise(&mut ledger, elsewhere, "enforcement", "2026-04-02").unwrap();
@@ -362,6 +346,10 @@ impl Card {
     fn open(&self, today: Date) -> bool {
         !self.lifted && today < self.end()
     }
+
+    fn shows(&self, officer: usize) -> bool {
+        self.confirmed || department(self.by) == department(officer)
+    }
 }
 
 fn department(officer: usize) -> usize {
@@ -384,7 +372,7 @@ fn expected(cards: &mut Vec<Card>, op: &Op, today: Date) -> Result<(), &'static 
             }
             if cards
                 .iter()
-                .any(|other| other.document == document && other.open(today))
+                .any(|other| other.document == document && other.open(today) && other.shows(officer))
             {
                 return Err("FlagExists");
             }
@@ -392,10 +380,7 @@ fn expected(cards: &mut Vec<Card>, op: &Op, today: Date) -> Result<(), &'static 
             Ok(())
         }
         Op::Confirm { flag, officer } => {
-            let card = cards.get_mut(flag).ok_or("FlagUnknown")?;
-            if department(card.by) != department(officer) {
-                return Err("DepartmentNotAllowed");
-            }
+            let card = own(cards, flag, officer)?;
             if card.confirmed || card.lifted {
                 return Err("FlagState");
             }
@@ -405,14 +390,18 @@ fn expected(cards: &mut Vec<Card>, op: &Op, today: Date) -> Result<(), &'static 
             if today >= card.end() {
                 return Err("TermEnded");
             }
-            card.confirmed = true;
+            let document = card.document;
+            if cards
+                .iter()
+                .any(|other| other.document == document && other.binds(today))
+            {
+                return Err("FlagExists");
+            }
+            cards[flag].confirmed = true;
             Ok(())
         }
         Op::Lift { flag, officer } => {
-            let card = cards.get_mut(flag).ok_or("FlagUnknown")?;
-            if department(card.by) != department(officer) {
-                return Err("DepartmentNotAllowed");
-            }
+            let card = own(cards, flag, officer)?;
             if card.lifted || (card.confirmed && today >= card.end()) {
                 return Err("FlagState");
             }
@@ -420,6 +409,17 @@ fn expected(cards: &mut Vec<Card>, op: &Op, today: Date) -> Result<(), &'static 
             Ok(())
         }
     }
+}
+
+fn own(cards: &mut [Card], flag: usize, officer: usize) -> Result<&mut Card, &'static str> {
+    let card = cards.get_mut(flag).ok_or("FlagUnknown")?;
+    if !card.shows(officer) {
+        return Err("FlagHidden");
+    }
+    if department(card.by) != department(officer) {
+        return Err("DepartmentNotAllowed");
+    }
+    Ok(card)
 }
 
 fn op() -> impl Strategy<Value = Op> {
