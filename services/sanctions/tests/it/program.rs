@@ -42,18 +42,13 @@ fn bad_settings_are_one_line_and_exit_64() {
 }
 
 #[test]
-fn it_migrates_by_command_then_serves_and_says_where() {
+fn it_makes_its_file_then_serves_and_says_where() {
     let scratch = Scratch::sqlite();
     let serve = || {
         let mut command = program();
         command.args(["--database-url", scratch.url(), "--listen", "127.0.0.1:0"]);
         command
     };
-    let early = serve().output().unwrap();
-    assert!(!early.status.success());
-    assert!(String::from_utf8_lossy(&early.stderr).contains("migrate"));
-
-    assert!(serve().arg("migrate").status().unwrap().success());
     let mut child = serve().stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap())
@@ -64,4 +59,18 @@ fn it_migrates_by_command_then_serves_and_says_where() {
     child.wait().unwrap();
     assert!(line.starts_with("ready http://127.0.0.1:"), "{line}");
     assert!(!second.status.success(), "one process owns the file");
+}
+
+#[tokio::test]
+async fn on_postgresql_it_is_migrated_by_command_only() {
+    let scratch = Scratch::postgres().await;
+    let serve = || {
+        let mut command = program();
+        command.args(["--database-url", scratch.url(), "--listen", "127.0.0.1:0"]);
+        command
+    };
+    let early = serve().output().unwrap();
+    assert!(!early.status.success());
+    assert!(String::from_utf8_lossy(&early.stderr).contains("migrate"));
+    assert!(serve().arg("migrate").status().unwrap().success());
 }
