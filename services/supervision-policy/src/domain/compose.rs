@@ -153,10 +153,7 @@ impl Joined<'_, '_> {
                 .iter_mut()
                 .find(|known| known.position == used.measure)
             {
-                known.value = match (known.value, used.value, entry.parameter()) {
-                    (Some(left), Some(right), Some(parameter)) => Some(parameter.stricter.of(left, right)),
-                    (left, right, _) => left.or(right),
-                };
+                known.join_value(used.value);
                 continue;
             }
             match gate.pass(self.reading) {

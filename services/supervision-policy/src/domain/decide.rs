@@ -17,6 +17,8 @@ pub struct Decision<'a> {
     pub policy: &'a Policy,
     pub matter: &'a Matter,
     pub facts: &'a Facts,
+    /// The facts of the second answer that went into this one, if it was decided cautiously.
+    pub also: Option<&'a Facts>,
     pub as_of: Timestamp,
     pub outcome: &'a Outcome,
     pub measures: Vec<AppliedMeasure<'a>>,
@@ -39,6 +41,16 @@ pub struct AppliedMeasure<'a> {
     pub(super) flags: Vec<usize>,
     /// When the last of its flags stops carrying it; `None` where star, state or regime carry it.
     pub ends: Option<Timestamp>,
+}
+
+impl AppliedMeasure<'_> {
+    /// Keeps the stricter value.
+    pub(super) fn join_value(&mut self, other: Option<i64>) {
+        self.value = match (self.value, other, self.entry.parameter()) {
+            (Some(left), Some(right), Some(parameter)) => Some(parameter.stricter.of(left, right)),
+            (left, right, _) => left.or(right),
+        };
+    }
 }
 
 /// A flag in force.
@@ -103,6 +115,7 @@ pub fn decide<'a>(
         policy,
         matter,
         facts,
+        also: None,
         as_of,
         outcome,
         measures,

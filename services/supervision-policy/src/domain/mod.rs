@@ -2,6 +2,7 @@
 //! facts, a policy and an instant go in, a decision comes out.
 
 pub mod catalogue;
+pub mod caution;
 mod columns;
 mod compose;
 pub mod decide;

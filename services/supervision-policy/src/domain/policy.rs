@@ -48,7 +48,8 @@ pub struct Policy {
 }
 
 /// Names the rules by which tables are evaluated and outcomes composed; recorded with each decision.
-pub const EVALUATOR: &str = "1";
+/// 2: under manual review both answers join, with the rating and without it.
+pub const EVALUATOR: &str = "2";
 
 impl Policy {
     /// Reads and checks a bundle as a whole. All faults are named at once.

@@ -60,21 +60,19 @@ fn triggers<'a>(
     let Some(table) = &matter.triggers else {
         return Ok(Vec::new());
     };
-    let reading = Reading::of(
-        decision.facts,
-        arguments,
-        matter,
-        policy.catalogue(),
-        decision.as_of,
-    )?;
-    let answer = table.evaluate(|column| reading.value(column))?;
+    let matched = |facts| {
+        let reading = Reading::of(facts, arguments, matter, policy.catalogue(), decision.as_of)?;
+        Ok::<_, DecideError>(table.evaluate(|column| reading.value(column))?.matched)
+    };
+    let own = matched(decision.facts)?;
+    let also = decision.also.map(matched).transpose()?;
     let rows = table.rows().iter().zip(&matter.trigger_codes).enumerate();
     Ok(rows
         .map(|(position, (row, code))| TriggerState {
             code,
             text: &row.reason,
             basis: &row.basis,
-            active: answer.matched.contains(position),
+            active: own.contains(position) || also.is_some_and(|also| also.contains(position)),
         })
         .collect())
 }

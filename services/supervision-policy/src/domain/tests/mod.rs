@@ -1,5 +1,6 @@
 //! The domain as a whole, on the shipped policies and the catalogue that the sanctions service ships.
 
+mod caution;
 mod headline;
 mod naive;
 mod policies;

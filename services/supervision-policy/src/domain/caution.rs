@@ -1,0 +1,85 @@
+//! What is assumed while nobody decides: newer data might have taken the star away or changed it, so the matter is
+//! answered with the rating that is known and without any, and nothing is milder than either.
+
+use super::catalogue::MeasureClass;
+use super::decide::{AppliedMeasure, DecideError, Decision, decide};
+use super::facts::{Facts, RatingFacts};
+use super::matter::{Arguments, Matter};
+use super::policy::Policy;
+use super::reason::ReasonKind;
+use greenstar_kernel::Timestamp;
+
+impl Facts {
+    /// The same, as if it had never been rated.
+    #[must_use]
+    pub fn unrated(&self) -> Facts {
+        Facts {
+            rating: RatingFacts::not_rated(),
+            ..self.clone()
+        }
+    }
+}
+
+/// Decides with the facts and with `unrated`, which are [`Facts::unrated`] of them. The more severe outcome counts;
+/// measures of both join by the stricter value, and a favour stands only where both give it. Star and state stay
+/// those known.
+///
+/// # Errors
+/// As [`decide`].
+pub fn decide_cautiously<'a>(
+    policy: &'a Policy,
+    matter: &'a Matter,
+    facts: &'a Facts,
+    unrated: &'a Facts,
+    arguments: &'a Arguments,
+    as_of: Timestamp,
+) -> Result<Decision<'a>, DecideError> {
+    let rated = decide(policy, matter, facts, arguments, as_of)?;
+    let without = decide(policy, matter, unrated, arguments, as_of)?;
+    let rank = |decision: &Decision<'_>| {
+        let code = &decision.outcome.code;
+        matter.outcomes().iter().position(|outcome| outcome.code == *code)
+    };
+    let known = rated.rating;
+    let (mut kept, other) = if rank(&without) > rank(&rated) {
+        (without, rated)
+    } else {
+        (rated, without)
+    };
+    kept.rating = known;
+    kept.also = Some(other.facts);
+    kept.measures.retain(|measure| {
+        measure.entry.class != MeasureClass::Favour || other.measure(measure.entry.code.as_str()).is_some()
+    });
+    if join(&mut kept.measures, other.measures) {
+        // What was taken over is explained.
+        for reason in other.reasons {
+            let named = kept.reasons.iter().any(|known| known.row() == reason.row());
+            if reason.kind() == ReasonKind::Row && !named {
+                kept.reasons.push(reason);
+            }
+        }
+    }
+    Ok(kept)
+}
+
+/// Whether anything was taken over.
+fn join<'a>(kept: &mut Vec<AppliedMeasure<'a>>, others: Vec<AppliedMeasure<'a>>) -> bool {
+    let mut taken = false;
+    for other in others {
+        match kept.iter_mut().find(|measure| measure.position == other.position) {
+            Some(measure) => {
+                let before = measure.value;
+                measure.join_value(other.value);
+                taken |= measure.value != before;
+                measure.ends = measure.ends.zip(other.ends).map(|(left, right)| left.max(right));
+            }
+            None if other.entry.class == MeasureClass::Favour => {}
+            None => {
+                taken = true;
+                kept.push(other);
+            }
+        }
+    }
+    taken
+}
