@@ -172,10 +172,14 @@ impl Matter {
         &self.policy
     }
 
-    /// How to answer from a view of this age (`None`: nobody can say how old it is). A caller's
-    /// own limit can only narrow the matter's.
+    /// How old a view may be. A caller's own limit can only narrow the matter's.
+    pub fn bound(&self, limit: Option<Duration>) -> Duration {
+        limit.map_or(self.max_staleness, |limit| limit.min(self.max_staleness))
+    }
+
+    /// How to answer from a view of this age (`None`: nobody can say how old it is).
     pub fn handling(&self, age: Option<Duration>, limit: Option<Duration>) -> Result<Handling, Stale> {
-        let bound = limit.map_or(self.max_staleness, |limit| limit.min(self.max_staleness));
+        let bound = self.bound(limit);
         if age.is_some_and(|age| age <= bound) {
             return Ok(Handling::Fresh);
         }

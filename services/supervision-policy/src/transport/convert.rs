@@ -9,7 +9,7 @@ use greenstar_proto::supervision::v1 as pb;
 
 use crate::domain::catalogue::{LegalBasis, MeasureClass, Severity};
 use crate::domain::decide::{AppliedMeasure, Decision, NamedFlag};
-use crate::domain::matter::{Matter, OnStale};
+use crate::domain::matter::{Handling, Matter, OnStale};
 use crate::domain::reason::ReasonKind;
 use crate::domain::regime::InspectionRegime;
 use crate::follow::wire;
@@ -125,6 +125,14 @@ pub(super) fn reasons(decision: &Decision<'_>) -> Vec<pb::Reason> {
         }
     };
     decision.reasons.iter().map(reason).collect()
+}
+
+pub(super) fn handling(handling: Handling) -> pb::Handling {
+    match handling {
+        Handling::Fresh => pb::Handling::Fresh,
+        Handling::ManualReview => pb::Handling::ManualReview,
+        Handling::Caveat => pb::Handling::Caveat,
+    }
 }
 
 pub(super) fn staleness(reason: LocalizedText) -> pb::Reason {

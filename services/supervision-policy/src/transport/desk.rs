@@ -16,9 +16,10 @@ use tonic::Status;
 use super::convert::{self, Arguments};
 use super::status;
 use crate::consistency::{Freshness, Level, Reached};
+use crate::domain::caution::decide_cautiously;
 use crate::domain::decide::decide;
-use crate::domain::facts::{Facts, RatingFacts};
-use crate::domain::matter::{Handling, Level as OutcomeLevel, RecordMode};
+use crate::domain::facts::Facts;
+use crate::domain::matter::{Handling, RecordMode};
 use crate::domain::policy::{EVALUATOR, Policy};
 use crate::domain::regime::InspectionRegime;
 use crate::follow::wire;
@@ -127,19 +128,16 @@ impl Desk {
             handling @ (Handling::Fresh | Handling::ManualReview | Handling::Caveat) => handling,
         };
 
-        let unfavoured;
-        let mut decision =
-            decide(policy, matter, &facts, &arguments, as_of).map_err(|error| status::undecided(&error))?;
+        let unrated;
+        let decision = match handling {
+            Handling::Fresh | Handling::Caveat => decide(policy, matter, &facts, &arguments, as_of),
+            Handling::ManualReview => {
+                unrated = facts.unrated();
+                decide_cautiously(policy, matter, &facts, &unrated, &arguments, as_of)
+            }
+        };
+        let decision = decision.map_err(|error| status::undecided(&error))?;
         let rating = decision.rating;
-        if handling == Handling::ManualReview && decision.outcome.level == OutcomeLevel::Favour {
-            // Nobody decided: what is assumed meanwhile grants nothing that newer data might have taken away.
-            unfavoured = Facts {
-                rating: RatingFacts::not_rated(),
-                ..facts.clone()
-            };
-            decision = decide(policy, matter, &unfavoured, &arguments, as_of)
-                .map_err(|error| status::undecided(&error))?;
-        }
         let regime =
             InspectionRegime::of(&decision, &arguments).map_err(|error| status::undecided(&error))?;
         let mut reasons = convert::reasons(&decision);
@@ -176,6 +174,10 @@ impl Desk {
             }),
             token: self.view.token(&reading),
             manual_review: handling == Handling::ManualReview,
+            handling: convert::handling(handling).into(),
+            data_age: age.map(wkt::Duration::from),
+            max_staleness: Some(matter.bound(limit).into()),
+            policies_unfit: !ruling.sound,
         };
         Ok(Computed {
             decision,

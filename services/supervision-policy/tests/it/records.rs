@@ -1,12 +1,23 @@
 //! What was answered can be read again: at once, after a kill, and from the database.
 
-use greenstar_kernel::Clock as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use greenstar_kernel::{Clock as _, Timestamp};
+use greenstar_proto::rating::v1::PolluterClass;
+use greenstar_proto::supervision::v1 as pb;
 use greenstar_store::{Database, Value};
+use greenstar_supervision_policy::domain::catalogue::Catalogue;
+use greenstar_supervision_policy::domain::caution::decide_cautiously;
+use greenstar_supervision_policy::domain::decide::decide;
+use greenstar_supervision_policy::domain::facts::Facts;
+use greenstar_supervision_policy::domain::policy::Policy;
+use greenstar_supervision_policy::domain::shipped;
 use greenstar_supervision_policy::{MIGRATIONS, RecordMode, RecordSettings};
 use greenstar_testkit::Scratch;
 use tonic::Code;
 
-use crate::server::{Ask, FIRM, Server, Sources, refusal, refused};
+use crate::server::{Ask, FIRM, OTHER, Server, Sources, refusal, refused};
 
 #[tokio::test]
 async fn a_decision_is_recorded_with_all_it_was_computed_from_before_it_is_told() {
@@ -190,5 +201,99 @@ async fn of_a_sampled_matter_every_nth_decision_is_kept_and_the_others_name_none
     for name in kept {
         assert!(server.recorded("licensing", &name).await.is_ok(), "{name}");
     }
+    server.stop().await;
+}
+
+/// The answer that a record's own facts, matter, instant and handling give, by the policies that it names.
+fn replayed(record: &pb::Decision) -> (String, Vec<(String, Option<String>)>) {
+    let catalogue = include_str!("../../../sanctions/data/catalogue.yaml")
+        .lines()
+        .map(|line| match line.strip_prefix("edition:") {
+            Some(_) => format!("edition: {}\n", record.versions.as_ref().unwrap().catalogue),
+            None => format!("{line}\n"),
+        });
+    let catalogue = Catalogue::from_yaml(&catalogue.collect::<String>()).unwrap();
+    let policy = Policy::load(&shipped::documents(), Arc::new(catalogue)).unwrap();
+    let facts: Facts = serde_json::from_str(&record.facts).unwrap();
+    let (unrated, at) = (facts.unrated(), record.as_of_time.unwrap());
+    let as_of = Timestamp::from_micros(at.seconds * 1_000_000 + i64::from(at.nanos / 1_000));
+    let (_, name) = record.matter.split_once('/').unwrap();
+    let (department, matter) = name.split_once("/matters/").unwrap();
+    let matter = policy.matter(department, matter).unwrap();
+    let given = record.arguments.iter();
+    let arguments = matter
+        .parse_arguments(given.map(|(name, value)| (name.as_str(), value.as_str())))
+        .unwrap();
+    let decision = match record.handling() {
+        pb::Handling::Unspecified => panic!("not recorded"),
+        pb::Handling::Fresh | pb::Handling::Caveat => decide(&policy, matter, &facts, &arguments, as_of),
+        pb::Handling::ManualReview => decide_cautiously(&policy, matter, &facts, &unrated, &arguments, as_of),
+    }
+    .unwrap();
+    let measures = decision.measures.iter().map(|measure| {
+        let value = measure.value.map(|value| value.to_string());
+        (measure.entry.code.to_string(), value)
+    });
+    (decision.outcome.code.to_string(), measures.collect())
+}
+
+#[tokio::test]
+async fn p7_a_stored_record_replays_to_its_answer_also_where_nobody_decided() {
+    let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
+    let mut key = sources.fact(FIRM, 3);
+    key.polluter_class = PolluterClass::Key.into();
+    sources.rating.rate(vec![key]).await;
+    sources.star(OTHER, 5).await;
+    let flag = sources.confirmed(OTHER, "serious-penalty", "eia-approval", 36);
+    let token = sources.sanctions.flag(flag).await;
+    let server = Server::start(&sources, &scratch).await;
+    let mut seen = Vec::new();
+    for stale in [false, true] {
+        if stale {
+            sources.rating_proxy.delay(Duration::from_secs(3_600));
+            sources.clock.advance(Duration::from_secs(10));
+        }
+        for firm in [FIRM, OTHER] {
+            let permit = server
+                .permit(firm, "eia-approval", Ask::token(&token))
+                .await
+                .unwrap();
+            let inspection = server.inspection(firm, Ask::token(&token)).await;
+            for (department, name, age) in [
+                ("licensing", permit.decision, permit.data_age),
+                ("enforcement", inspection.decision, inspection.data_age),
+            ] {
+                let record = server.recorded(department, &name).await.unwrap();
+                assert_eq!((record.data_age, record.policies_unfit), (age, false));
+                assert_eq!(record.max_staleness.unwrap().seconds, 5);
+                let handling = if stale {
+                    pb::Handling::ManualReview
+                } else {
+                    pb::Handling::Fresh
+                };
+                assert_eq!(record.handling(), handling);
+                let told = record.measures.iter().map(|measure| {
+                    let value = measure.parameters.values().next().cloned();
+                    (measure.code.clone(), value)
+                });
+                let answer = (record.outcome.clone(), told.collect());
+                assert_eq!(replayed(&record), answer, "{name}");
+                seen.push(answer.0);
+            }
+        }
+    }
+    assert_eq!(
+        seen,
+        [
+            "STANDARD",
+            "STANDARD",
+            "STRICT_REVIEW",
+            "EXEMPT",
+            "STANDARD",
+            "STANDARD",
+            "STRICT_REVIEW",
+            "STANDARD"
+        ]
+    );
     server.stop().await;
 }
