@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use greenstar_kernel::{Epoch, Position, Revision};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -141,15 +142,19 @@ impl Database {
 }
 
 impl Engine {
-    async fn read(&self) -> Result<Tx, StoreError> {
-        match self {
-            Engine::Sqlite { readers, .. } => {
-                Tx::begin(Link::SqlitePool(Some(readers.acquire().await?)), "BEGIN").await
+    /// Boxed, so that the pools are compiled in this crate only.
+    #[inline(never)]
+    fn read(&self) -> BoxFuture<'_, Result<Tx, StoreError>> {
+        Box::pin(async move {
+            match self {
+                Engine::Sqlite { readers, .. } => {
+                    Tx::begin(Link::SqlitePool(Some(readers.acquire().await?)), "BEGIN").await
+                }
+                Engine::Postgres { pool, .. } => {
+                    begin_pooled(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+                }
             }
-            Engine::Postgres { pool, .. } => {
-                begin_pooled(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
-            }
-        }
+        })
     }
 }
 

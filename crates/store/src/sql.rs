@@ -122,9 +122,6 @@ mod tests {
 
     #[test]
     fn padding_stays_within_the_limit() {
-        assert_eq!(
-            (padded(1), padded(3), padded(256), padded(400)),
-            (1, 4, 256, 512)
-        );
+        assert_eq!((padded(1), padded(3), padded(256), padded(400)), (1, 4, 256, 512));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use greenstar_kernel::{Epoch, Position, Revision};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnection;
@@ -39,33 +40,44 @@ pub(crate) enum Handle<'a> {
     Postgres(&'a mut PgConnection),
 }
 
-impl Handle<'_> {
-    pub(crate) async fn rows(self, sql: &str, values: &[Value]) -> Result<Vec<Row>, sqlx::Error> {
+/// Boxed, so that the drivers are compiled in this crate only: the body of an async fn is compiled again
+/// in every crate that awaits it.
+impl<'a> Handle<'a> {
+    #[inline(never)]
+    pub(crate) fn rows(
+        self,
+        sql: &'a str,
+        values: &'a [Value],
+    ) -> BoxFuture<'a, Result<Vec<Row>, sqlx::Error>> {
         let keep = values.len() <= KEEP_PREPARED;
         match self {
-            Handle::Sqlite(connection) => sqlite::rows(connection, sql, values, keep).await,
-            Handle::Postgres(connection) => postgres::rows(connection, sql, values, keep).await,
+            Handle::Sqlite(connection) => Box::pin(sqlite::rows(connection, sql, values, keep)),
+            Handle::Postgres(connection) => Box::pin(postgres::rows(connection, sql, values, keep)),
         }
     }
 
-    pub(crate) async fn run(self, sql: &str, values: &[Value]) -> Result<u64, sqlx::Error> {
+    #[inline(never)]
+    pub(crate) fn run(self, sql: &'a str, values: &'a [Value]) -> BoxFuture<'a, Result<u64, sqlx::Error>> {
         let keep = values.len() <= KEEP_PREPARED;
         match self {
-            Handle::Sqlite(connection) => sqlite::run(connection, sql, values, keep).await,
-            Handle::Postgres(connection) => postgres::run(connection, sql, values, keep).await,
+            Handle::Sqlite(connection) => Box::pin(sqlite::run(connection, sql, values, keep)),
+            Handle::Postgres(connection) => Box::pin(postgres::run(connection, sql, values, keep)),
         }
     }
 
     /// BEGIN, COMMIT or ROLLBACK.
-    async fn control(self, sql: &'static str) -> Result<(), sqlx::Error> {
-        match self {
-            Handle::Sqlite(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
-            Handle::Postgres(connection) => {
-                postgres::within(postgres::STEP, sqlx::raw_sql(sql).execute(connection))
-                    .await
-                    .map(drop)
+    #[inline(never)]
+    fn control(self, sql: &'static str) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+        Box::pin(async move {
+            match self {
+                Handle::Sqlite(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
+                Handle::Postgres(connection) => {
+                    postgres::within(postgres::STEP, sqlx::raw_sql(sql).execute(connection))
+                        .await
+                        .map(drop)
+                }
             }
-        }
+        })
     }
 }
 
