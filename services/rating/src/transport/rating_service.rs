@@ -268,6 +268,7 @@ impl RatingService for Desk {
             .await
             .map_err(|error| status::store(&error))?;
         let firm = found.ok_or_else(|| status::refused(&Refusal::EnterpriseUnknown(uscc)))?;
+        let now = self.clock.now();
         let schemes = self
             .schemes
             .all(&mut tx)
@@ -290,6 +291,7 @@ impl RatingService for Desk {
                 .iter()
                 .rev()
                 .filter(|stored| rated.is_none_or(|key| stored.scheme.key == *key))
+                .filter(|stored| visibility::event(&call.caller, &uscc, &event, &stored.scheme, now))
                 .find_map(|stored| {
                     let shown = Repeats::of(&stored.scheme, &firm.events).shown(&event);
                     convert::event(&uscc, shown, &stored.scheme)
