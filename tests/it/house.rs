@@ -199,3 +199,35 @@ fn every_promise_names_tests_that_exist() {
         }
     }
 }
+
+/// Fields of a message as the contract writes them, `type name = number`.
+fn fields(file: &str, message: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join("proto/greenstar/supervision/v1").join(file)).unwrap();
+    let body = text
+        .split(&format!("message {message} {{"))
+        .nth(1)
+        .unwrap()
+        .split("\n}")
+        .next()
+        .unwrap();
+    let lines = body
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with("//") && line.ends_with(';'));
+    lines.map(str::to_owned).collect()
+}
+
+/// docs/adr/0002-flat-answers.md
+#[test]
+fn the_four_doors_answer_with_the_same_fields() {
+    let decide = fields("decision_service.proto", "DecideResponse");
+    assert!(decide.len() >= 14);
+    let doors = [
+        ("licensing_service.proto", "CheckPermitResponse"),
+        ("finance_service.proto", "CheckGreenFinanceResponse"),
+        ("enforcement_service.proto", "GetInspectionRegimeResponse"),
+    ];
+    for (file, message) in doors {
+        assert_eq!(fields(file, message)[..decide.len()], decide, "{message}");
+    }
+}

@@ -3,6 +3,7 @@ CREATE TABLE enterprise (
     uscc           text     NOT NULL,
     name_zh        text     NOT NULL,
     name_en        text     NOT NULL,
+    names_folded   text     NOT NULL, -- both in small letters, a line each; for lists
     district       text     NOT NULL, -- GB/T 2260
     sector         text     NOT NULL, -- GB/T 4754
     polluter_class text     NOT NULL,

@@ -16,13 +16,14 @@ CREATE TABLE enrolment (
 CREATE INDEX enrolment_uscc ON enrolment (uscc);
 -- Frozen with its round. Who is not listed is not in it.
 CREATE TABLE directory (
-    round    text     NOT NULL,
-    star     smallint NOT NULL,
-    uscc     text     NOT NULL,
-    name_zh  text     NOT NULL,
-    name_en  text     NOT NULL,
-    district text     NOT NULL,
-    sector   text     NOT NULL,
+    round        text     NOT NULL,
+    star         smallint NOT NULL,
+    uscc         text     NOT NULL,
+    name_zh      text     NOT NULL,
+    name_en      text     NOT NULL,
+    names_folded text     NOT NULL, -- both in small letters, a line each; for lists
+    district     text     NOT NULL,
+    sector       text     NOT NULL,
     CONSTRAINT directory_pkey PRIMARY KEY (round, uscc),
     CONSTRAINT directory_star_range CHECK (star BETWEEN 1 AND 5)
 );

@@ -11,7 +11,7 @@ use greenstar_kernel::{Caller, Clock, Timestamp};
 use greenstar_store::{Database, StoreError, Writer};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::command::Command;
+use crate::domain::command::{Answer, Command};
 use crate::store::{RatingJournal, Submission, due, next_due};
 
 /// How often the clock is looked at when a transition is ahead.
@@ -31,7 +31,7 @@ pub(crate) async fn run(
     let mut known = false;
     loop {
         if !known || next.is_some_and(|next| next <= clock.now()) {
-            match write_due(&database, &writer, clock.now()).await {
+            match write_due(&database, &writer, &*clock).await {
                 Ok(ahead) => (next, known) = (ahead, true),
                 // The store says why at the calls it fails; here it is enough to try again.
                 Err(error) => tracing::warn!(error = %error, "transitions that are due could not be written"),
@@ -49,17 +49,20 @@ pub(crate) async fn run(
 }
 
 /// Writes everything that is due, of each enterprise in order of time; answers when the next one will be.
+///
+/// The clock is looked at anew for each pass, since it may step back meanwhile. The writer decides by its own
+/// look, so a pass may change nothing: going on would then spin, and the rows wait for the next tick.
 async fn write_due(
     database: &Database,
     writer: &Writer<RatingJournal>,
-    now: Timestamp,
+    clock: &dyn Clock,
 ) -> Result<Option<Timestamp>, StoreError> {
     loop {
         let mut tx = database.read().await?;
-        let found = due(&mut tx, now, BATCH).await?;
-        if found.is_empty() {
+        let found = due(&mut tx, clock.now(), BATCH).await?;
+        let Some(&(_, earliest)) = found.first() else {
             return next_due(&mut tx).await;
-        }
+        };
         drop(tx);
         let lapses = found.into_iter().map(|(uscc, due)| {
             let command = Command::Lapse { uscc, due };
@@ -70,12 +73,54 @@ async fn write_due(
                 at: None,
             })
         });
+        let mut written = false;
         for outcome in join_all(lapses).await {
-            if let Err(error) = outcome {
-                // The row stays due and is taken again at the next tick; going on here would spin.
-                tracing::warn!(error = ?error, "a transition that is due could not be written");
-                return Ok(Some(now));
+            match outcome {
+                Ok(committed) => written |= committed.answer == Answer::Lapsed { written: true },
+                Err(error) => {
+                    tracing::warn!(error = ?error, "a transition that is due could not be written");
+                    return Ok(Some(earliest));
+                }
             }
         }
+        if !written {
+            return Ok(Some(earliest));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{MIGRATIONS, Schemes};
+    use greenstar_kernel::{Date, ManualClock};
+    use greenstar_store::Location;
+
+    #[tokio::test]
+    async fn what_the_writer_holds_for_not_yet_due_waits_and_is_written_once_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::Sqlite(folder.path().join("rating.db"));
+        let database = Database::migrate(&location, &MIGRATIONS).await.unwrap();
+        let today: Date = "2026-03-02".parse().unwrap();
+        let clock = Arc::new(ManualClock::at(today.start()));
+        let writer = Writer::start(
+            database.clone(),
+            RatingJournal::new(Schemes::default()),
+            clock.clone(),
+        );
+        crate::seed(&writer).await.unwrap();
+        crate::sample::load(&writer, today).await.unwrap();
+        assert!(write_due(&database, &writer, &*clock).await.unwrap() > Some(clock.now()));
+
+        // The task looked at the clock before it stepped back, the writer after it.
+        let before = ManualClock::at(today.plus_days(3650).start());
+        let pass = write_due(&database, &writer, &before);
+        let next = tokio::time::timeout(Duration::from_secs(60), pass).await;
+        assert!(next.expect("a pass that changes nothing ends").unwrap() > Some(clock.now()));
+
+        clock.set(before.now());
+        assert_eq!(write_due(&database, &writer, &before).await.unwrap(), None);
+        writer.close().await;
+        database.close().await;
     }
 }

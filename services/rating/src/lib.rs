@@ -89,6 +89,7 @@ impl Rating {
                 feed,
                 schemes,
                 clock,
+                told: Arc::default(),
             },
             stop,
             lapses,

@@ -2,7 +2,7 @@
 
 use greenstar_kernel::{Code, LocalizedText, Officer, Said, Uscc};
 
-use super::round::RoundState;
+use super::round::{MAX_ENROLLED, RoundState};
 use super::scheme::{SchemeError, SchemeKey};
 use super::score::{GrantError, ScoreError};
 
@@ -59,6 +59,12 @@ pub enum Refusal {
         state: RoundState,
         /// The states in which the step is possible.
         needed: &'static str,
+    },
+    /// The round would outgrow its limit.
+    #[error("a round takes {MAX_ENROLLED} enterprises, and {enrolled} take part already")]
+    RoundTooLarge {
+        /// How many take part now.
+        enrolled: u32,
     },
     /// Takes no part.
     #[error("enterprise {0} takes no part in the round")]
@@ -200,6 +206,15 @@ impl Said for Refusal {
             Refusal::RoundState { state, needed } => both(
                 format!("批次现处于 {}，本步骤要求处于 {needed}。", state.as_str()),
                 format!("The round is {}; this step needs {needed}.", state.as_str()),
+            ),
+            Refusal::RoundTooLarge { enrolled } => both(
+                format!(
+                    "每个批次至多纳入 {MAX_ENROLLED} 家企业，现已有 {enrolled} 家。请另建批次纳入其余企业。"
+                ),
+                format!(
+                    "A round takes {MAX_ENROLLED} enterprises, and {enrolled} take part already. \
+                     Begin another round for the rest."
+                ),
             ),
             Refusal::NotEnrolled(uscc) => both(
                 format!("企业 {uscc} 未参加该批次，请先纳入。"),

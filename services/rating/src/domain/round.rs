@@ -10,6 +10,10 @@ use super::event::Evidence;
 use super::scheme::SchemeKey;
 use super::score::{Award, Grant};
 
+/// Enterprises that one round takes. Publishing scores and writes all of them in one joined transaction and tells
+/// followers in one frame, so this bounds the lock and the frame (docs/adr/0010-rounds-are-small-for-now.md).
+pub const MAX_ENROLLED: u32 = 2_000;
+
 /// How far a round is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

@@ -1,15 +1,16 @@
 //! Who may see what (design.md §9, P11). An honour must not become a blacklist: who is not listed, and why, is
 //! for the rating department and the firm itself.
 
-use greenstar_kernel::{Caller, Timestamp, Uscc};
+use greenstar_kernel::{Caller, Standing, Uscc};
 
 use super::error::Refusal;
-use super::event::Event;
+use super::firm::RatingView;
 use super::round::{Round, RoundState};
-use super::scheme::Scheme;
 
 /// The department that rates.
 pub const RATING: &str = "rating";
+/// The department that records events beside it.
+pub const ENFORCEMENT: &str = "enforcement";
 
 /// Whether the caller is an officer of the rating department.
 pub fn is_rating(caller: &Caller) -> bool {
@@ -42,16 +43,28 @@ pub fn assessment(caller: &Caller, uscc: &Uscc) -> Result<(), Refusal> {
     }
 }
 
-/// One event, for a caller who may see the enterprise. The rating department and the firm see all; others what
-/// their own department recorded, what is still to be put right, and what is shown to the public.
-pub fn event(caller: &Caller, uscc: &Uscc, event: &Event, scheme: &Scheme, at: Timestamp) -> bool {
-    if assessment(caller, uscc).is_ok() {
-        return true;
+/// The recorded events: the departments that record them, or the firm itself.
+///
+/// # Errors
+/// [`Refusal::NotYours`]
+pub fn events(caller: &Caller, uscc: &Uscc) -> Result<(), Refusal> {
+    let records = caller
+        .department()
+        .is_some_and(|department| department.as_str() == ENFORCEMENT);
+    if records { Ok(()) } else { assessment(caller, uscc) }
+}
+
+/// A rating among many, for a caller who may see each. Many at once are a list, and no list says who was not
+/// listed to anyone but the rating department and the firm itself (docs/adr/0003-who-sees-a-missing-star.md).
+pub fn among_many(caller: &Caller, view: RatingView) -> RatingView {
+    if view.standing == Standing::NotListed && assessment(caller, &view.uscc).is_err() {
+        // As a registered firm that no round has rated; nothing else may give it away.
+        return RatingView {
+            name: view.name,
+            ..RatingView::unknown(view.uscc, view.as_of)
+        };
     }
-    let publicity = scheme.publicity(event.severity);
-    let shown =
-        publicity.publish && event.repaired_at.is_none() && at < event.document.date.term_end(publicity.max);
-    shown || event.open() || caller.department() == Some(&event.department)
+    view
 }
 
 /// A round: unpublished ones are for the rating department only.

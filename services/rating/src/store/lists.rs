@@ -41,20 +41,20 @@ impl Conditions {
     }
 }
 
-/// A pattern that is contained, whatever the case of its ASCII letters; SQLite's LIKE knows no other case.
+/// A pattern that is contained, whatever the case of its letters.
 fn contained(raw: &str) -> String {
     let mut pattern = String::from("%");
-    for c in raw.chars() {
+    for c in rows::folded(raw).chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }
-        pattern.push(c.to_ascii_lowercase());
+        pattern.push(c);
     }
     pattern.push('%');
     pattern
 }
 
-const NAME: &str = "(lower(name_zh) LIKE $ ESCAPE '\\' OR lower(name_en) LIKE $ ESCAPE '\\')";
+const NAME: &str = "names_folded LIKE $ ESCAPE '\\'";
 
 /// What a directory is asked for.
 #[derive(Clone, Debug)]

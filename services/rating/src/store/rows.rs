@@ -104,10 +104,22 @@ pub(super) fn json<T: Serialize>(body: &T) -> Result<Value, StoreError> {
         .map_err(StoreError::corrupt)
 }
 
-pub(super) const ENTERPRISE: [&str; 12] = [
+/// Small letters, one character at a time, so that a part of a name folds as it does within the whole. Made here
+/// because the engines' own functions and comparisons know different alphabets.
+pub(super) fn folded(raw: &str) -> String {
+    raw.chars().flat_map(char::to_lowercase).collect()
+}
+
+/// Both names of a row, for finding it. A line each, so that no text spans the two.
+fn names_folded(name: &LocalizedText) -> Value {
+    format!("{}\n{}", folded(&name.zh), folded(&name.en)).into()
+}
+
+pub(super) const ENTERPRISE: [&str; 13] = [
     "uscc",
     "name_zh",
     "name_en",
+    "names_folded",
     "district",
     "sector",
     "polluter_class",
@@ -133,6 +145,7 @@ pub(super) fn enterprise_row(firm: &Firm) -> Result<Vec<Value>, StoreError> {
         firm.enterprise.uscc.into(),
         (&profile.name.zh).into(),
         (&profile.name.en).into(),
+        names_folded(&profile.name),
         profile.district.as_str().into(),
         profile.sector.as_str().into(),
         profile.polluter_class.as_str().into(),
@@ -165,8 +178,15 @@ pub(super) fn rating_row(version: &Version) -> Result<Vec<Value>, StoreError> {
     ])
 }
 
-pub(super) const DIRECTORY: [&str; 7] = [
-    "round", "star", "uscc", "name_zh", "name_en", "district", "sector",
+pub(super) const DIRECTORY: [&str; 8] = [
+    "round",
+    "star",
+    "uscc",
+    "name_zh",
+    "name_en",
+    "names_folded",
+    "district",
+    "sector",
 ];
 
 pub(super) fn directory_row(round: &Code, line: &DirectoryLine) -> Vec<Value> {
@@ -176,6 +196,7 @@ pub(super) fn directory_row(round: &Code, line: &DirectoryLine) -> Vec<Value> {
         line.uscc.into(),
         (&line.name.zh).into(),
         (&line.name.en).into(),
+        names_folded(&line.name),
         line.district.as_str().into(),
         line.sector.as_str().into(),
     ]

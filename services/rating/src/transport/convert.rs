@@ -412,3 +412,70 @@ fn deduction(uscc: &Uscc, deduction: Deduction, event: &Event) -> pb::Deduction 
         site: event.site.clone().unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::enterprise::{District, Sector};
+    use crate::domain::firm::RecentEvent;
+    use crate::domain::round::MAX_ENROLLED;
+    use crate::domain::transition::Cause;
+    use prost::Message as _;
+
+    /// Followers take messages of 64 MiB. A round is published in one frame.
+    #[test]
+    fn the_frame_of_the_largest_round_is_far_below_what_a_follower_takes() {
+        let code = |text: &str| Code::parse(text).unwrap();
+        let at = Timestamp::from_micros(i64::MAX / 2);
+        let categories: Vec<_> = ["A", "B", "C", "D", "E"]
+            .map(|id| CategoryPoints {
+                category: code(id),
+                points: Points::from_milli(-12_500),
+            })
+            .into();
+        let fact = Fact {
+            uscc: "91110115MAX000015J".parse().unwrap(),
+            standing: Standing::Vetoed,
+            rating: Some(FactRating {
+                total: Points::from_milli(-12_500),
+                categories: categories.clone(),
+                scheme: SchemeKey::new(code("daxing-green-credit"), "2021.1-proposal").unwrap(),
+                round: code(&"r".repeat(64)),
+                version: u32::MAX,
+                rated_at: at,
+                valid_until: at,
+                next: Some(Transition {
+                    at,
+                    standing: Standing::Vetoed,
+                    total: Points::from_milli(-12_500),
+                    categories,
+                    causes: vec![Cause::Validity],
+                }),
+            }),
+            district: District::parse("110115").unwrap(),
+            sector: Sector::parse("C2319").unwrap(),
+            polluter_class: PolluterClass::HazardousWasteOperator,
+            open_rectification: true,
+            // A firm with a hundred open faults is one in a district; here all are.
+            recent_events: vec![
+                RecentEvent {
+                    kind: code("complaint_verified_repeat"),
+                    severity: Severity::Serious,
+                    date: "2026-03-02".parse().unwrap(),
+                };
+                100
+            ],
+        };
+        let change = pb::RatingChange {
+            revision: u64::MAX,
+            cause: format!("rounds/{}", "r".repeat(64)),
+            fact: Some(super::fact(fact)),
+        };
+        let frame = pb::RatingFrame {
+            after: u64::MAX,
+            to: u64::MAX,
+            changes: vec![change; MAX_ENROLLED as usize],
+        };
+        assert!(frame.encoded_len() < 16 << 20, "{} bytes", frame.encoded_len());
+    }
+}

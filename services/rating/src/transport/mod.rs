@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use greenstar_feed::Feed;
-use greenstar_kernel::{Clock, Code, Log, Token, Uscc};
+use greenstar_kernel::{Clock, Code, Log, Ratchet, Timestamp, Token, Uscc};
 use greenstar_rpc::Call;
 use greenstar_store::{Database, StoreError, Tx, Writer};
 use prost::Message;
@@ -33,6 +33,8 @@ pub(crate) struct Desk {
     pub(crate) feed: Feed,
     pub(crate) schemes: Schemes,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What was told as `as_of` so far.
+    pub(crate) told: Arc<Ratchet>,
 }
 
 impl Desk {
@@ -79,7 +81,7 @@ impl Desk {
     async fn views(&self, tx: &mut Tx, codes: &BTreeSet<Uscc>) -> Result<BTreeMap<Uscc, RatingView>, Status> {
         let found = firms(tx, codes.iter().map(Into::into).collect()).await;
         let found = found.map_err(|error| status::store(&error))?;
-        let now = self.clock.now();
+        let now = self.instant();
         let mut views: BTreeMap<Uscc, RatingView> = codes
             .iter()
             .map(|uscc| (*uscc, RatingView::unknown(*uscc, now)))
@@ -114,6 +116,11 @@ impl Desk {
             .get(tx, key)
             .await
             .map_err(|error| status::store(&error))
+    }
+
+    /// The instant as of which an answer is true. It never runs backwards, whatever the wall clock does.
+    fn instant(&self) -> Timestamp {
+        self.told.advance(self.clock.now())
     }
 
     /// Ids grow with time, so that rows of one enterprise stay in the order they were recorded.

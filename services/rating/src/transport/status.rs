@@ -10,6 +10,7 @@ pub(super) use stored::store;
 use tonic::{Code, Status};
 
 use crate::domain::error::Refusal;
+use crate::domain::round::MAX_ENROLLED;
 use crate::domain::score::GrantError;
 
 pub(super) fn refused(refusal: &Refusal) -> Status {
@@ -39,6 +40,13 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
                 ("needed", (*needed).to_owned()),
             ];
             (FailedPrecondition, R::RoundState, metadata)
+        }
+        Refusal::RoundTooLarge { enrolled } => {
+            let metadata = vec![
+                ("limit", MAX_ENROLLED.to_string()),
+                ("enrolled", enrolled.to_string()),
+            ];
+            (FailedPrecondition, R::RoundTooLarge, metadata)
         }
         Refusal::NotEnrolled(_) => (NotFound, R::NotEnrolled, vec![]),
         Refusal::NotClaimed(item)

@@ -1,5 +1,7 @@
 //! The register: create, get, list, update; who may; repeats.
 
+use std::sync::Arc;
+
 use greenstar_proto::common::v1 as common;
 use greenstar_proto::common::v1::{Consistency, RatingState, UsccVerdict};
 use greenstar_proto::rating::v1 as pb;
@@ -11,6 +13,7 @@ use crate::service::{Suite, refused};
 pub(crate) const FIRST: &str = "91110115MAX000015J";
 pub(crate) const SECOND: &str = "91110115MAX000023D";
 pub(crate) const THIRD: &str = "91110115MAX0000318";
+const FOURTH: &str = "91110115MAX00004X0";
 
 pub(crate) fn text(zh: &str, en: &str) -> Option<common::LocalizedText> {
     Some(common::LocalizedText {
@@ -215,6 +218,16 @@ async fn a_list_is_filtered_and_paged_by_code() {
             refused(foreign),
             (Code::InvalidArgument, "PAGE_TOKEN_INVALID".into())
         );
+
+        // Letters beyond ASCII have small ones too, and both engines know the same.
+        create(&suite, firm(FOURTH, "ＡＢ印刷", "École Σωμασ")).await;
+        for name in ["ａＢ", "ＡＢ", "éCOLE", "École", "σΩμ", "ΣΩΜΑΣ"] {
+            assert_eq!(
+                found(&format!("display_name = \"{name}\"")).await,
+                [FOURTH],
+                "{name}"
+            );
+        }
         suite.stop().await;
     }
 }
@@ -336,4 +349,51 @@ async fn a_token_is_honoured_or_refused_never_ignored() {
         (Code::InvalidArgument, "TOKEN_MALFORMED".into())
     );
     suite.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_is_never_of_an_earlier_instant_than_the_one_before() {
+    let suite = Suite::start(noon("2026-07-01")).await;
+    crate::rounds::published(&suite).await;
+    let seconds = |day: &str| noon(day).micros() / 1_000_000;
+    let told = async || {
+        let name = format!("enterprises/{FIRST}/assessment");
+        let request = pb::GetAssessmentRequest { name };
+        let assessment = suite.ratings("rating").get_assessment(request).await.unwrap();
+        let explained = assessment.into_inner().assessment.unwrap().rating.unwrap();
+        let rating = suite.rating_of("rating", FIRST).await;
+        [explained.as_of, rating.as_of].map(|at| at.unwrap().seconds)
+    };
+    suite.clock.set(noon("2026-07-03"));
+    assert_eq!(told().await, [seconds("2026-07-03"); 2]);
+    suite.clock.set(noon("2026-07-02"));
+    assert_eq!(told().await, [seconds("2026-07-03"); 2]);
+    suite.clock.set(noon("2026-07-04"));
+    assert_eq!(told().await, [seconds("2026-07-04"); 2]);
+    suite.stop().await;
+}
+
+#[tokio::test]
+async fn what_another_department_asks_of_one_firm_is_logged_with_its_officer() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(Arc::new(log.reopen().unwrap()))
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let suite = Suite::start(noon("2026-07-01")).await;
+    for who in ["rating", "enforcement/2", &format!("enterprises/{FIRST}")] {
+        suite.rating_of(who, FIRST).await;
+    }
+    suite.stop().await;
+    let log = std::fs::read_to_string(log.path()).unwrap();
+    let told: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("told to another department"))
+        .collect();
+    assert_eq!(told.len(), 1, "{log}");
+    assert!(
+        told[0].contains("INFO") && told[0].contains("enforcement/2") && told[0].contains(FIRST),
+        "{told:?}"
+    );
 }

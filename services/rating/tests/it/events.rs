@@ -506,11 +506,24 @@ async fn events_are_listed_newest_first_to_who_may_see_them() {
         kinds(&list("rating", 0, "").await),
         ["warning", "fine_ordinary", "complaint_verified_minor"]
     );
-    // Minor faults are not shown; what enforcement itself recorded is.
-    assert_eq!(
-        kinds(&list("enforcement", 0, "").await),
-        ["warning", "fine_ordinary"]
-    );
+    // Whoever recorded them, enforcement sees all as well, and the firm its own.
+    for who in ["enforcement", &format!("enterprises/{FIRST}")] {
+        assert_eq!(
+            kinds(&list(who, 0, "").await),
+            ["warning", "fine_ordinary", "complaint_verified_minor"]
+        );
+    }
+    let request = pb::ListEventsRequest {
+        parent: format!("enterprises/{FIRST}"),
+        ..Default::default()
+    };
+    for (who, reason) in [
+        ("licensing", "DEPARTMENT_NOT_ALLOWED"),
+        (&*format!("enterprises/{SECOND}"), "NOT_YOUR_ENTERPRISE"),
+    ] {
+        let answer = suite.ratings(who).list_events(request.clone()).await;
+        assert_eq!(refused(answer), (Code::PermissionDenied, reason.into()));
+    }
     let page = list("rating", 2, "").await;
     let rest = list("rating", 2, &page.next_page_token).await;
     assert_eq!(

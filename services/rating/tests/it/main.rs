@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod binary;
+mod comparison;
 mod enterprises;
 mod events;
 mod facts;

@@ -110,13 +110,17 @@ pub(crate) async fn verify(
 }
 
 pub(crate) async fn publish(suite: &Suite) -> Result<pb::Round, tonic::Status> {
+    publish_by(suite, "rating").await
+}
+
+async fn publish_by(suite: &Suite, who: &str) -> Result<pb::Round, tonic::Status> {
     let request = pb::PublishRoundRequest {
         name: ROUND.into(),
         approval: "京兴政函〔2026〕9号".into(),
         request_id: String::new(),
     };
     Ok(suite
-        .rounds("rating")
+        .rounds(who)
         .publish_round(request)
         .await?
         .into_inner()
@@ -154,7 +158,7 @@ async fn a_round_goes_its_way_and_lists_only_who_has_a_star() {
         .await;
         create(
             &suite,
-            firm(SECOND, "北京蒲公英印刷有限公司", "Dandelion Printing"),
+            firm(SECOND, "北京蒲公英印刷有限公司", "Éditions Dandelion"),
         )
         .await;
         create(&suite, firm(THIRD, "北京小橘灯饮料有限公司", "Orange Lantern")).await;
@@ -187,7 +191,7 @@ async fn a_round_goes_its_way_and_lists_only_who_has_a_star() {
         verify(&suite, "rating/2", SECOND, verdicts[..1].to_vec())
             .await
             .unwrap();
-        verify(&suite, "rating", FIRST, verdicts).await.unwrap();
+        verify(&suite, "rating/2", FIRST, verdicts).await.unwrap();
         let late = declare(&suite, "rating", THIRD, excellent()).await;
         assert_eq!(refused(late), (Code::FailedPrecondition, "ROUND_STATE".into()));
 
@@ -213,6 +217,8 @@ async fn a_round_goes_its_way_and_lists_only_who_has_a_star() {
         )
         .await
         .unwrap();
+        let verifier = publish_by(&suite, "rating/2").await;
+        assert_eq!(refused(verifier), (Code::PermissionDenied, "SAME_OFFICER".into()));
         let round = publish(&suite).await.unwrap();
         assert_eq!(
             (round.state(), round.enrolled),
@@ -251,10 +257,18 @@ async fn a_round_goes_its_way_and_lists_only_who_has_a_star() {
             .map(|line| (line.enterprise, line.star))
             .collect();
         assert_eq!(lines, [(own.clone(), 5), (format!("enterprises/{SECOND}"), 3)]);
+        let named = pb::ListDirectoryRequest {
+            round: ROUND.into(),
+            name_contains: "éDITIONS".into(),
+            ..Default::default()
+        };
+        let found = suite.public().list_directory(named).await.unwrap().into_inner();
+        assert_eq!((found.total_size, found.entries.len()), (1, 1));
         assert_eq!(
             suite.rating_of("licensing", THIRD).await.state(),
             RatingState::NotListed
         );
+        a_batch_does_not_say_who_was_not_listed(&suite).await;
 
         let suite = suite.restarted().await;
         let rating = suite.rating_of("licensing", FIRST).await;
@@ -264,6 +278,40 @@ async fn a_round_goes_its_way_and_lists_only_who_has_a_star() {
         );
         suite.stop().await;
     }
+}
+
+/// Of the published round: the third firm has no star in it.
+async fn a_batch_does_not_say_who_was_not_listed(suite: &Suite) {
+    let third = async |who: &str| {
+        let request = pb::BatchGetRatingsRequest {
+            names: [FIRST, THIRD]
+                .map(|uscc| format!("enterprises/{uscc}/rating"))
+                .into(),
+        };
+        let batch = suite.ratings(who).batch_get_ratings(request).await.unwrap();
+        let each = batch.into_inner().results.into_iter();
+        let ratings: Vec<_> = each
+            .map(|result| match result.result.unwrap() {
+                pb::batch_get_ratings_result::Result::Rating(rating) => rating,
+                pb::batch_get_ratings_result::Result::Error(error) => panic!("{error:?}"),
+            })
+            .collect();
+        assert_eq!(ratings[0].star, Some(5));
+        ratings.into_iter().next_back().unwrap()
+    };
+    assert_eq!(third("rating").await.state(), RatingState::NotListed);
+    let told = third("licensing").await;
+    // As a registered firm that no round has rated.
+    let never_rated = pb::Rating {
+        name: told.name.clone(),
+        state: RatingState::NotRated.into(),
+        known: true,
+        uscc_verdict: told.uscc_verdict,
+        display_name: text("北京小橘灯饮料有限公司", "Orange Lantern"),
+        as_of: told.as_of,
+        ..pb::Rating::default()
+    };
+    assert_eq!(told, never_rated);
 }
 
 #[tokio::test]

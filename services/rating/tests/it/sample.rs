@@ -31,7 +31,7 @@ async fn live(suite: &Suite) -> BTreeMap<(i32, Option<i32>), usize> {
         .collect();
     let request = pb::BatchGetRatingsRequest { names };
     let batch = suite
-        .ratings("licensing")
+        .ratings("rating")
         .batch_get_ratings(request)
         .await
         .unwrap()

@@ -146,11 +146,11 @@ pub(super) fn lapse(
     let firm = world.firm(uscc)?;
     let next = firm.rated.as_ref().and_then(|rated| rated.next.as_ref());
     let Some(next) = next.filter(|next| next.at == due && due <= at) else {
-        return Ok((Answer::Lapsed, Vec::new()));
+        return Ok((Answer::Lapsed { written: false }, Vec::new()));
     };
     let (mut firm, cause) = (firm.clone(), format!("time: {}", next.cause().en));
     let Some(rated) = &firm.rated else {
-        return Ok((Answer::Lapsed, Vec::new()));
+        return Ok((Answer::Lapsed { written: false }, Vec::new()));
     };
     let stored = world.scheme(&rated.scheme)?;
     // As of the instant itself, however late this runs: the row is the same whoever writes it.
@@ -158,7 +158,7 @@ pub(super) fn lapse(
     world.append(&firm, assessment, cause);
     let notice = world.fact(&firm);
     world.put_firm(firm);
-    Ok((Answer::Lapsed, vec![notice]))
+    Ok((Answer::Lapsed { written: true }, vec![notice]))
 }
 
 fn with_event(world: &World, uscc: &Uscc, id: &Code) -> Result<(Firm, Arc<StoredScheme>), Refusal> {

@@ -154,8 +154,11 @@ pub enum Answer {
     Items(u32),
     /// The event, and the rating from now on.
     Event(Box<(Event, RatingView)>),
-    /// The transition was written, or had been before.
-    Lapsed,
+    /// Whether the transition was written; otherwise it had been before, or is not due by the writer's clock.
+    Lapsed {
+        /// Something changed.
+        written: bool,
+    },
 }
 
 /// What followers are told of a command.
@@ -189,7 +192,7 @@ pub fn decide(world: &mut World, order: &Order) -> Result<(Answer, Vec<Notice>),
             uscc,
             verdicts,
         } => rounds::verify(world, by, round, uscc, verdicts),
-        Command::Publish { round, approval } => rounds::publish(world, round, approval, *at),
+        Command::Publish { round, approval } => rounds::publish(world, by, round, approval, *at),
         Command::RecordEvent(new) => assess::record(world, by, new, *at),
         Command::ConfirmRectification { uscc, event } => assess::confirm(world, by, uscc, event, *at),
         Command::RepairEvent { uscc, event, reason } => assess::repair(world, by, uscc, event, reason, *at),

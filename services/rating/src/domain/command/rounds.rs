@@ -9,7 +9,7 @@ use crate::domain::error::Refusal;
 use crate::domain::event::Evidence;
 use crate::domain::firm::Rated;
 use crate::domain::round::{
-    Claim, Declaration, DirectoryLine, Enrolment, Publication, Round, RoundState, Verdict,
+    Claim, Declaration, DirectoryLine, Enrolment, MAX_ENROLLED, Publication, Round, RoundState, Verdict,
 };
 use crate::domain::scheme::{Item, Scheme, SchemeKey};
 use crate::domain::score::{Grant, GrantError};
@@ -51,11 +51,23 @@ pub(super) fn enrol(
     for uscc in enterprises {
         world.firm(uscc)?;
     }
-    for uscc in enterprises {
-        if !world.enrolments.contains_key(&(id.clone(), *uscc)) {
-            world.put_enrolment(id, *uscc, Enrolment::default());
-            round.enrolled += 1;
-        }
+    // Named twice is enrolled once.
+    let new: BTreeSet<Uscc> = enterprises
+        .iter()
+        .filter(|uscc| !world.enrolments.contains_key(&(id.clone(), **uscc)))
+        .copied()
+        .collect();
+    let enrolled = u32::try_from(new.len())
+        .unwrap_or(u32::MAX)
+        .saturating_add(round.enrolled);
+    if enrolled > MAX_ENROLLED {
+        return Err(Refusal::RoundTooLarge {
+            enrolled: round.enrolled,
+        });
+    }
+    round.enrolled = enrolled;
+    for uscc in new {
+        world.put_enrolment(id, uscc, Enrolment::default());
     }
     Ok(store(world, round))
 }
@@ -152,19 +164,35 @@ pub(super) fn verify(
     Ok((Answer::Items(items), notices))
 }
 
-/// Everyone enrolled is scored before anything is changed, so a refusal publishes nothing.
+/// Everyone enrolled is scored before anything is changed, so a refusal publishes nothing. Publishing approves
+/// what was verified: whoever wrote a verdict that stands leaves it to another officer (protocol.md §9).
 pub(super) fn publish(
     world: &mut World,
+    by: &Caller,
     id: &Code,
     approval: &str,
     at: Timestamp,
 ) -> Result<(Answer, Vec<Notice>), Refusal> {
     let mut round = open(world, id, &[RoundState::Verifying], "VERIFYING")?;
+    let officer = by.officer().ok_or(Refusal::NotYours)?;
+    let cohort = || world.enrolments.iter().filter(|((round, _), _)| round == id);
+    let verified = |enrolment: &Enrolment| {
+        let declared = enrolment.declaration.as_ref();
+        declared.is_some_and(|declaration| {
+            declaration
+                .verdicts
+                .values()
+                .any(|verdict| verdict.by == *officer)
+        })
+    };
+    if cohort().any(|(_, enrolment)| verified(enrolment)) {
+        return Err(Refusal::SameOfficer(officer.clone()));
+    }
     let stored = world.scheme(&round.scheme)?;
     let scheme = &stored.scheme;
     let valid_until = at.date().term_end(scheme.valid);
     let mut firms = Vec::new();
-    for ((_, uscc), enrolment) in world.enrolments.iter().filter(|((round, _), _)| round == id) {
+    for ((_, uscc), enrolment) in cohort() {
         let mut firm = world.firm(uscc)?.clone();
         let before = firm.rated.as_ref().map_or(0, |rated| rated.version);
         firm.rated = Some(Rated {
@@ -281,4 +309,59 @@ fn store(world: &mut World, round: Round) -> (Answer, Vec<Notice>) {
     let notice = Notice::Round(round.id.clone(), round.state);
     world.put_round(round);
     (answer, vec![notice])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::enterprise::{District, Enterprise, PolluterClass, Profile, Sector, sites};
+    use crate::domain::firm::Firm;
+
+    fn registered(code: &str) -> Firm {
+        Firm::new(Enterprise {
+            uscc: code.parse().unwrap(),
+            profile: Profile {
+                name: LocalizedText::new("甲", "A"),
+                district: District::parse("110115").unwrap(),
+                sector: Sector::parse("C2319").unwrap(),
+                polluter_class: PolluterClass::Key,
+                sites: sites(Vec::new()).unwrap(),
+            },
+            etag: 1,
+        })
+    }
+
+    #[test]
+    fn a_round_is_filled_to_its_limit_and_not_beyond() {
+        let id = Code::parse("spring").unwrap();
+        let round = Round {
+            id: id.clone(),
+            title: LocalizedText::new("春", "Spring"),
+            scheme: SchemeKey::new(Code::parse("scheme").unwrap(), "1").unwrap(),
+            state: RoundState::Draft,
+            created_at: Timestamp::from_micros(0),
+            enrolled: MAX_ENROLLED - 1,
+            publication: None,
+        };
+        let firms = ["91110115MAX000015J", "91110115MAX000023D"].map(registered);
+        let codes = firms.each_ref().map(|firm| firm.enterprise.uscc);
+        let mut world = World::default();
+        world.rounds.insert(id.clone(), round);
+        world.firms.extend(firms.map(|firm| (firm.enterprise.uscc, firm)));
+
+        let over = enrol(&mut world, &id, &codes);
+        let enrolled = MAX_ENROLLED - 1;
+        assert_eq!(over.unwrap_err(), Refusal::RoundTooLarge { enrolled });
+        assert!(world.enrolments.is_empty());
+        // Named twice, and again: it takes one place.
+        for _ in 0..2 {
+            enrol(&mut world, &id, &[codes[0], codes[0]]).unwrap();
+            assert_eq!(world.round(&id).unwrap().enrolled, MAX_ENROLLED);
+        }
+        let enrolled = MAX_ENROLLED;
+        assert_eq!(
+            enrol(&mut world, &id, &codes[1..]).unwrap_err(),
+            Refusal::RoundTooLarge { enrolled }
+        );
+    }
 }
