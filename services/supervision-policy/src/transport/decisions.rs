@@ -1,11 +1,14 @@
 //! Any matter of any department, and what was recorded.
 
+use std::ops::RangeInclusive;
+
 use futures::future::join_all;
 use greenstar_kernel::Caller;
+use greenstar_proto::common::v1::RatingState;
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_proto::supervision::v1::batch_decide_result;
 use greenstar_proto::supervision::v1::decision_service_server::DecisionService;
-use greenstar_rpc::{Call, accept, item_error, names};
+use greenstar_rpc::{Call, accept, checked, item_error, names};
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
@@ -13,6 +16,9 @@ use super::desk::{self, Desk, Question};
 use super::status;
 use crate::record::{DecisionId, Found};
 use crate::store::decision::{self, Looked};
+
+/// Questions of one batch, as the contract bounds them.
+const BATCH: RangeInclusive<usize> = 1..=1000;
 
 #[derive(Clone, Debug)]
 pub(crate) struct DecisionRpc(pub(crate) Desk);
@@ -79,14 +85,17 @@ impl DecisionService for DecisionRpc {
         &self,
         request: Request<pb::BatchDecideRequest>,
     ) -> Result<Response<pb::BatchDecideResponse>, Status> {
-        let (call, request) = accept(request)?;
+        // The contract's rules hold for each item alone: a bad one spoils itself only.
+        let call = greenstar_rpc::call(&request);
+        let requests = request.into_inner().requests;
+        if !BATCH.contains(&requests.len()) {
+            return Err(status::batch_size(&BATCH));
+        }
         // All at once, so that their records share the disk's syncs.
-        let answers = join_all(
-            request
-                .requests
-                .into_iter()
-                .map(|request| self.answer(&call, request)),
-        )
+        let answers = join_all(requests.into_iter().map(async |request| {
+            checked(&request)?;
+            self.answer(&call, request).await
+        }))
         .await;
         let results = answers.into_iter().map(|answer| {
             let result = match answer {
@@ -114,10 +123,27 @@ impl DecisionService for DecisionRpc {
             return Err(status::decision_unknown());
         }
         decision.name = format!("decisions/{id}");
+        if decision.state() != RatingState::Rated {
+            decision.facts = without_why(&decision.facts).map_err(|error| status::damaged(&error))?;
+        }
         Ok(Response::new(pb::GetDecisionResponse {
             decision: Some(decision),
         }))
     }
+}
+
+/// Why a firm has no star is seen by the rating department and the firm only (docs/adr/0003): the record keeps
+/// points, events and what is to come, and departments are shown the rest of it.
+fn without_why(facts: &str) -> Result<String, serde_json::Error> {
+    let mut facts: serde_json::Value = serde_json::from_str(facts)?;
+    if let Some(facts) = facts.as_object_mut() {
+        facts.remove("events");
+        facts.remove("open_rectification");
+        if let Some(rating) = facts.get_mut("rating").and_then(|rating| rating.as_object_mut()) {
+            rating.retain(|name, _| !matches!(name.as_str(), "total" | "categories" | "next"));
+        }
+    }
+    serde_json::to_string(&facts)
 }
 
 /// A department sees its own.
@@ -125,5 +151,19 @@ fn sees(caller: &Caller, decision: &pb::Decision) -> bool {
     match caller {
         Caller::Department { department, .. } => department.as_str() == decision.department,
         Caller::Enterprise(_) | Caller::Public => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_firm_has_no_star_is_cut_and_nothing_else() {
+        let facts = r#"{"known":true,"open_rectification":true,"events":[{"kind":"V13"}],"flags":[],
+            "rating":{"standing":"NOT_LISTED","total":"82","categories":["44"],"next":{"at":1},"version":3}}"#;
+        let shown: serde_json::Value = serde_json::from_str(&without_why(facts).unwrap()).unwrap();
+        let expected = serde_json::json!({"known": true, "flags": [], "rating": {"standing": "NOT_LISTED", "version": 3}});
+        assert_eq!(shown, expected);
     }
 }

@@ -118,6 +118,15 @@ pub(super) fn not_ready() -> Status {
     )
 }
 
+pub(super) fn batch_size(sizes: &std::ops::RangeInclusive<usize>) -> Status {
+    let (least, most) = (sizes.start(), sizes.end());
+    let said = LocalizedText::new(
+        format!("一批应有 {least} 至 {most} 个问题，请分批提交"),
+        format!("a batch holds {least} to {most} questions; send more in several"),
+    );
+    field("requests", ErrorReason::FieldInvalid, &said, &[])
+}
+
 pub(super) fn matter_unknown(department: &str, matter: &str) -> Status {
     say(
         Code::NotFound,

@@ -7,8 +7,9 @@ use greenstar_proto::common::v1 as common;
 use greenstar_proto::sanctions::v1::{Flag, FlagState};
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_testkit::Scratch;
+use tonic::Code;
 
-use crate::server::{Ask, FIRM, OTHER, Server, Sources};
+use crate::server::{Ask, FIRM, OTHER, Server, Sources, refusal, refused};
 
 fn codes(measures: &[pb::Measure]) -> Vec<&str> {
     measures.iter().map(|measure| measure.code.as_str()).collect()
@@ -190,6 +191,14 @@ async fn a_bad_item_of_a_batch_spoils_itself_only() {
         ask("91110115MAX00001", "finance/matters/green-loan"),
         ask(FIRM, "licensing/matters/pollutant-permit"),
         ask(OTHER, "finance/matters/green-loan"),
+        pb::DecideRequest {
+            matter: String::new(),
+            ..ask(FIRM, "")
+        },
+        pb::DecideRequest {
+            request_id: "7".repeat(101),
+            ..ask(FIRM, "finance/matters/green-loan")
+        },
     ];
     let answer = server
         .decisions("finance")
@@ -210,8 +219,15 @@ async fn a_bad_item_of_a_batch_spoils_itself_only() {
         Err("USCC_MALFORMED".to_owned()),
         Err("MATTER_NOT_YOURS".to_owned()),
         Ok("STANDARD".to_owned()),
+        Err("FIELD_INVALID".to_owned()),
+        Err("FIELD_INVALID".to_owned()),
     ];
     assert_eq!(results, expected);
+    let none = server
+        .decisions("finance")
+        .batch_decide(pb::BatchDecideRequest::default())
+        .await;
+    assert_eq!(refusal(none), refused(Code::InvalidArgument, "FIELD_INVALID"));
     server.stop().await;
 }
 
