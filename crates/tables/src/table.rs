@@ -181,7 +181,7 @@ impl Table {
         self.answer(matched)
     }
 
-    /// The row among `candidates` that fails in the fewest columns (the earliest of equals).
+    /// The row among `candidates` that fails in the fewest columns (the last of equals).
     pub fn nearest<'v>(
         &self,
         candidates: RowSet,
@@ -197,7 +197,7 @@ impl Table {
             for (position, rows) in holding.iter().enumerate().take(64) {
                 failed |= u64::from(!rows.contains(row)) << position;
             }
-            if nearest.is_none_or(|nearest| failed.count_ones() < nearest.failed.count_ones()) {
+            if nearest.is_none_or(|nearest| failed.count_ones() <= nearest.failed.count_ones()) {
                 nearest = Some(NearMiss { row, failed });
             }
         }

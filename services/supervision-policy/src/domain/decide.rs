@@ -219,7 +219,8 @@ fn rule_rows(table: &Table, deciding: RowSet) -> impl Iterator<Item = RuleRow<'_
     })
 }
 
-/// What the next better outcome would have taken: the nearest row that gives it.
+/// What a better outcome would have taken: the nearest row that gives one; of several, the least demanding, which
+/// officers write last. Only rows that ask for a star are advice: nobody is to get a flag, or into another list.
 fn better<'a>(
     policy: &'a Policy,
     matter: &'a Matter,
@@ -228,29 +229,31 @@ fn better<'a>(
     matched: RowSet,
     outcome: usize,
 ) -> Result<Option<Reason<'a>>, DecideError> {
-    let milder = table
-        .rows()
-        .iter()
-        .map(|row| row.outcome)
-        .filter(|other| *other < outcome);
-    let Some((position, wanted)) = milder
-        .max()
-        .and_then(|next| Some((next, matter.outcomes.get(next)?)))
-    else {
-        return Ok(None);
+    let cell = |row: usize, wanted: FactColumn| {
+        let column = FactColumn::ALL.iter().position(|column| *column == wanted)?;
+        table.cell_text(row, column)
     };
+    let asks_for_flags =
+        |row: usize| cell(row, FactColumn::Flags).is_some_and(|cell| cell.starts_with("contains"));
+    let asks_for_a_star = |row: usize| cell(row, FactColumn::Star).is_some_and(|cell| cell != "-");
     let mut candidates = RowSet::EMPTY;
-    let giving = table
-        .rows()
-        .iter()
-        .enumerate()
-        .filter(|(_, row)| row.outcome == position);
-    giving.for_each(|(row, _)| candidates.insert(row));
+    for (row, rule) in table.rows().iter().enumerate() {
+        if rule.outcome < outcome && asks_for_a_star(row) && !asks_for_flags(row) {
+            candidates.insert(row);
+        }
+    }
     if !(candidates & matched).is_empty() {
         // It holds, and a stricter or earlier row decides: that row is named already.
         return Ok(None);
     }
     let Some(miss) = table.nearest(candidates, |column| reading.value(column))? else {
+        return Ok(None);
+    };
+    let Some(wanted) = table
+        .rows()
+        .get(miss.row)
+        .and_then(|row| matter.outcomes.get(row.outcome))
+    else {
         return Ok(None);
     };
     let failed = table

@@ -198,15 +198,62 @@ fn better(policy: &Policy, matter: &Matter, outcome: &Outcome, failed: &[FailedT
     let mut zh = Vec::new();
     let mut en = Vec::new();
     for test in failed {
-        let title = column_title(matter, test.column);
         let found = show(policy, matter, test.column, test.found);
-        zh.push(format!("{}应为 {}，现为 {found}", title.zh, test.wanted));
-        en.push(format!("{} should be {}, is {found}", title.en, test.wanted));
+        let said = match FactColumn::ALL.get(test.column) {
+            Some(FactColumn::Flags) => flags_in_the_way(policy, test.found),
+            Some(FactColumn::Star) => star_wanted(test.wanted, test.found),
+            Some(_) | None => {
+                let title = column_title(matter, test.column);
+                LocalizedText::new(
+                    format!("{}应为 {}，现为 {found}", title.zh, test.wanted),
+                    format!("{} should be {}, is {found}", title.en, test.wanted),
+                )
+            }
+        };
+        zh.push(said.zh);
+        en.push(said.en);
     }
     LocalizedText::new(
-        format!("未达到“{}”的条件：{}", outcome.title.zh, zh.join("；")),
-        format!("\"{}\" was not reached: {}", outcome.title.en, en.join("; ")),
+        format!("未能适用“{}”：{}", outcome.title.zh, zh.join("；")),
+        format!("\"{}\" does not apply: {}", outcome.title.en, en.join("; ")),
     )
+}
+
+fn flags_in_the_way(policy: &Policy, found: Value<'_>) -> LocalizedText {
+    let Value::Set(bits) = found else {
+        return LocalizedText::new("失信标记不符合条件", "the flags do not fit");
+    };
+    let kinds = policy.catalogue().flag_kinds().iter().enumerate();
+    let named: Vec<&LocalizedText> = kinds
+        .filter(|(bit, _)| bits >> bit & 1 == 1)
+        .map(|(_, kind)| &kind.title)
+        .collect();
+    let zh: Vec<&str> = named.iter().map(|name| name.zh.as_str()).collect();
+    let en: Vec<&str> = named.iter().map(|name| name.en.as_str()).collect();
+    LocalizedText::new(
+        format!(
+            "失信标记（{}）仍在有效期内；期满、解除或者修复后可以重新查询",
+            zh.join("、")
+        ),
+        format!(
+            "a flag is in force ({}); ask again once it has ended, was lifted or repaired",
+            en.join(", ")
+        ),
+    )
+}
+
+fn star_wanted(wanted: &str, found: Value<'_>) -> LocalizedText {
+    let (zh, en) = match wanted.strip_prefix(">=") {
+        Some(least) => (
+            format!("需要 {least} 星及以上"),
+            format!("it takes {least} stars or more"),
+        ),
+        None => (format!("需要 {wanted} 星"), format!("it takes {wanted} stars")),
+    };
+    if let Value::Ordered(star) = found {
+        return LocalizedText::new(format!("{zh}，现为 {star} 星"), format!("{en}, it has {star}"));
+    }
+    LocalizedText::new(format!("{zh}，目前没有星级"), format!("{en}, it has none now"))
 }
 
 fn show(policy: &Policy, matter: &Matter, column: usize, value: Value<'_>) -> String {

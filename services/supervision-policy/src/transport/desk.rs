@@ -141,6 +141,10 @@ impl Desk {
         let regime =
             InspectionRegime::of(&decision, &arguments).map_err(|error| status::undecided(&error))?;
         let mut reasons = convert::reasons(&decision);
+        if handling == Handling::ManualReview {
+            // It would speak of facts that were set aside, not of the enterprise.
+            reasons.retain(|reason| reason.kind() != pb::ReasonKind::Blocked);
+        }
         reasons.extend(handled(handling, ruling.sound).map(convert::staleness));
         let (department, officer) = who(&call.caller);
         let decision = pb::Decision {
