@@ -127,7 +127,7 @@ pub enum Refusal {
     Filter {
         /// The filter as written, cut to 64 characters.
         filter: String,
-        /// Characters before the wrong place.
+        /// Place of the first wrong character, counted from 1.
         position: usize,
         /// What is wrong.
         problem: &'static str,

@@ -37,7 +37,8 @@ impl Filter {
             return Ok(filter);
         }
         loop {
-            let place = |rest: &str| raw.chars().count() - rest.chars().count();
+            // Counted from 1, as officers and USCC_MALFORMED count.
+            let place = |rest: &str| raw.chars().count() - rest.chars().count() + 1;
             let wrong = |rest: &str, problem: &'static str| {
                 Err(Refusal::Filter {
                     filter: raw.chars().take(QUOTED).collect(),
@@ -134,15 +135,15 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_refused_with_its_place() {
         for (raw, position) in [
-            ("district", 8),
-            ("district = ", 11),
-            (r#"district = "11"#, 11),
-            ("colour = \"red\"", 0),
-            ("star = 6", 0),
-            ("star = 5 OR star = 4", 8),
-            ("star = 5 AND star = 4", 13),
-            ("star = 5 AND ", 13),
-            ("state = GREEN", 0),
+            ("district", 9),
+            ("district = ", 12),
+            (r#"district = "11"#, 12),
+            ("colour = \"red\"", 1),
+            ("star = 6", 1),
+            ("star = 5 OR star = 4", 9),
+            ("star = 5 AND star = 4", 14),
+            ("star = 5 AND ", 14),
+            ("state = GREEN", 1),
         ] {
             match Filter::parse(raw) {
                 Err(Refusal::Filter { position: at, .. }) => assert_eq!(at, position, "{raw}"),
