@@ -103,6 +103,7 @@ fn reason(error: &OpenError) -> ErrorReason {
         OpenError::Damaged(_) => ErrorReason::DatabaseDamaged,
         OpenError::Foreign { .. } => ErrorReason::DatabaseForeign,
         OpenError::NotMigrated { .. } => ErrorReason::DatabaseNotMigrated,
+        OpenError::ReadOnly { .. } => ErrorReason::DatabaseReadOnly,
         OpenError::Store(StoreError::Full(_)) => ErrorReason::StoreFull,
         OpenError::Store(StoreError::Corrupt(_)) => ErrorReason::StoreCorrupt,
         OpenError::Store(

@@ -57,7 +57,13 @@ impl Database {
             Location::Sqlite(path) => open_sqlite(path, migrations, migrate).await?,
             Location::Postgres(options) => open_postgres(options, migrations, migrate).await?,
         };
-        let epoch = engine.read().await?.head().await?.epoch;
+        let head = engine.read().await?.head().await;
+        let epoch = head
+            .map_err(|error| match error {
+                StoreError::Corrupt(what) => OpenError::Damaged(what),
+                error => OpenError::Store(error),
+            })?
+            .epoch;
         Ok(Database {
             engine: Arc::new(engine),
             epoch,
@@ -164,6 +170,7 @@ async fn open_sqlite(path: &Path, migrations: &Migrations, migrate: bool) -> Res
     if !there && !migrate {
         return Err(OpenError::NotMigrated { version: 1 });
     }
+    sqlite::folder_takes_files(path)?;
     let write = Box::new(sqlite::writer_options(path));
     let mut connection = Connection::Sqlite(if there {
         sqlite::check(path).await?

@@ -1,7 +1,8 @@
 //! What can go wrong in a store, and the one place that reads a driver's error.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use greenstar_kernel::{LocalizedText, Said};
@@ -109,6 +110,13 @@ pub enum OpenError {
     Foreign { version: i64 },
     #[error("the database lacks migration {version}")]
     NotMigrated { version: i64 },
+    /// A file, or the folder it lies in.
+    #[error("{} cannot be written", .path.display())]
+    ReadOnly {
+        path: PathBuf,
+        #[source]
+        source: Source,
+    },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -116,6 +124,17 @@ pub enum OpenError {
 impl OpenError {
     pub(crate) fn damaged(source: impl Into<Boxed>) -> OpenError {
         OpenError::Damaged(Source::from(source.into()))
+    }
+
+    /// `path` was to be written.
+    pub(crate) fn writing(path: &Path, error: io::Error) -> OpenError {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => OpenError::ReadOnly {
+                path: path.to_owned(),
+                source: Arc::new(error),
+            },
+            _ => StoreError::unavailable(error).into(),
+        }
     }
 }
 
@@ -136,9 +155,21 @@ impl Said for OpenError {
                 "数据库由更新版本的程序写入，未作任何更改；请使用该版本或更新版本启动。",
                 "The database was written by a newer version and was left as it is; start that version or a later one.",
             ),
-            OpenError::Damaged(_) => LocalizedText::new(
-                "数据库文件已损坏，未作任何更改；请从备份恢复。",
-                "The database is damaged and was left as it is; restore it from a backup.",
+            OpenError::Damaged(what) => LocalizedText::new(
+                format!("数据库已损坏（{what}），未作任何更改；请先保存现有数据，再从备份恢复。"),
+                format!(
+                    "The database is damaged ({what}) and was left as it is; keep a copy, then restore it from a backup."
+                ),
+            ),
+            OpenError::ReadOnly { path, .. } => LocalizedText::new(
+                format!(
+                    "{} 无法写入，未作任何更改；请检查目录和文件的所有者、权限，以及磁盘是否只读挂载。",
+                    path.display()
+                ),
+                format!(
+                    "{} cannot be written and nothing was changed; check the owner and permissions of folder and files, and whether the disk is mounted read-only.",
+                    path.display()
+                ),
             ),
             OpenError::Foreign { .. } => LocalizedText::new(
                 "该数据库属于另一服务或另一版本，未作任何更改；请检查数据目录或连接地址。",
@@ -150,6 +181,18 @@ impl Said for OpenError {
             ),
             OpenError::Store(error) => error.said(),
         }
+    }
+}
+
+/// Whether a statement names a table or column that is not there, or makes one that is.
+pub(crate) fn is_other_schema(error: &sqlx::Error) -> bool {
+    match sqlite_primary(error) {
+        Some(code) => code == sqlite_code::ERROR,
+        // undefined_table, undefined_column, duplicate_table
+        None => error
+            .as_database_error()
+            .and_then(|error| error.code())
+            .is_some_and(|code| matches!(code.as_ref(), "42P01" | "42703" | "42P07")),
     }
 }
 
@@ -166,6 +209,8 @@ pub(crate) enum Damage {
 
 /// SQLite's primary result codes, <https://www.sqlite.org/rescode.html>.
 pub(crate) mod sqlite_code {
+    /// No such table or column, among others.
+    pub(crate) const ERROR: i32 = 1;
     pub(crate) const BUSY: i32 = 5;
     pub(crate) const LOCKED: i32 = 6;
     pub(crate) const NOMEM: i32 = 7;

@@ -13,6 +13,7 @@ mod log;
 mod migrate;
 mod postgres;
 mod row;
+mod schema;
 mod sql;
 mod sqlite;
 mod tx;

@@ -3,7 +3,8 @@
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
-use crate::error::{OpenError, StoreError};
+use crate::error::{OpenError, StoreError, is_other_schema};
+use crate::schema;
 use crate::sqlite::opening;
 use crate::tx::Connection;
 
@@ -41,7 +42,8 @@ impl Migrations {
         )
     }
 
-    /// Refuses what this program must not touch; answers the first migration that is missing.
+    /// Refuses what this program must not touch, and what has lost a table or column that an applied migration
+    /// made; answers the first migration that is missing.
     pub(crate) async fn check(&self, connection: &mut Connection) -> Result<Option<i64>, OpenError> {
         let applied = applied(connection).await?;
         let migrator = self.migrator();
@@ -54,9 +56,10 @@ impl Migrations {
                 Some(_) => {}
             }
         }
-        let missing = migrator
-            .iter()
-            .find(|known| applied.iter().all(|(version, _)| *version != known.version));
+        let is_applied = |known: &&Migration| applied.iter().any(|(version, _)| *version == known.version);
+        let made = migrator.iter().filter(is_applied).cloned().collect();
+        schema::check(connection, Migrator::with_migrations(made)).await?;
+        let missing = migrator.iter().find(|known| !is_applied(known));
         Ok(missing.map(|migration| migration.version))
     }
 
@@ -68,13 +71,17 @@ impl Migrations {
             Connection::Postgres(connection) => migrator.run_direct(None, connection, false).await,
         };
         outcome.map_err(|error| match error {
+            // Its tables are there already, or those that it builds on are not.
+            MigrateError::ExecuteMigration(error, _) if is_other_schema(&error) => OpenError::damaged(error),
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => opening(error),
+            MigrateError::Dirty(version) => OpenError::damaged(format!("migration {version} did not end")),
             MigrateError::VersionMissing(version) => OpenError::Newer { version },
             MigrateError::VersionMismatch(version) => OpenError::Foreign { version },
             error => OpenError::Store(StoreError::backend(error)),
         })?;
-        const MINT: &str = "INSERT INTO change_head (one, epoch, revision, locked_by) VALUES (1, $1, 0, '') \
-             ON CONFLICT (one) DO NOTHING";
+        // A log that has changes had a head: it is lost, and no new one can take its place.
+        const MINT: &str = "INSERT INTO change_head (one, epoch, revision, locked_by) \
+             SELECT 1, $1, 0, '' WHERE NOT EXISTS (SELECT 1 FROM change_log) ON CONFLICT (one) DO NOTHING";
         let epoch = uuid::Uuid::now_v7().to_string();
         connection
             .handle()
@@ -102,6 +109,7 @@ async fn applied(connection: &mut Connection) -> Result<Vec<(i64, Vec<u8>)>, Ope
         .map_err(opening)?
         .is_empty()
     {
+        schema::expect_none(connection).await?;
         return Ok(Vec::new());
     }
     let list = "SELECT version, checksum FROM _sqlx_migrations ORDER BY version";

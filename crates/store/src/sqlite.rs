@@ -60,7 +60,7 @@ impl FileLock {
             .read(true)
             .write(true)
             .open(&path)
-            .map_err(StoreError::unavailable)?;
+            .map_err(|error| OpenError::writing(&path, error))?;
         match file.try_lock() {
             Ok(()) => Ok(FileLock { file }),
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
@@ -91,13 +91,26 @@ impl FileLock {
     }
 }
 
-/// Whether a database is there. Refuses a file that is none, before any driver touches it.
+/// Refuses a folder in which no file can be made. SQLite makes its log beside the database, and where it cannot, it
+/// says no more than that something was not opened.
+pub(crate) fn folder_takes_files(database: &Path) -> Result<(), OpenError> {
+    let mut probe = database.as_os_str().to_owned();
+    probe.push(".probe");
+    let probe = PathBuf::from(probe);
+    let folder = probe.parent().unwrap_or(&probe);
+    File::create(&probe)
+        .and_then(|_| std::fs::remove_file(&probe))
+        .map_err(|error| OpenError::writing(folder, error))
+}
+
+/// Whether a database is there. Refuses a file that is none, or cannot be written, before any driver touches it:
+/// SQLite would open it for reading and fail later.
 pub(crate) fn inspect(path: &Path, lock: &FileLock) -> Result<bool, OpenError> {
     const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-    let file = match File::open(path) {
+    let file = match OpenOptions::new().read(true).write(true).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(StoreError::unavailable(error).into()),
+        Err(error) => return Err(OpenError::writing(path, error)),
     };
     let mut head = Vec::with_capacity(MAGIC.len());
     file.take(16)

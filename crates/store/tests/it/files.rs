@@ -123,3 +123,51 @@ async fn what_was_acknowledged_survives_a_kill() {
     let world = World::on(scratch).await;
     assert!(world.log().await.len() as u64 >= acknowledged);
 }
+
+/// Runs the rest of a shell line as a user whom permissions bind: root may write everywhere.
+const AS_NOBODY: &str = r#"if [ "$(id -u)" = 0 ]; then exec setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"; else exec "$@"; fi"#;
+
+#[tokio::test]
+async fn what_cannot_be_written_is_refused_with_its_path() {
+    use std::os::unix::fs::PermissionsExt;
+    const TEST: &str = "files::what_cannot_be_written_is_refused_with_its_path";
+    if Child::is_one() {
+        for migrate in [false, true] {
+            let at = Child::location();
+            let opened = if migrate {
+                Database::migrate(&at, &MIGRATIONS).await
+            } else {
+                Database::open(&at, &MIGRATIONS).await
+            };
+            Child::say(&match &opened {
+                Ok(_) => "opened".to_owned(),
+                Err(error @ OpenError::ReadOnly { path, .. }) => {
+                    let said = error.said();
+                    assert!(said.zh.contains("无法写入") && said.en.contains("cannot be written"));
+                    format!("read-only {}", path.file_name().unwrap().to_string_lossy())
+                }
+                Err(error) => format!("{error:?}"),
+            });
+        }
+        return;
+    }
+    let (scratch, path) = made().await;
+    let lock = path.with_extension("db.lock");
+    let folder = scratch.dir().to_owned();
+    let set = |path: &Path, mode| std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+    // Folder, lock and file: one of them at a time cannot be written.
+    for (modes, refused) in [
+        ([0o777, 0o666, 0o666], "opened".to_owned()),
+        ([0o555, 0o666, 0o666], format!("read-only {name}")),
+        ([0o777, 0o444, 0o666], "read-only test.db.lock".to_owned()),
+        ([0o777, 0o666, 0o444], "read-only test.db".to_owned()),
+    ] {
+        for (path, mode) in [&folder, &lock, &path].into_iter().zip(modes) {
+            set(path, mode);
+        }
+        let said = Child::start(TEST, &scratch, Some(AS_NOBODY)).rest();
+        assert_eq!(said, [refused.clone(), refused], "{modes:?}");
+    }
+    set(&folder, 0o777);
+}

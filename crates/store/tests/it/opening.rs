@@ -4,7 +4,7 @@ use greenstar_kernel::Said;
 use greenstar_store::{Database, Migrations, OpenError};
 use greenstar_testkit::Scratch;
 
-use crate::book::{MIGRATIONS, on_both, pay};
+use crate::book::{MIGRATIONS, World, on_both, pay};
 
 const LATER: &str = "CREATE TABLE later (a bigint NOT NULL);";
 static NEXT_VERSION: Migrations = Migrations {
@@ -83,4 +83,58 @@ async fn a_file_that_is_not_there_is_not_made_by_opening() {
         Err(OpenError::NotMigrated { version: 1 })
     ));
     assert!(!scratch.dir().join("test.db").exists());
+}
+
+/// A database that was used, and then lost something.
+async fn broken(scratch: Scratch, statement: &str) -> Scratch {
+    let world = World::on(scratch).await;
+    world.writer().submit(pay("a", 1)).await.unwrap();
+    let mut tx = world.database.write().await.unwrap();
+    tx.run(statement, &[]).await.unwrap();
+    tx.commit().await.unwrap();
+    world.database.close().await;
+    world.scratch
+}
+
+#[tokio::test]
+async fn a_database_that_lost_a_table_a_column_or_its_head_is_damaged_on_both_engines() {
+    for (statement, lost) in [
+        ("DROP TABLE account", "account"),
+        ("ALTER TABLE account RENAME COLUMN balance TO owed", "account"),
+        ("DROP TABLE change_log", "change_log"),
+        ("DROP TABLE change_head", "change_head"),
+        ("ALTER TABLE request DROP COLUMN answer", "request"),
+        ("DELETE FROM change_head", "head"),
+    ] {
+        for scratch in [Scratch::sqlite(), Scratch::postgres().await] {
+            let scratch = broken(scratch, statement).await;
+            let at = scratch.url().parse().unwrap();
+            for refused in [
+                Database::open(&at, &MIGRATIONS).await,
+                Database::migrate(&at, &MIGRATIONS).await,
+                Database::migrate(&at, &NEXT_VERSION).await,
+            ] {
+                let error = refused.unwrap_err();
+                assert!(matches!(error, OpenError::Damaged(_)), "{statement}: {error:?}");
+                let said = error.said();
+                assert!(said.zh.contains("备份") && said.zh.contains(lost), "{said:?}");
+                assert!(said.en.contains("backup") && said.en.contains(lost), "{said:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_forgot_its_migrations_is_damaged_and_not_made_anew() {
+    for statement in [
+        "DROP TABLE _sqlx_migrations",
+        "DELETE FROM _sqlx_migrations WHERE version = 1001",
+    ] {
+        for scratch in [Scratch::sqlite(), Scratch::postgres().await] {
+            let scratch = broken(scratch, statement).await;
+            let at = scratch.url().parse().unwrap();
+            let error = Database::migrate(&at, &MIGRATIONS).await.unwrap_err();
+            assert!(matches!(error, OpenError::Damaged(_)), "{statement}: {error:?}");
+        }
+    }
 }
