@@ -42,14 +42,23 @@ enum Engine {
 
 impl Database {
     /// Opens a database that is up to date. Changes nothing in it.
-    pub async fn open(at: &Location, migrations: &Migrations) -> Result<Database, OpenError> {
-        Database::prepare(at, migrations, false).await
+    // Boxed here and below, so that the drivers are compiled in this crate only.
+    #[inline(never)]
+    pub fn open<'a>(
+        at: &'a Location,
+        migrations: &'a Migrations,
+    ) -> BoxFuture<'a, Result<Database, OpenError>> {
+        Box::pin(Database::prepare(at, migrations, false))
     }
 
     /// Brings a database up to date, or makes it, and opens it.
     /// A damaged, newer or foreign one is refused as it is.
-    pub async fn migrate(at: &Location, migrations: &Migrations) -> Result<Database, OpenError> {
-        Database::prepare(at, migrations, true).await
+    #[inline(never)]
+    pub fn migrate<'a>(
+        at: &'a Location,
+        migrations: &'a Migrations,
+    ) -> BoxFuture<'a, Result<Database, OpenError>> {
+        Box::pin(Database::prepare(at, migrations, true))
     }
 
     async fn prepare(at: &Location, migrations: &Migrations, migrate: bool) -> Result<Database, OpenError> {
@@ -89,10 +98,13 @@ impl Database {
     /// What others are to hear of goes through a [`crate::Writer`].
     ///
     /// On SQLite it waits for the write connection, and the writer waits for it.
-    pub async fn write(&self) -> Result<Tx, StoreError> {
+    #[inline(never)]
+    pub fn write(&self) -> BoxFuture<'_, Result<Tx, StoreError>> {
         match &*self.engine {
-            Engine::Sqlite { slot, .. } => self.begin_write(slot).await,
-            Engine::Postgres { pool, .. } => begin_pooled(pool, "BEGIN ISOLATION LEVEL READ COMMITTED").await,
+            Engine::Sqlite { slot, .. } => self.begin_write(slot),
+            Engine::Postgres { pool, .. } => {
+                Box::pin(begin_pooled(pool, "BEGIN ISOLATION LEVEL READ COMMITTED"))
+            }
         }
     }
 
@@ -102,21 +114,24 @@ impl Database {
     }
 
     /// Waits until every connection is closed; a SQLite file is then whole without its log.
-    pub async fn close(&self) {
-        match &*self.engine {
-            Engine::Sqlite { readers, slot, .. } => {
-                readers.close().await;
-                if let Some(Connection::Sqlite(connection)) = slot.lock().await.take()
-                    && let Err(error) = connection.close().await
-                {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "a database was not closed cleanly"
-                    );
+    #[inline(never)]
+    pub fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            match &*self.engine {
+                Engine::Sqlite { readers, slot, .. } => {
+                    readers.close().await;
+                    if let Some(Connection::Sqlite(connection)) = slot.lock().await.take()
+                        && let Err(error) = connection.close().await
+                    {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "a database was not closed cleanly"
+                        );
+                    }
                 }
+                Engine::Postgres { pool, .. } => pool.close().await,
             }
-            Engine::Postgres { pool, .. } => pool.close().await,
-        }
+        })
     }
 
     /// A place for a writer's connection. SQLite has one for all.
@@ -128,27 +143,29 @@ impl Database {
     }
 
     /// Starts a writing transaction on the connection in `slot`, connecting if it is empty.
-    pub(crate) async fn begin_write(&self, slot: &Arc<Slot>) -> Result<Tx, StoreError> {
-        let mut slot = slot.clone().lock_owned().await;
-        match &*self.engine {
-            Engine::Sqlite { write, .. } => {
-                if slot.is_none() {
-                    *slot = Some(Connection::Sqlite(write.connect().await?));
+    #[inline(never)]
+    pub(crate) fn begin_write<'a>(&'a self, slot: &'a Arc<Slot>) -> BoxFuture<'a, Result<Tx, StoreError>> {
+        Box::pin(async move {
+            let mut slot = slot.clone().lock_owned().await;
+            match &*self.engine {
+                Engine::Sqlite { write, .. } => {
+                    if slot.is_none() {
+                        *slot = Some(Connection::Sqlite(write.connect().await?));
+                    }
+                    Tx::begin(Link::Own(slot), "BEGIN IMMEDIATE").await
                 }
-                Tx::begin(Link::Own(slot), "BEGIN IMMEDIATE").await
-            }
-            Engine::Postgres { session, .. } => {
-                if slot.is_none() {
-                    *slot = Some(Connection::Postgres(postgres::connect(session).await?));
+                Engine::Postgres { session, .. } => {
+                    if slot.is_none() {
+                        *slot = Some(Connection::Postgres(postgres::connect(session).await?));
+                    }
+                    Tx::begin(Link::Own(slot), "BEGIN ISOLATION LEVEL READ COMMITTED").await
                 }
-                Tx::begin(Link::Own(slot), "BEGIN ISOLATION LEVEL READ COMMITTED").await
             }
-        }
+        })
     }
 }
 
 impl Engine {
-    /// Boxed, so that the pools are compiled in this crate only.
     #[inline(never)]
     fn read(&self) -> BoxFuture<'_, Result<Tx, StoreError>> {
         Box::pin(async move {
