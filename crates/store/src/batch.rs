@@ -7,7 +7,7 @@ use greenstar_kernel::{Position, Revision, Timestamp};
 
 use crate::journal::{Committed, Journal, Request, RequestKey, SubmitError, Turn};
 use crate::tx::position;
-use crate::{Row, StoreError, Tx, Value, log, sql};
+use crate::{Batch, Entry, Row, StoreError, Tx, Value, log, sql};
 
 pub(crate) type Outcome<J> = Result<Committed<<J as Journal>::Answer>, SubmitError<<J as Journal>::Refusal>>;
 
@@ -17,8 +17,8 @@ pub(crate) struct Decided<J: Journal> {
     pub(crate) outcomes: Vec<Outcome<J>>,
     /// The head after the batch.
     pub(crate) head: Position,
-    /// The first revision that the batch takes; none: it changes nothing.
-    pub(crate) first: Option<Revision>,
+    /// None: it changes nothing.
+    pub(crate) batch: Option<Arc<Batch>>,
 }
 
 /// The first answer to a request id.
@@ -127,9 +127,9 @@ pub(crate) async fn decide<J: Journal>(
         journal.write(tx, state).await?;
         tx.insert("request", &REQUEST_COLUMNS, request_rows).await?;
     }
-    let first = entries.first().map(|entry| entry.revision);
-    if first.is_some() {
-        log::append(tx, entries).await?;
+    let entries: Vec<Arc<Entry>> = entries.into_iter().map(Arc::new).collect();
+    if !entries.is_empty() {
+        log::append(tx, &entries).await?;
         tx.run(
             "UPDATE change_head SET revision = $1 WHERE one = 1",
             &[reached.into()],
@@ -139,7 +139,13 @@ pub(crate) async fn decide<J: Journal>(
     Ok(Decided {
         outcomes,
         head: at(reached),
-        first,
+        batch: (!entries.is_empty()).then(|| {
+            Arc::new(Batch {
+                epoch: head.epoch.clone(),
+                after: head.revision,
+                entries,
+            })
+        }),
     })
 }
 

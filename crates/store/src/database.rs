@@ -89,6 +89,11 @@ impl Database {
         self.engine.read().await?.head().await
     }
 
+    /// [`Database::head`], and which batch wrote revision `at`: none if the log does not hold it.
+    pub async fn head_and_batch(&self, at: Revision) -> Result<(Position, Option<Arc<str>>), StoreError> {
+        self.engine.read().await?.head_and_batch(at).await
+    }
+
     /// A transaction for reading that sees one state of the database throughout. Drop it when done.
     pub async fn read(&self) -> Result<Tx, StoreError> {
         self.engine.read().await

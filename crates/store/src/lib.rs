@@ -24,7 +24,7 @@ pub use database::Database;
 pub use error::{OpenError, StoreError};
 pub use journal::{Committed, Journal, Request, SubmitError, Turn};
 pub use location::{Location, MalformedLocation};
-pub use log::Entry;
+pub use log::{Batch, Entry};
 pub use migrate::Migrations;
 pub use row::Row;
 pub use tx::Tx;

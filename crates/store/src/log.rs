@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use greenstar_kernel::{Revision, Timestamp, Uscc};
+use greenstar_kernel::{Epoch, Revision, Timestamp, Uscc};
 use serde::de::DeserializeOwned;
 
 use crate::{Row, StoreError, Tx, Value};
@@ -28,6 +28,24 @@ impl Entry {
     /// The body as the service's own fact.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
         serde_json::from_str(&self.body).map_err(StoreError::corrupt)
+    }
+}
+
+/// The changes of one joined transaction that is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The life of the database in which it was committed.
+    pub epoch: Epoch,
+    /// The head before it.
+    pub after: Revision,
+    /// At least one; their revisions follow `after` without a gap.
+    pub entries: Vec<Arc<Entry>>,
+}
+
+impl Batch {
+    /// The head after it.
+    pub fn to(&self) -> Revision {
+        self.entries.last().map_or(self.after, |entry| entry.revision)
     }
 }
 
@@ -71,25 +89,16 @@ fn entry(row: &Row, before: Option<&Entry>) -> Result<Entry, StoreError> {
     })
 }
 
-pub(crate) async fn append(tx: &mut Tx, entries: Vec<Entry>) -> Result<(), StoreError> {
-    let rows = entries.into_iter().map(|entry| {
-        let Entry {
-            revision,
-            batch,
-            at,
-            kind,
-            enterprise,
-            body,
-            cause,
-        } = entry;
+pub(crate) async fn append(tx: &mut Tx, entries: &[Arc<Entry>]) -> Result<(), StoreError> {
+    let rows = entries.iter().map(|entry| {
         vec![
-            revision.into(),
-            Value::from(&*batch),
-            at.into(),
-            kind.into(),
-            enterprise.into(),
-            body.into(),
-            cause.into(),
+            entry.revision.into(),
+            Value::from(&*entry.batch),
+            entry.at.into(),
+            Value::from(&*entry.kind),
+            entry.enterprise.into(),
+            Value::from(&*entry.body),
+            entry.cause.clone().into(),
         ]
     });
     tx.insert("change_log", &COLUMNS, rows.collect()).await

@@ -272,6 +272,18 @@ impl Tx {
         position(row.as_ref())
     }
 
+    /// The head, and which batch wrote revision `at`, as of one instant.
+    pub(crate) async fn head_and_batch(
+        &mut self,
+        at: Revision,
+    ) -> Result<(Position, Option<Arc<str>>), StoreError> {
+        const LOOK: &str = "SELECT epoch, revision, \
+             (SELECT batch FROM change_log WHERE revision = $1) AS batch FROM change_head WHERE one = 1";
+        let row = self.row(LOOK, &[at.into()]).await?;
+        let batch: Option<String> = row.as_ref().map_or(Ok(None), |row| row.get("batch"))?;
+        Ok((position(row.as_ref())?, batch.map(Arc::from)))
+    }
+
     /// The first change that the log still holds; none when it holds no change.
     pub async fn oldest_change(&mut self) -> Result<Option<Revision>, StoreError> {
         let row = self

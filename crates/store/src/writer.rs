@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use greenstar_kernel::{Clock, Position, Revision};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,12 +17,14 @@ use crate::batch::{self, Decided, Outcome};
 use crate::error::Damage;
 use crate::journal::{Committed, Journal, SubmitError};
 use crate::tx::{CommitFailure, Slot};
-use crate::{Database, StoreError};
+use crate::{Batch, Database, StoreError};
 
 /// Commands that share one transaction.
 const BATCH: usize = 256;
 /// Commands that wait for the writer; further callers wait to hand theirs in.
 const QUEUE: usize = 4 * BATCH;
+/// Committed batches that a reader of [`Writer::batches`] may leave lying before it misses some.
+const HANDED: usize = 128;
 /// How long a batch is tried against a store that cannot be reached, or a head that is held by another.
 /// Longer than the 5 s after which PostgreSQL ends a silent session that holds it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,6 +37,7 @@ const EXIT_IO_ERROR: i32 = 74;
 pub struct Writer<J: Journal> {
     inbox: mpsc::Sender<Job<J>>,
     commits: watch::Receiver<Option<Position>>,
+    batches: broadcast::Sender<Arc<Batch>>,
     stop: CancellationToken,
     task: TaskTracker,
 }
@@ -49,6 +52,7 @@ impl<J: Journal> Writer<J> {
     pub fn start(database: Database, journal: J, clock: Arc<dyn Clock>) -> Writer<J> {
         let (inbox, jobs) = mpsc::channel(QUEUE);
         let (told, commits) = watch::channel(None);
+        let batches = broadcast::Sender::new(HANDED);
         let stop = CancellationToken::new();
         let slot = database.write_slot();
         let task = TaskTracker::new();
@@ -59,6 +63,7 @@ impl<J: Journal> Writer<J> {
                 journal,
                 clock,
                 told,
+                batches: batches.clone(),
             }
             .run(jobs, stop.clone()),
         );
@@ -66,6 +71,7 @@ impl<J: Journal> Writer<J> {
         Writer {
             inbox,
             commits,
+            batches,
             stop,
             task,
         }
@@ -87,6 +93,12 @@ impl<J: Journal> Writer<J> {
         self.commits.clone()
     }
 
+    /// What this writer commits from now on, in order, so that its own replica need not read it back. Who
+    /// falls behind misses some and is told so; the log has them.
+    pub fn batches(&self) -> broadcast::Receiver<Arc<Batch>> {
+        self.batches.subscribe()
+    }
+
     /// Finishes what was handed in and takes no more.
     pub async fn close(&self) {
         self.stop.cancel();
@@ -99,6 +111,7 @@ impl<J: Journal> Clone for Writer<J> {
         Writer {
             inbox: self.inbox.clone(),
             commits: self.commits.clone(),
+            batches: self.batches.clone(),
             stop: self.stop.clone(),
             task: self.task.clone(),
         }
@@ -119,6 +132,7 @@ struct Task<J: Journal> {
     journal: J,
     clock: Arc<dyn Clock>,
     told: watch::Sender<Option<Position>>,
+    batches: broadcast::Sender<Arc<Batch>>,
 }
 
 /// How one attempt ended without an answer for its callers.
@@ -206,10 +220,13 @@ impl<J: Journal> Task<J> {
                 Err(Trouble::Passing(error)) => patience.pause(error).await.map_err(Failure::Store)?,
                 Err(Trouble::Unknown(error, decided)) => {
                     tracing::warn!(error = &error as &dyn Error, %batch, "the answer to a commit was lost");
-                    let stands = match decided.first {
+                    let stands = match &decided.batch {
                         // Nothing to look for, and nothing that could be done twice.
                         None => false,
-                        Some(first) => self.look_up(first, &batch).await.map_err(Failure::Store)?,
+                        Some(wrote) => {
+                            let first = wrote.after.next();
+                            self.look_up(first, &batch).await.map_err(Failure::Store)?
+                        }
                     };
                     if stands {
                         return Ok(self.publish(decided));
@@ -285,7 +302,9 @@ impl<J: Journal> Task<J> {
     }
 
     fn publish(&self, decided: Decided<J>) -> Vec<Outcome<J>> {
-        if decided.first.is_some() {
+        if let Some(batch) = decided.batch {
+            // Without a reader there is nobody to tell.
+            drop(self.batches.send(batch));
             self.told.send_replace(Some(decided.head));
         }
         decided.outcomes

@@ -161,4 +161,38 @@ on_both! {
         assert!(pending.await.unwrap().is_ok());
         assert!(matches!(writer.submit(pay("a", 1)).await, Err(SubmitError::Closed)));
     }
+
+    async fn a_committed_batch_is_handed_over_whole_and_a_refusal_is_none(world) {
+        let (writer, gate) = world.gated();
+        let mut batches = writer.batches();
+        let held = tokio::spawn({ let writer = writer.clone(); async move { writer.submit(pay("a", -1)).await } });
+        gate.entered.notified().await;
+        let paid: Vec<_> = (0..3).map(|n| { let writer = writer.clone(); tokio::spawn(async move { writer.submit(pay("a", n)).await.unwrap() }) }).collect();
+        tokio::task::yield_now().await;
+        gate.open.notify_one();
+        assert!(held.await.unwrap().is_err());
+        gate.entered.notified().await;
+        gate.open.notify_one();
+        for paid in paid {
+            paid.await.unwrap();
+        }
+        let batch = batches.recv().await.unwrap();
+        assert_eq!(batch.epoch, *world.database.epoch());
+        let entries: Vec<_> = batch.entries.iter().map(|entry| (**entry).clone()).collect();
+        assert_eq!(entries, world.database.changes(Revision::ZERO, 10).await.unwrap());
+        let (head, wrote) = world.database.head_and_batch(batch.to()).await.unwrap();
+        assert_eq!((head.revision, wrote), (batch.to(), Some(batch.entries[0].batch.clone())));
+        assert_eq!(world.database.head_and_batch(Revision(99)).await.unwrap(), (head, None));
+    }
+
+    async fn who_does_not_take_what_is_handed_over_misses_some_and_holds_up_nobody(world) {
+        let writer = world.writer();
+        let mut batches = writer.batches();
+        for _ in 0..200 {
+            writer.submit(pay("a", 1)).await.unwrap();
+        }
+        assert!(matches!(batches.recv().await, Err(tokio::sync::broadcast::error::RecvError::Lagged(_))));
+        let next = batches.recv().await.unwrap();
+        assert!(next.after > Revision::ZERO && next.to() <= Revision(200));
+    }
 }

@@ -21,6 +21,7 @@ async fn behind_proxy() -> (World, Proxy, Writer<Book>) {
 
 async fn written_once_in_spite_of(trap: &[u8], cut: Cut) {
     let (world, proxy, writer) = behind_proxy().await;
+    let mut batches = writer.batches();
     proxy.trap(trap, cut);
     let paid = writer.submit(pay("a", 10)).await.unwrap();
     assert_eq!(*proxy.sprung().borrow(), 1, "the connection broke");
@@ -31,6 +32,14 @@ async fn written_once_in_spite_of(trap: &[u8], cut: Cut) {
         writer.submit(pay("a", 1)).await.unwrap().position.revision,
         Revision(3)
     );
+    // Handed over as committed: once each, in order, and as the log has them.
+    for after in [1, 2] {
+        let batch = batches.try_recv().unwrap();
+        assert_eq!((batch.after, batch.to()), (Revision(after), Revision(after + 1)));
+        let entries = world.database.changes(batch.after, 1).await.unwrap();
+        assert_eq!(*batch.entries[0], entries[0]);
+    }
+    assert!(batches.try_recv().is_err());
 }
 
 #[tokio::test]
