@@ -2,7 +2,7 @@
 //! answered with the rating that is known and without any, and nothing is milder than either.
 
 use super::catalogue::MeasureClass;
-use super::decide::{AppliedMeasure, DecideError, Decision, decide};
+use super::decide::{AppliedMeasure, DecideError, Decision, settle};
 use super::facts::{Facts, RatingFacts};
 use super::matter::{Arguments, Matter};
 use super::policy::Policy;
@@ -22,7 +22,7 @@ impl Facts {
 
 /// Decides with the facts and with `unrated`, which are [`Facts::unrated`] of them. The more severe outcome counts;
 /// measures of both join by the stricter value, and a favour stands only where both give it. Star and state stay
-/// those known.
+/// those known. What was in the way of a better outcome is not said: it would speak of facts that were set aside.
 ///
 /// # Errors
 /// As [`decide`].
@@ -34,17 +34,13 @@ pub fn decide_cautiously<'a>(
     arguments: &'a Arguments,
     as_of: Timestamp,
 ) -> Result<Decision<'a>, DecideError> {
-    let rated = decide(policy, matter, facts, arguments, as_of)?;
-    let without = decide(policy, matter, unrated, arguments, as_of)?;
-    let rank = |decision: &Decision<'_>| {
-        let code = &decision.outcome.code;
-        matter.outcomes().iter().position(|outcome| outcome.code == *code)
-    };
-    let known = rated.rating;
-    let (mut kept, other) = if rank(&without) > rank(&rated) {
-        (without, rated)
+    let rated = settle(policy, matter, facts, arguments, as_of)?;
+    let without = settle(policy, matter, unrated, arguments, as_of)?;
+    let known = rated.decision.rating;
+    let (mut kept, other) = if without.outcome > rated.outcome {
+        (without.decision, rated.decision)
     } else {
-        (rated, without)
+        (rated.decision, without.decision)
     };
     kept.rating = known;
     kept.also = Some(other.facts);

@@ -1,11 +1,11 @@
 //! The facts as columns of decision tables, and one enterprise's values in them.
 
-use greenstar_kernel::{Date, LocalizedText, Month, Points, RatingState, Timestamp};
+use greenstar_kernel::{Date, LocalizedText, Month, Points, RatingState, Standing, Timestamp};
 use greenstar_tables::{Column, ColumnKind, Value};
 
 use super::catalogue::{Catalogue, Severity};
 use super::decide::DecideError;
-use super::facts::{Facts, PolluterClass, RatingNow};
+use super::facts::{Event, Facts, PolluterClass, RatingNow};
 use super::matter::{Arguments, Matter};
 
 /// A fact that a table may test. The order is that of the schema's columns; a matter's arguments
@@ -34,10 +34,12 @@ pub(super) enum FactColumn {
     Events12m,
     Events24m,
     MonthsSinceSerious,
+    MonthsSinceComplaint,
+    MonthsSinceExceedance,
 }
 
 impl FactColumn {
-    pub(super) const ALL: [FactColumn; 22] = [
+    pub(super) const ALL: [FactColumn; 24] = [
         FactColumn::Star,
         FactColumn::State,
         FactColumn::Points,
@@ -60,6 +62,8 @@ impl FactColumn {
         FactColumn::Events12m,
         FactColumn::Events24m,
         FactColumn::MonthsSinceSerious,
+        FactColumn::MonthsSinceComplaint,
+        FactColumn::MonthsSinceExceedance,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -111,6 +115,46 @@ impl FactColumn {
                 "最近一次严重违法距今月数",
                 "months since the last serious fault",
             ),
+            FactColumn::MonthsSinceComplaint => (
+                "months_since_complaint",
+                "最近一次查实投诉距今月数",
+                "months since the last verified complaint",
+            ),
+            FactColumn::MonthsSinceExceedance => (
+                "months_since_exceedance",
+                "最近一次超标距今月数",
+                "months since the last exceedance",
+            ),
+        }
+    }
+
+    /// Whether events at the rating make its value.
+    pub(super) fn counts_events(self) -> bool {
+        match self {
+            FactColumn::Events6m
+            | FactColumn::Events12m
+            | FactColumn::Events24m
+            | FactColumn::MonthsSinceSerious
+            | FactColumn::MonthsSinceComplaint
+            | FactColumn::MonthsSinceExceedance => true,
+            FactColumn::Star
+            | FactColumn::State
+            | FactColumn::Points
+            | FactColumn::PointsA
+            | FactColumn::PointsB
+            | FactColumn::PointsC
+            | FactColumn::PointsD
+            | FactColumn::PointsE
+            | FactColumn::RatingAgeMonths
+            | FactColumn::ValidUntil
+            | FactColumn::Known
+            | FactColumn::Flags
+            | FactColumn::ReachesAll
+            | FactColumn::WorstSeverity
+            | FactColumn::Sector
+            | FactColumn::District
+            | FactColumn::PolluterClass
+            | FactColumn::OpenRectification => false,
         }
     }
 
@@ -136,7 +180,10 @@ impl FactColumn {
             | FactColumn::PointsC
             | FactColumn::PointsD
             | FactColumn::PointsE => (points, true),
-            FactColumn::RatingAgeMonths | FactColumn::MonthsSinceSerious => (count, true),
+            FactColumn::RatingAgeMonths
+            | FactColumn::MonthsSinceSerious
+            | FactColumn::MonthsSinceComplaint
+            | FactColumn::MonthsSinceExceedance => (count, true),
             FactColumn::ValidUntil => {
                 let min = Timestamp::from_micros(0).date();
                 (
@@ -203,6 +250,8 @@ pub(super) struct Reading<'a> {
     pub(super) rating: RatingNow,
     /// In force, those of other matters too.
     pub(super) flags: Vec<ActiveFlag>,
+    /// Events that count.
+    pub(super) events: &'a [Event],
     kinds: u64,
     reaches_all: bool,
     worst: Option<Severity>,
@@ -218,9 +267,6 @@ impl<'a> Reading<'a> {
         as_of: Timestamp,
     ) -> Result<Reading<'a>, DecideError> {
         let mut flags = Vec::new();
-        let mut kinds = 0;
-        let mut reaches_all = false;
-        let mut worst = None;
         for (index, flag) in facts.flags.iter().enumerate() {
             if !flag.in_force(as_of) {
                 continue;
@@ -228,34 +274,58 @@ impl<'a> Reading<'a> {
             let kind = catalogue
                 .kind_position(&flag.kind)
                 .ok_or_else(|| DecideError::FlagKindUnknown(flag.kind.clone()))?;
-            let counts = flag.counts_in(matter.code());
-            if counts {
-                kinds |= 1u64 << (kind % 64);
-                reaches_all |= catalogue
-                    .flag_kinds()
-                    .get(kind)
-                    .is_some_and(|kind| kind.reaches_all);
-                worst = worst.max(Some(flag.severity));
-            }
             let ceiling = catalogue.ceiling(flag.severity, flag.document.date);
             flags.push(ActiveFlag {
                 index,
                 kind,
                 ceiling,
-                counts,
+                counts: flag.counts_in(matter.code()),
             });
         }
-        let rating = facts.rating.at(as_of);
-        Ok(Reading {
+        let reading = Reading {
             facts,
             arguments,
             as_of,
+            rating: facts.rating.at(as_of),
+            flags: Vec::new(),
+            events: &facts.events,
+            kinds: 0,
+            reaches_all: false,
+            worst: None,
+        };
+        Ok(reading.flagged(flags, catalogue))
+    }
+
+    /// The same enterprise as if its standing, events and flags were these.
+    pub(super) fn assuming(
+        &self,
+        standing: Standing,
+        events: &'a [Event],
+        flags: Vec<ActiveFlag>,
+        catalogue: &Catalogue,
+    ) -> Reading<'a> {
+        let mut rating = self.rating;
+        rating.standing = standing;
+        let reading = Reading {
             rating,
-            flags,
-            kinds,
-            reaches_all,
-            worst,
-        })
+            events,
+            flags: Vec::new(),
+            ..*self
+        };
+        reading.flagged(flags, catalogue)
+    }
+
+    fn flagged(mut self, flags: Vec<ActiveFlag>, catalogue: &Catalogue) -> Reading<'a> {
+        (self.kinds, self.reaches_all, self.worst) = (0, false, None);
+        for active in flags.iter().filter(|active| active.counts) {
+            self.kinds |= 1u64 << (active.kind % 64);
+            let kind = catalogue.flag_kinds().get(active.kind);
+            self.reaches_all |= kind.is_some_and(|kind| kind.reaches_all);
+            let flag = self.facts.flags.get(active.index);
+            self.worst = self.worst.max(flag.map(|flag| flag.severity));
+        }
+        self.flags = flags;
+        self
     }
 
     /// The value of a schema's column.
@@ -316,13 +386,17 @@ impl<'a> Reading<'a> {
             FactColumn::Events12m => self.events(Month(12)),
             FactColumn::Events24m => self.events(Month(24)),
             FactColumn::MonthsSinceSerious => self.months_since_serious(),
+            FactColumn::MonthsSinceComplaint => self.months_since_kind("complaint_verified"),
+            FactColumn::MonthsSinceExceedance => self.months_since_kind("exceedance"),
         }
     }
 
     fn events(&self, months: Month) -> Value<'a> {
+        if self.events.is_empty() {
+            return Value::Ordered(0);
+        }
         let today = self.as_of.date();
         let count = self
-            .facts
             .events
             .iter()
             .filter(|event| event.within(months, today))
@@ -334,7 +408,6 @@ impl<'a> Reading<'a> {
     fn months_since_serious(&self) -> Value<'a> {
         let serious = Severity::Serious;
         let events = self
-            .facts
             .events
             .iter()
             .filter(|event| event.severity == serious)
@@ -343,8 +416,23 @@ impl<'a> Reading<'a> {
             let flag = self.facts.flags.get(flag.index)?;
             (flag.severity == serious).then_some(flag.document.date)
         });
-        match events.chain(flags).max() {
-            Some(date) => Value::Ordered(months_between(date, self.as_of.date())),
+        self.months_since(events.chain(flags))
+    }
+
+    /// Counts the documents of events whose kind begins so, as schemes name them.
+    fn months_since_kind(&self, prefix: &str) -> Value<'a> {
+        let events = self
+            .events
+            .iter()
+            .filter(|event| event.kind.as_str().starts_with(prefix));
+        self.months_since(events.map(|event| event.date))
+    }
+
+    /// Whole months since the last of these documents. Like a term, a month is over when its last day is
+    /// (protocol.md §4), so that below 6 is within a term of six months.
+    fn months_since(&self, documents: impl Iterator<Item = Date>) -> Value<'a> {
+        match documents.max() {
+            Some(date) => Value::Ordered(months_between(date, self.as_of.date().plus_days(-1))),
             None => Value::Absent,
         }
     }

@@ -9,9 +9,9 @@ use super::gate::{Blocked, Ground};
 use super::matter::{Level, Matter, Outcome};
 use super::policy::Policy;
 
-/// What the four steps gave, positions in the matter's outcomes.
+/// How the outcome came about: the first three steps. Positions in the matter's outcomes.
 #[derive(Debug)]
-pub(super) struct Composition<'a> {
+pub(super) struct Verdict<'a> {
     /// The department's own answer (D); `None` if it has no table.
     pub(super) table: Option<(&'a Table, Answer)>,
     pub(super) department: usize,
@@ -21,17 +21,22 @@ pub(super) struct Composition<'a> {
     /// More severe outcomes that the law does not carry, most severe first.
     pub(super) fallen: Vec<(usize, &'a MeasureEntry, Blocked)>,
     pub(super) outcome: usize,
+}
+
+/// What goes with a verdict: the fourth step.
+#[derive(Debug)]
+pub(super) struct Composition<'a> {
+    pub(super) verdict: Verdict<'a>,
     pub(super) measures: Vec<AppliedMeasure<'a>>,
     /// Measures that a table asked for and the law does not carry, by position in the catalogue.
     pub(super) blocked: Vec<(usize, Blocked)>,
 }
 
-pub(super) fn compose<'a>(
+pub(super) fn judge<'a>(
     policy: &'a Policy,
     matter: &'a Matter,
     reading: &Reading<'a>,
-) -> Result<Composition<'a>, DecideError> {
-    let catalogue = policy.catalogue.as_ref();
+) -> Result<Verdict<'a>, DecideError> {
     let table = match &matter.table {
         Some(table) => Some((table, table.evaluate(|column| reading.value(column))?)),
         None => None,
@@ -45,7 +50,31 @@ pub(super) fn compose<'a>(
         .and_then(|level| Level::ALL.get(level))
         .copied();
     let raised = raise(&matter.outcomes, department, floor.unwrap_or(Level::Favour));
-    let (outcome, fallen) = fall(matter, raised, catalogue, reading);
+    let (outcome, fallen) = fall(matter, raised, &policy.catalogue, reading);
+    Ok(Verdict {
+        table,
+        department,
+        baseline,
+        raised,
+        fallen,
+        outcome,
+    })
+}
+
+pub(super) fn compose<'a>(
+    policy: &'a Policy,
+    matter: &'a Matter,
+    reading: &Reading<'a>,
+) -> Result<Composition<'a>, DecideError> {
+    let catalogue = policy.catalogue.as_ref();
+    let verdict = judge(policy, matter, reading)?;
+    let Verdict {
+        table,
+        department,
+        baseline,
+        outcome,
+        ..
+    } = verdict;
 
     // Where the department's own outcome fell, its rows up to what is left speak for themselves.
     let spoken = table.map(|(table, answer)| {
@@ -78,12 +107,7 @@ pub(super) fn compose<'a>(
         measures, blocked, ..
     } = joined;
     Ok(Composition {
-        table,
-        department,
-        baseline,
-        raised,
-        fallen,
-        outcome,
+        verdict,
         measures,
         blocked,
     })

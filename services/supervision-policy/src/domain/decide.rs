@@ -3,13 +3,14 @@
 use greenstar_kernel::{Code, LocalizedText, Said, Timestamp};
 use greenstar_tables::{RowSet, Table, WrongValue};
 
+use super::better::better;
 use super::catalogue::{FlagKind, LegalBasis, MeasureEntry};
-use super::columns::{FactColumn, Reading};
-use super::compose::{Composition, compose};
+use super::columns::Reading;
+use super::compose::{Composition, Verdict, compose};
 use super::facts::{Facts, Flag, RatingNow};
 use super::matter::{Arguments, Matter, Outcome};
 use super::policy::Policy;
-use super::reason::{FailedTest, Reason, RuleRow};
+use super::reason::{Reason, RuleRow};
 
 /// An answer, borrowed from the policy and the facts that it was computed from.
 #[derive(Debug)]
@@ -97,10 +98,36 @@ pub fn decide<'a>(
     arguments: &'a Arguments,
     as_of: Timestamp,
 ) -> Result<Decision<'a>, DecideError> {
+    let Settled {
+        mut decision,
+        reading,
+        outcome,
+    } = settle(policy, matter, facts, arguments, as_of)?;
+    let better = better(policy, matter, &reading, outcome)?;
+    decision.reasons.extend(better.map(Reason::Better));
+    Ok(decision)
+}
+
+/// A decision that does not say what was in the way of a better one.
+#[derive(Debug)]
+pub(super) struct Settled<'a> {
+    pub(super) decision: Decision<'a>,
+    reading: Reading<'a>,
+    /// Position of the outcome in the matter's.
+    pub(super) outcome: usize,
+}
+
+pub(super) fn settle<'a>(
+    policy: &'a Policy,
+    matter: &'a Matter,
+    facts: &'a Facts,
+    arguments: &'a Arguments,
+    as_of: Timestamp,
+) -> Result<Settled<'a>, DecideError> {
     let reading = Reading::of(facts, arguments, matter, &policy.catalogue, as_of)?;
     let composition = compose(policy, matter, &reading)?;
-    let outcome = matter.outcome(composition.outcome);
-    let reasons = reasons(policy, matter, &reading, &composition)?;
+    let outcome = composition.verdict.outcome;
+    let reasons = reasons(policy, matter, &composition);
     let kinds = policy.catalogue.flag_kinds();
     let named = reading.flags.iter().filter_map(|active| {
         Some(NamedFlag {
@@ -110,18 +137,22 @@ pub fn decide<'a>(
         })
     });
     let flags = named.collect();
-    let measures = composition.measures;
-    Ok(Decision {
+    let decision = Decision {
         policy,
         matter,
         facts,
         also: None,
         as_of,
-        outcome,
-        measures,
+        outcome: matter.outcome(outcome),
+        measures: composition.measures,
         reasons,
         flags,
         rating: reading.rating,
+    };
+    Ok(Settled {
+        decision,
+        reading,
+        outcome,
     })
 }
 
@@ -144,26 +175,26 @@ impl<'a> Decision<'a> {
     }
 }
 
-fn reasons<'a>(
-    policy: &'a Policy,
-    matter: &'a Matter,
-    reading: &Reading<'a>,
-    composition: &Composition<'a>,
-) -> Result<Vec<Reason<'a>>, DecideError> {
+fn reasons<'a>(policy: &'a Policy, matter: &'a Matter, composition: &Composition<'a>) -> Vec<Reason<'a>> {
+    let Verdict {
+        table,
+        department,
+        baseline,
+        raised,
+        fallen,
+        ..
+    } = &composition.verdict;
     let mut reasons = Vec::with_capacity(2);
-    match &composition.table {
+    match table {
         Some((table, answer)) => reasons.extend(rule_rows(table, answer.deciding).map(Reason::Row)),
         None => reasons.push(Reason::NoTable),
     }
-    if composition.raised > composition.department {
-        let (from, to) = (
-            matter.outcome(composition.department),
-            matter.outcome(composition.raised),
-        );
-        let rows = rule_rows(&policy.baseline, composition.baseline.deciding);
+    if raised > department {
+        let (from, to) = (matter.outcome(*department), matter.outcome(*raised));
+        let rows = rule_rows(&policy.baseline, baseline.deciding);
         reasons.extend(rows.map(|row| Reason::Baseline { row, from, to }));
     }
-    for (position, measure, blocked) in &composition.fallen {
+    for (position, measure, blocked) in fallen {
         let outcome = matter.outcome(*position);
         reasons.push(Reason::OutcomeGate {
             outcome,
@@ -176,30 +207,14 @@ fn reasons<'a>(
             continue;
         };
         // A carrier was named with its outcome already.
-        if !composition
-            .fallen
-            .iter()
-            .any(|(_, carrier, _)| carrier.code == measure.code)
-        {
+        if !fallen.iter().any(|(_, carrier, _)| carrier.code == measure.code) {
             reasons.push(Reason::MeasureGate {
                 measure,
                 blocked: *blocked,
             });
         }
     }
-    if composition.raised == composition.department
-        && let Some((table, answer)) = composition.table
-    {
-        reasons.extend(better(
-            policy,
-            matter,
-            reading,
-            table,
-            answer.matched,
-            composition.outcome,
-        )?);
-    }
-    Ok(reasons)
+    reasons
 }
 
 /// Rows by number, or the default row as 0.
@@ -217,76 +232,4 @@ fn rule_rows(table: &Table, deciding: RowSet) -> impl Iterator<Item = RuleRow<'_
         text: &row.reason,
         basis: &row.basis,
     })
-}
-
-/// What a better outcome would have taken: the nearest row that gives one; of several, the least demanding, which
-/// officers write last. Only rows that ask for a star are advice: nobody is to get a flag, or into another list.
-fn better<'a>(
-    policy: &'a Policy,
-    matter: &'a Matter,
-    reading: &Reading<'a>,
-    table: &'a Table,
-    matched: RowSet,
-    outcome: usize,
-) -> Result<Option<Reason<'a>>, DecideError> {
-    let cell = |row: usize, wanted: FactColumn| {
-        let column = FactColumn::ALL.iter().position(|column| *column == wanted)?;
-        table.cell_text(row, column)
-    };
-    let asks_for_flags =
-        |row: usize| cell(row, FactColumn::Flags).is_some_and(|cell| cell.starts_with("contains"));
-    let asks_for_a_star = |row: usize| cell(row, FactColumn::Star).is_some_and(|cell| cell != "-");
-    let mut candidates = RowSet::EMPTY;
-    for (row, rule) in table.rows().iter().enumerate() {
-        if rule.outcome < outcome && asks_for_a_star(row) && !asks_for_flags(row) {
-            candidates.insert(row);
-        }
-    }
-    if !(candidates & matched).is_empty() {
-        // It holds, and a stricter or earlier row decides: that row is named already.
-        return Ok(None);
-    }
-    let Some(miss) = table.nearest(candidates, |column| reading.value(column))? else {
-        return Ok(None);
-    };
-    let Some(wanted) = table
-        .rows()
-        .get(miss.row)
-        .and_then(|row| matter.outcomes.get(row.outcome))
-    else {
-        return Ok(None);
-    };
-    let failed = table
-        .tested()
-        .enumerate()
-        .filter(|(position, _)| *position < 64 && miss.failed >> position & 1 == 1)
-        .filter_map(|(_, column)| {
-            let text = table.cell_text(miss.row, column)?;
-            Some(FailedTest {
-                column,
-                wanted: text,
-                found: reading.value(column),
-            })
-        });
-    let failed = failed.collect();
-    let number = miss.row + 1;
-    Ok(Some(Reason::Better {
-        policy,
-        matter,
-        outcome: wanted,
-        table: table.name(),
-        number,
-        failed,
-    }))
-}
-
-/// The title of a column of a matter's tables.
-pub(super) fn column_title(matter: &Matter, column: usize) -> LocalizedText {
-    match FactColumn::ALL.get(column) {
-        Some(fact) => fact.title(),
-        None => match matter.arguments.get(column - FactColumn::ALL.len()) {
-            Some(argument) => argument.title.clone(),
-            None => LocalizedText::new("", ""),
-        },
-    }
 }

@@ -198,9 +198,10 @@ impl Flag {
 }
 
 impl Event {
-    /// Whether its document is less than `months` old on the day of `today`.
+    /// Whether `today` lies within a term of `months` from its document; the last day still counts
+    /// (protocol.md §4).
     pub fn within(&self, months: Month, today: Date) -> bool {
-        today < self.date.plus_months(months)
+        today <= self.date.plus_months(months)
     }
 }
 

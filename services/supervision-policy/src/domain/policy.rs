@@ -49,7 +49,8 @@ pub struct Policy {
 
 /// Names the rules by which tables are evaluated and outcomes composed; recorded with each decision.
 /// 2: under manual review both answers join, with the rating and without it.
-pub const EVALUATOR: &str = "2";
+/// 3: events count to the end of their last day; what blocked a better outcome is decided again, not guessed by rows.
+pub const EVALUATOR: &str = "3";
 
 impl Policy {
     /// Reads and checks a bundle as a whole. All faults are named at once.

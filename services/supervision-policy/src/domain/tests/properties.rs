@@ -7,12 +7,14 @@ use greenstar_kernel::{Month, Standing, Star, Timestamp};
 use proptest::prelude::*;
 
 use super::naive;
-use super::support::{NO_ARGUMENTS, catalogue, date, firm, flag, policy, scoped, with};
+use super::support::{NO_ARGUMENTS, catalogue, date, event, firm, flag, policy, scoped, with};
 use crate::domain::catalogue::{MeasureClass, Severity};
 use crate::domain::decide::decide;
-use crate::domain::facts::{Facts, Flag, PolluterClass};
+use crate::domain::facts::{Event, Facts, Flag, PolluterClass};
 use crate::domain::matter::Matter;
 use crate::domain::policy::{Document, Policy};
+use crate::domain::reason::Reason;
+use crate::domain::regime::InspectionRegime;
 use crate::domain::shipped;
 
 static POLICY: LazyLock<Policy> = LazyLock::new(|| {
@@ -74,15 +76,35 @@ fn any_flag() -> impl Strategy<Value = Flag> {
         })
 }
 
+fn any_event() -> impl Strategy<Value = Event> {
+    let kinds = vec![
+        "complaint_verified_minor",
+        "complaint_verified_repeat",
+        "exceedance_hourly_average",
+        "exceedance_over_twofold",
+        "fine_ordinary",
+    ];
+    (
+        prop::sample::select(kinds),
+        prop::sample::select(Severity::ALL.to_vec()),
+        -200i32..800,
+    )
+        .prop_map(|(kind, severity, age)| {
+            event(kind, severity, &date("2026-11-24").plus_days(-age).to_string())
+        })
+}
+
 fn any_facts() -> impl Strategy<Value = Facts> {
     (
         any_standing(),
         prop::collection::vec(any_flag(), 0..4),
+        prop::collection::vec(any_event(), 0..3),
         prop::sample::select(PolluterClass::ALL.to_vec()),
     )
-        .prop_map(|(standing, flags, class)| {
+        .prop_map(|(standing, flags, events, class)| {
             let mut facts = firm(standing);
             facts.flags = flags.into();
+            facts.events = events.into();
             facts.polluter_class = class;
             facts
         })
@@ -119,6 +141,13 @@ fn no_stricter(
         }
     }
     Ok(())
+}
+
+fn triggers(matter: &Matter, facts: &Facts, as_of: Timestamp) -> Vec<String> {
+    let decision = decide(&POLICY, matter, facts, NO_ARGUMENTS, as_of).unwrap();
+    let regime = InspectionRegime::of(&decision, NO_ARGUMENTS).unwrap();
+    let active = regime.always_on.iter().filter(|trigger| trigger.active);
+    active.map(|trigger| trigger.code.to_owned()).collect()
 }
 
 fn rated_as(facts: &Facts, standing: Standing) -> Facts {
@@ -166,6 +195,52 @@ proptest! {
         let more = with(facts.clone(), more);
         for matter in POLICY.matters() {
             no_stricter(&decided(matter, &facts, as_of), &decided(matter, &more, as_of))?;
+        }
+    }
+
+    #[test]
+    fn p8_a_further_event_never_makes_the_answer_milder_nor_ends_a_trigger(
+        facts in any_facts(), more in any_event(), as_of in any_instant(),
+    ) {
+        let mut further = facts.clone();
+        further.events = facts.events.iter().cloned().chain([more]).collect();
+        for matter in POLICY.matters() {
+            no_stricter(&decided(matter, &facts, as_of), &decided(matter, &further, as_of))?;
+            let (before, after) = (triggers(matter, &facts, as_of), triggers(matter, &further, as_of));
+            prop_assert!(before.iter().all(|code| after.contains(code)), "{:?} {:?}", before, after);
+        }
+    }
+
+    #[test]
+    fn what_is_said_to_be_in_the_way_is(facts in any_facts(), as_of in any_instant()) {
+        for matter in POLICY.matters() {
+            let decision = decide(&POLICY, matter, &facts, NO_ARGUMENTS, as_of).unwrap();
+            let Some(better) = decision.reasons.iter().find_map(|reason| match reason {
+                Reason::Better(better) => Some(better),
+                _ => None,
+            }) else {
+                continue;
+            };
+            // Without all of it the better outcome comes, and with any one of the flags it does not.
+            let mut freed = facts.clone();
+            let in_the_way: Vec<&Flag> = better.flags.iter().map(|(flag, _)| *flag).collect();
+            freed.flags = facts.flags.iter().filter(|flag| !in_the_way.contains(flag)).cloned().collect();
+            if better.events {
+                freed.events = std::sync::Arc::new([]);
+            }
+            if better.veto {
+                freed.rating.standing = Standing::NotRated;
+            }
+            if let Some(star) = better.star {
+                freed.rating.standing = Standing::Rated(star);
+            }
+            let (reached, _) = decided(matter, &freed, as_of);
+            let (now, _) = decided(matter, &facts, as_of);
+            prop_assert!(reached < now);
+            prop_assert_eq!(&matter.outcomes()[reached].code, &better.outcome.code);
+            for flag in in_the_way {
+                prop_assert!(decided(matter, &with(freed.clone(), flag.clone()), as_of).0 >= now);
+            }
         }
     }
 

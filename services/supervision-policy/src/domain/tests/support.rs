@@ -1,12 +1,12 @@
 //! Facts and questions in few words.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use greenstar_kernel::{Code, Date, Department, Document, Month, Standing, Star, Timestamp};
 
 use crate::domain::catalogue::{Catalogue, Severity};
 use crate::domain::decide::{Decision, decide};
-use crate::domain::facts::{Facts, Flag};
+use crate::domain::facts::{Event, Facts, Flag};
 use crate::domain::matter::Arguments;
 use crate::domain::policy::Policy;
 use crate::domain::shipped;
@@ -15,8 +15,11 @@ pub(super) const NO_ARGUMENTS: &Arguments = &Arguments::NONE;
 
 /// The sanctions service's own data: what ships together must fit together.
 pub(super) fn catalogue() -> Arc<Catalogue> {
-    let text = include_str!("../../../../sanctions/data/catalogue.yaml");
-    Arc::new(Catalogue::from_yaml(text).unwrap())
+    static READ: LazyLock<Arc<Catalogue>> = LazyLock::new(|| {
+        let text = include_str!("../../../../sanctions/data/catalogue.yaml");
+        Arc::new(Catalogue::from_yaml(text).unwrap())
+    });
+    Arc::clone(&READ)
 }
 
 pub(super) fn policy() -> Policy {
@@ -77,6 +80,15 @@ pub(super) fn flag(kind: &str, severity: Severity, document: &str, months: u16) 
         end: Some(document.date.term_end(Month(months))),
         document,
         kind,
+    }
+}
+
+/// An event at the rating, by the date of its document.
+pub(super) fn event(kind: &str, severity: Severity, document: &str) -> Event {
+    Event {
+        kind: Code::parse(kind).unwrap(),
+        severity,
+        date: date(document),
     }
 }
 
