@@ -90,18 +90,17 @@ pub(crate) fn forward(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
             let name = names::snake(method.name());
             let request = names::message(&method.input());
             let response = names::message(&method.output());
-            if method.is_server_streaming() {
-                return Err(format!(
-                    "{}: REST is for unary methods; watch over gRPC",
-                    method.full_name()
-                )
-                .into());
-            }
+            let (call, answer) = if method.is_server_streaming() {
+                let stream = format!("::rest_over_grpc::handling::ResponseStream<{response}>");
+                ("stream", stream)
+            } else {
+                ("unary", response)
+            };
             writeln!(
                 code,
                 "async fn {name}(&self, request: {request}, cx: &mut ::rest_over_grpc::handling::Context) \
-                 -> Result<{response}, ::rest_over_grpc::handling::Status> {{ \
-                 self.unary(cx, request, |grpc, request| async move {{ \
+                 -> Result<{answer}, ::rest_over_grpc::handling::Status> {{ \
+                 self.{call}(cx, request, |grpc, request| async move {{ \
                  {client}::new(grpc).max_decoding_message_size(usize::MAX).{name}(request).await }}).await }}",
             )?;
         }

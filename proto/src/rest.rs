@@ -6,7 +6,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use rest_over_grpc::handling::{Code, Context, Status};
+use futures::TryStreamExt as _;
+use rest_over_grpc::handling::{Code, Context, ResponseStream, Status};
 use rest_over_grpc::transcoding::{Transcode as _, TranscodeResponse};
 
 /// Any gRPC server as a service: assembled layers, a router, or a client's channel.
@@ -100,6 +101,23 @@ impl Forward {
         answer
             .map(tonic::Response::into_inner)
             .map_err(|status| self.status(&status))
+    }
+
+    async fn stream<Q, A, F>(
+        &self,
+        cx: &mut Context,
+        message: Q,
+        call: impl FnOnce(Grpc, tonic::Request<Q>) -> F,
+    ) -> Result<ResponseStream<A>, Status>
+    where
+        A: Send + 'static,
+        F: Future<Output = Result<tonic::Response<tonic::Streaming<A>>, tonic::Status>>,
+    {
+        let request = self.request(message, cx);
+        let answer = call(self.grpc.clone(), request).await;
+        let messages = answer.map_err(|status| self.status(&status))?.into_inner();
+        let forward = self.clone();
+        Ok(Box::pin(messages.map_err(move |status| forward.status(&status))))
     }
 }
 

@@ -108,7 +108,7 @@ async fn grpc_grpc_web_and_rest_reach_the_owner() {
         let channel = channel(&suite.address).unwrap();
         let mut grpc = CatalogueServiceClient::new(with_credential(channel, LICENSING).unwrap());
         assert_eq!(
-            grpc.get_catalogue(GetCatalogueRequest {})
+            grpc.get_catalogue(GetCatalogueRequest::default())
                 .await
                 .unwrap()
                 .into_inner()
@@ -123,7 +123,7 @@ async fn grpc_grpc_web_and_rest_reach_the_owner() {
         let mut from_browser = CatalogueServiceClient::with_origin(layered, suite.address.parse().unwrap());
         assert_eq!(
             from_browser
-                .get_catalogue(GetCatalogueRequest {})
+                .get_catalogue(GetCatalogueRequest::default())
                 .await
                 .unwrap()
                 .into_inner()
@@ -219,7 +219,7 @@ async fn a_service_that_is_down_is_unavailable_in_the_callers_protocol() {
     } = suite;
     servers.remove(0).stop().await;
     let mut client = CatalogueServiceClient::new(channel(&address).unwrap());
-    let status = client.get_catalogue(GetCatalogueRequest {}).await.unwrap_err();
+    let status = client.get_catalogue(GetCatalogueRequest::default()).await.unwrap_err();
     assert_eq!(
         (status.code(), reason_of(&status).as_deref()),
         (Code::Unavailable, Some("SERVICE_UNAVAILABLE"))
@@ -260,16 +260,16 @@ async fn a_service_that_comes_back_is_reached_again() {
     let down = servers.remove(0);
     let place = down.address.clone();
     let mut client = CatalogueServiceClient::new(channel(&address).unwrap());
-    client.get_catalogue(GetCatalogueRequest {}).await.unwrap();
+    client.get_catalogue(GetCatalogueRequest::default()).await.unwrap();
     down.stop().await;
-    client.get_catalogue(GetCatalogueRequest {}).await.unwrap_err();
+    client.get_catalogue(GetCatalogueRequest::default()).await.unwrap_err();
     let listener = TcpListener::bind(place.trim_start_matches("http://"))
         .await
         .unwrap();
     let token = stop.clone();
     let again = stacks[0].clone();
     let back = tokio::spawn(async move { again.serve(listener, token).await });
-    client.get_catalogue(GetCatalogueRequest {}).await.unwrap();
+    client.get_catalogue(GetCatalogueRequest::default()).await.unwrap();
     stop.cancel();
     task.await.unwrap().unwrap();
     back.await.unwrap().unwrap();

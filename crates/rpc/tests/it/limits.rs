@@ -86,7 +86,7 @@ async fn one_call_too_many_is_refused_and_the_next_is_not() {
     let held = tokio::spawn(async move { flags.list_flags(ListFlagsRequest::default()).await });
     let refused = loop {
         match catalogue
-            .get_catalogue(Request::new(GetCatalogueRequest {}))
+            .get_catalogue(Request::new(GetCatalogueRequest::default()))
             .await
         {
             Ok(_) => tokio::task::yield_now().await,
@@ -99,7 +99,7 @@ async fn one_call_too_many_is_refused_and_the_next_is_not() {
     );
     held.abort();
     while catalogue
-        .get_catalogue(Request::new(GetCatalogueRequest {}))
+        .get_catalogue(Request::new(GetCatalogueRequest::default()))
         .await
         .is_err()
     {

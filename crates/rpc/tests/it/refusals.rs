@@ -60,10 +60,10 @@ async fn a_refusal_is_logged_as_an_answer_as_an_item_and_in_disguise() {
     let matters = Stack::builder(credentials()).with(CatalogueServiceServer::new(Matters));
     let server = Server::start(matters.build()).await;
     let mut licensing = CatalogueServiceClient::new(caller(&server, LICENSING));
-    let answer = licensing.get_catalogue(GetCatalogueRequest {}).await.unwrap();
+    let answer = licensing.get_catalogue(GetCatalogueRequest::default()).await.unwrap();
     assert_eq!(answer.into_inner().token, "PERMISSION_DENIED NOT_FOUND");
     let mut enforcement = CatalogueServiceClient::new(caller(&server, ENFORCEMENT));
-    let answer = enforcement.get_catalogue(GetCatalogueRequest {}).await;
+    let answer = enforcement.get_catalogue(GetCatalogueRequest::default()).await;
     assert_eq!(answer.unwrap_err().code(), Code::NotFound);
     server.stop().await;
 

@@ -266,6 +266,7 @@ pub(super) fn event(uscc: &Uscc, event: Event, scheme: &Scheme) -> Option<pb::Ev
         repair_time: event.repaired_at.map(time),
         recorder: event.recorder.0,
         record_time: Some(time(event.recorded_at)),
+        ..Default::default()
     })
 }
 
@@ -475,6 +476,7 @@ mod tests {
             after: u64::MAX,
             to: u64::MAX,
             changes: vec![change; MAX_ENROLLED as usize],
+            left: Vec::new(),
         };
         assert!(frame.encoded_len() < 16 << 20, "{} bytes", frame.encoded_len());
     }

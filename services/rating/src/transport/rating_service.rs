@@ -22,6 +22,58 @@ use crate::store::{Directory, RequestId, firm, round};
 
 #[tonic::async_trait]
 impl RatingService for Desk {
+    type StreamRatingsStream =
+        std::pin::Pin<Box<dyn futures::Stream<Item = Result<pb::StreamRatingsResponse, Status>> + Send>>;
+
+    async fn stream_ratings(
+        &self,
+        _request: Request<pb::StreamRatingsRequest>,
+    ) -> Result<Response<Self::StreamRatingsStream>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn acknowledge_ratings(
+        &self,
+        _request: Request<pb::AcknowledgeRatingsRequest>,
+    ) -> Result<Response<pb::AcknowledgeRatingsResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    type WaitConvergedStream =
+        std::pin::Pin<Box<dyn futures::Stream<Item = Result<pb::WaitConvergedResponse, Status>> + Send>>;
+
+    async fn wait_converged(
+        &self,
+        _request: Request<pb::WaitConvergedRequest>,
+    ) -> Result<Response<Self::WaitConvergedStream>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn list_subscribers(
+        &self,
+        _request: Request<pb::ListSubscribersRequest>,
+    ) -> Result<Response<pb::ListSubscribersResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn remove_subscriber(
+        &self,
+        _request: Request<pb::RemoveSubscriberRequest>,
+    ) -> Result<Response<pb::RemoveSubscriberResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    type ReportAcknowledgementsStream = std::pin::Pin<
+        Box<dyn futures::Stream<Item = Result<pb::ReportAcknowledgementsResponse, Status>> + Send>,
+    >;
+
+    async fn report_acknowledgements(
+        &self,
+        _request: Request<pb::ReportAcknowledgementsRequest>,
+    ) -> Result<Response<Self::ReportAcknowledgementsStream>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
     #[tracing::instrument(skip_all, fields(greenstar.enterprise))]
     async fn get_rating(
         &self,

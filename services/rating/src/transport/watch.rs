@@ -105,5 +105,6 @@ fn frame(frame: &Frame) -> Result<pb::RatingFrame, Status> {
         after: frame.after.0,
         to: frame.to.0,
         changes,
+        left: Vec::new(),
     })
 }

@@ -30,6 +30,7 @@ impl Watcher {
         let open = common::WatchOpen {
             subscriber: "test".into(),
             cursor: cursor.clone(),
+            ..Default::default()
         };
         steps
             .send(pb::WatchRatingsRequest {

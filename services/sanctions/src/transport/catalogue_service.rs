@@ -16,6 +16,20 @@ pub(crate) struct CatalogueRpc {
 
 #[tonic::async_trait]
 impl CatalogueService for CatalogueRpc {
+    async fn list_catalogues(
+        &self,
+        _request: Request<pb::ListCataloguesRequest>,
+    ) -> Result<Response<pb::ListCataloguesResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn create_catalogue(
+        &self,
+        _request: Request<pb::CreateCatalogueRequest>,
+    ) -> Result<Response<pb::CreateCatalogueResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
     async fn get_catalogue(
         &self,
         request: Request<pb::GetCatalogueRequest>,

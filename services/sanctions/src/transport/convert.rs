@@ -49,6 +49,7 @@ pub(super) fn flag(flag: &Flag, state: FlagState, officers: bool) -> pb::Flag {
         lift_reason: ending.map(|ending| ending.reason.clone()).unwrap_or_default(),
         catalogue: flag.catalogue.to_string(),
         reaches_all: flag.reaches_all,
+        ..Default::default()
     }
 }
 
@@ -61,6 +62,7 @@ pub(super) fn catalogue(law: &InForce) -> pb::Catalogue {
         measures: parts.measures.iter().map(measure).collect(),
         bases: parts.bases.iter().map(basis).collect(),
         ceilings: terms(&parts.ceilings),
+        ..Default::default()
     }
 }
 
@@ -83,6 +85,7 @@ fn flag_kind(kind: &FlagKind) -> pb::FlagKind {
         bases: codes(&kind.bases),
         reaches_all: kind.reaches_all,
         repairable: kind.repairable,
+        ..Default::default()
     }
 }
 

@@ -31,6 +31,72 @@ pub(crate) struct FlagRpc {
 
 #[tonic::async_trait]
 impl FlagService for FlagRpc {
+    async fn revoke_flag(
+        &self,
+        _request: Request<pb::RevokeFlagRequest>,
+    ) -> Result<Response<pb::RevokeFlagResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn correct_flag(
+        &self,
+        _request: Request<pb::CorrectFlagRequest>,
+    ) -> Result<Response<pb::CorrectFlagResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    type StreamFlagsStream =
+        std::pin::Pin<Box<dyn futures::Stream<Item = Result<pb::StreamFlagsResponse, Status>> + Send>>;
+
+    async fn stream_flags(
+        &self,
+        _request: Request<pb::StreamFlagsRequest>,
+    ) -> Result<Response<Self::StreamFlagsStream>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn acknowledge_flags(
+        &self,
+        _request: Request<pb::AcknowledgeFlagsRequest>,
+    ) -> Result<Response<pb::AcknowledgeFlagsResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    type WaitConvergedStream =
+        std::pin::Pin<Box<dyn futures::Stream<Item = Result<pb::WaitConvergedResponse, Status>> + Send>>;
+
+    async fn wait_converged(
+        &self,
+        _request: Request<pb::WaitConvergedRequest>,
+    ) -> Result<Response<Self::WaitConvergedStream>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn list_subscribers(
+        &self,
+        _request: Request<pb::ListSubscribersRequest>,
+    ) -> Result<Response<pb::ListSubscribersResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn remove_subscriber(
+        &self,
+        _request: Request<pb::RemoveSubscriberRequest>,
+    ) -> Result<Response<pb::RemoveSubscriberResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    type ReportAcknowledgementsStream = std::pin::Pin<
+        Box<dyn futures::Stream<Item = Result<pb::ReportAcknowledgementsResponse, Status>> + Send>,
+    >;
+
+    async fn report_acknowledgements(
+        &self,
+        _request: Request<pb::ReportAcknowledgementsRequest>,
+    ) -> Result<Response<Self::ReportAcknowledgementsStream>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
     #[tracing::instrument(skip_all, fields(greenstar.enterprise))]
     async fn raise_flag(
         &self,
@@ -63,6 +129,7 @@ impl FlagService for FlagRpc {
         Ok(Response::new(pb::ConfirmFlagResponse {
             flag: Some(flag),
             token,
+            convergence: None,
         }))
     }
 

@@ -162,7 +162,10 @@ fn severity(raw: common::Severity) -> Option<Severity> {
 
 pub(super) fn state(raw: pb::FlagState) -> Option<FlagState> {
     match raw {
-        pb::FlagState::Unspecified => None,
+        pb::FlagState::Unspecified
+        | pb::FlagState::Repaired
+        | pb::FlagState::Revoked
+        | pb::FlagState::Suspended => None,
         pb::FlagState::Proposed => Some(FlagState::Proposed),
         pb::FlagState::InForce => Some(FlagState::InForce),
         pb::FlagState::Lifted => Some(FlagState::Lifted),

@@ -106,6 +106,7 @@ fn wire_frame(frame: &Frame) -> Result<pb::FlagFrame, StoreError> {
         after: frame.after.0,
         to: frame.to.0,
         changes,
+        left: Vec::new(),
     })
 }
 

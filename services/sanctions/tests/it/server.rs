@@ -110,7 +110,7 @@ impl Server {
         let channel = channel(&format!("http://{}", self.addr)).unwrap();
         let mut client = CatalogueServiceClient::new(channel);
         client
-            .get_catalogue(GetCatalogueRequest {})
+            .get_catalogue(GetCatalogueRequest::default())
             .await
             .unwrap()
             .into_inner()

@@ -101,11 +101,13 @@ fn request(step: Step) -> watch_flags_request::Step {
         Step::Open { subscriber, cursor } => watch_flags_request::Step::Open(common::WatchOpen {
             subscriber: subscriber.to_string(),
             cursor: cursor.as_ref().map(wire::to_position),
+            ..Default::default()
         }),
         Step::Ping(nonce) => watch_flags_request::Step::Ping(common::Ping { nonce }),
-        Step::Acknowledge(revision) => {
-            watch_flags_request::Step::Acknowledgement(common::Acknowledgement { revision: revision.0 })
-        }
+        Step::Acknowledge(revision) => watch_flags_request::Step::Acknowledgement(common::Acknowledgement {
+            revision: revision.0,
+            rejection: None,
+        }),
     }
 }
 
@@ -160,7 +162,14 @@ fn flag_row(flag: pb::Flag) -> Result<FlagRow, Malformed> {
 fn in_force(flag: pb::Flag, name: &Arc<str>) -> Result<Option<Flag>, Unreadable> {
     match pb::FlagState::try_from(flag.state) {
         Ok(pb::FlagState::InForce) => {}
-        Ok(pb::FlagState::Proposed | pb::FlagState::Lifted | pb::FlagState::Lapsed) => return Ok(None),
+        Ok(
+            pb::FlagState::Proposed
+            | pb::FlagState::Lifted
+            | pb::FlagState::Lapsed
+            | pb::FlagState::Repaired
+            | pb::FlagState::Revoked
+            | pb::FlagState::Suspended,
+        ) => return Ok(None),
         Ok(pb::FlagState::Unspecified) | Err(_) => return Err(Unreadable),
     }
     let document = flag.document.ok_or(Unreadable)?;

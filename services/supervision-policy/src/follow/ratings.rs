@@ -70,10 +70,14 @@ fn request(step: Step) -> watch_ratings_request::Step {
         Step::Open { subscriber, cursor } => watch_ratings_request::Step::Open(common::WatchOpen {
             subscriber: subscriber.to_string(),
             cursor: cursor.as_ref().map(wire::to_position),
+            ..Default::default()
         }),
         Step::Ping(nonce) => watch_ratings_request::Step::Ping(common::Ping { nonce }),
         Step::Acknowledge(revision) => {
-            watch_ratings_request::Step::Acknowledgement(common::Acknowledgement { revision: revision.0 })
+            watch_ratings_request::Step::Acknowledgement(common::Acknowledgement {
+                revision: revision.0,
+                rejection: None,
+            })
         }
     }
 }

@@ -73,6 +73,20 @@ impl DecisionRpc {
 
 #[tonic::async_trait]
 impl DecisionService for DecisionRpc {
+    async fn report_application(
+        &self,
+        _request: Request<pb::ReportApplicationRequest>,
+    ) -> Result<Response<pb::ReportApplicationResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn list_application_gaps(
+        &self,
+        _request: Request<pb::ListApplicationGapsRequest>,
+    ) -> Result<Response<pb::ListApplicationGapsResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
     async fn decide(
         &self,
         request: Request<pb::DecideRequest>,
