@@ -1,5 +1,6 @@
 //! The words of the domain. No I/O, no proto, no SQL, no clock of its own.
 
+mod calendar;
 mod caller;
 mod enterprise;
 mod points;
@@ -9,6 +10,7 @@ mod text;
 mod time;
 mod uscc;
 
+pub use calendar::WorkingDays;
 pub use caller::{Caller, Department, NotADepartment, Officer, Role};
 pub use enterprise::{Code, Document, MalformedCode};
 pub use points::{MalformedPoints, Points};

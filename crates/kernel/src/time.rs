@@ -114,6 +114,19 @@ impl Date {
         self.plus_months(months).plus_days(1).start()
     }
 
+    /// Year, month and day.
+    pub(crate) fn parts(self) -> (i16, i8, i8) {
+        (self.0.year(), self.0.month(), self.0.day())
+    }
+
+    /// Saturday or Sunday.
+    pub(crate) fn is_weekend(self) -> bool {
+        matches!(
+            self.0.weekday(),
+            civil::Weekday::Saturday | civil::Weekday::Sunday
+        )
+    }
+
     /// Days since 1970-01-01.
     pub fn days(self) -> i32 {
         (self.0 - civil::date(1970, 1, 1)).get_days()
