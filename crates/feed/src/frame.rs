@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use greenstar_kernel::{Revision, Uscc};
-use greenstar_store::{Database, Entry};
+use greenstar_store::{Batch, Database, Entry};
 
 use crate::FeedError;
 
@@ -40,7 +40,16 @@ impl Frame {
         }
     }
 
-    fn of(after: Revision, batch: Vec<Entry>) -> Frame {
+    pub(crate) fn of_batch(batch: &Batch) -> Frame {
+        Frame {
+            after: batch.after,
+            to: batch.to(),
+            entries: batch.entries.clone(),
+            left: Vec::new(),
+        }
+    }
+
+    pub(crate) fn of(after: Revision, batch: Vec<Entry>) -> Frame {
         let to = batch.last().map_or(after, |entry| entry.revision);
         Frame {
             after,

@@ -5,6 +5,8 @@
 mod age;
 mod cursor;
 mod error;
+mod fanout;
+mod figures;
 mod frame;
 mod ring;
 mod session;
@@ -14,6 +16,8 @@ mod tail;
 pub use age::Age;
 pub use cursor::{Cursor, Gap};
 pub use error::FeedError;
+pub use fanout::{FanOut, MalformedRedisUrl};
+pub use figures::Figures;
 pub use frame::{Frame, Relevance};
 pub use session::{Inbound, Outbound, Source};
 pub use tail::Feed;

@@ -19,6 +19,8 @@ pub(crate) struct Ring {
     history: u64,
     /// The end of the last frame.
     to: Revision,
+    /// Which batch wrote that revision; none as long as that was not looked up.
+    batch: Option<Arc<str>>,
     frames: VecDeque<Arc<Frame>>,
     entries: usize,
 }
@@ -40,6 +42,7 @@ impl Ring {
         Ring {
             history,
             to,
+            batch: None,
             frames: VecDeque::new(),
             entries: 0,
         }
@@ -49,9 +52,20 @@ impl Ring {
         self.to
     }
 
+    /// Where the ring ends, and which batch did; whoever looks that up again finds another after a restore.
+    pub(crate) fn end(&self) -> (Revision, Option<Arc<str>>) {
+        (self.to, self.batch.clone())
+    }
+
+    /// `batch` wrote the revision at which the ring ends.
+    pub(crate) fn ended_by(&mut self, batch: Arc<str>) {
+        self.batch = Some(batch);
+    }
+
     /// The frame must follow the last one.
     pub(crate) fn push(&mut self, frame: Frame) {
         self.to = frame.to;
+        self.batch = frame.entries.last().map(|entry| entry.batch.clone());
         self.entries += frame.entries.len();
         self.frames.push_back(Arc::new(frame));
         while self.frames.len() > FRAMES || (self.entries > ENTRIES && self.frames.len() > 1) {

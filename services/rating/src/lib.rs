@@ -77,7 +77,7 @@ impl Rating {
             RatingJournal::new(schemes.clone()),
             clock.clone(),
         );
-        let feed = Feed::start(database.clone(), writer.commits(), clock.clone()).await?;
+        let feed = Feed::start(database.clone(), writer.batches(), clock.clone(), None).await?;
         seed(&writer).await?;
         let stop = CancellationToken::new();
         let task = lapse::run(database.clone(), writer.clone(), clock.clone(), stop.clone());

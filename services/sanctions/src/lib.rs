@@ -78,7 +78,7 @@ impl Sanctions {
         let writer = Writer::start(database.clone(), journal, clock.clone());
         let reader = Reader::new(database.clone(), shelf.clone());
         enact(&writer, &reader, catalogue).await?;
-        let feed = Feed::start(database.clone(), writer.commits(), clock.clone()).await?;
+        let feed = Feed::start(database.clone(), writer.batches(), clock.clone(), None).await?;
         Ok(Sanctions {
             database,
             writer,

@@ -90,7 +90,7 @@ async fn run(steps: Vec<Step>) {
                 followers.push(Follower::open(&feed, from, NoteSource::default()));
             }
             Step::Restart => {
-                feed = Feed::start(world.database.clone(), world.writer.commits(), clock())
+                feed = Feed::start(world.database.clone(), world.writer.batches(), clock(), None)
                     .await
                     .unwrap();
             }

@@ -123,7 +123,7 @@ impl World {
             .await
             .unwrap();
         let writer = Writer::start(database.clone(), Book, clock());
-        let feed = Feed::start(database.clone(), writer.commits(), clock())
+        let feed = Feed::start(database.clone(), writer.batches(), clock(), None)
             .await
             .unwrap();
         World {

@@ -51,8 +51,8 @@ async fn a_feed_that_lost_its_database_catches_up_when_it_is_back() {
     let one = World::on(Scratch::postgres().await).await;
     let (proxy, url) = Proxy::before(one.scratch.url()).await;
     let database = Database::open(&url.parse().unwrap(), &MIGRATIONS).await.unwrap();
-    let (_untold, commits) = tokio::sync::watch::channel(None);
-    let feed = Feed::start(database, commits, clock()).await.unwrap();
+    let (_untold, batches) = tokio::sync::broadcast::channel(1);
+    let feed = Feed::start(database, batches, clock(), None).await.unwrap();
     let mut follower = Follower::open(&feed, None, NoteSource::default());
     follower.next().await.unwrap().unwrap();
     follower.next().await.unwrap().unwrap();

@@ -125,8 +125,8 @@ async fn a_frame_is_a_whole_batch_however_long() {
 
 /// The feed as after a restart: its ring is empty.
 async fn restarted(world: &World) -> greenstar_feed::Feed {
-    let commits = world.writer.commits();
-    greenstar_feed::Feed::start(world.database.clone(), commits, crate::notes::clock())
+    let batches = world.writer.batches();
+    greenstar_feed::Feed::start(world.database.clone(), batches, crate::notes::clock(), None)
         .await
         .unwrap()
 }

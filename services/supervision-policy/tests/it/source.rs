@@ -130,7 +130,7 @@ impl Source {
             .await
             .unwrap();
         let writer = Writer::start(database.clone(), Shelf, clock.clone());
-        let feed = Feed::start(database.clone(), writer.commits(), clock)
+        let feed = Feed::start(database.clone(), writer.batches(), clock, None)
             .await
             .unwrap();
         let acknowledged = watch::Sender::new(0);
