@@ -7,6 +7,7 @@ mod cursor;
 mod error;
 mod fanout;
 mod figures;
+pub mod follow;
 mod frame;
 mod ring;
 mod session;
