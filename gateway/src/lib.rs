@@ -7,7 +7,7 @@ mod router;
 
 use std::io;
 
-use greenstar_rpc::{ClientError, Door, Grpc, Limits};
+use greenstar_rpc::{ClientError, Door, Grpc, Limits, Origin};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -39,11 +39,11 @@ impl Upstream {
         }
     }
 
-    /// A service at `uri`, which need not be up yet; errors name it by `name`.
+    /// A service whose replicas are at `uris`, separated by commas; they need not be up yet. Errors name it by `name`.
     ///
-    /// Errors: `uri` is no address.
-    pub fn remote(name: &'static str, package: &'static str, uri: &str) -> Result<Upstream, ClientError> {
-        let grpc = greenstar_rpc::remote(name, greenstar_rpc::channel(uri)?);
+    /// Errors: one of `uris` is no address.
+    pub fn remote(name: &'static str, package: &'static str, uris: &str) -> Result<Upstream, ClientError> {
+        let grpc = greenstar_rpc::remote(name, greenstar_rpc::pool(uris)?);
         Ok(Upstream {
             package,
             services: services_of(package),
@@ -74,6 +74,14 @@ impl Gateway {
         let grpc = Router::new(upstreams.clone()).into_grpc();
         Gateway {
             door: Door::new(grpc, &packages, limits),
+        }
+    }
+
+    /// Lets web pages of these origins call; at first none may.
+    #[must_use]
+    pub fn open_to(self, origins: &[Origin]) -> Gateway {
+        Gateway {
+            door: self.door.open_to(origins),
         }
     }
 

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser;
 use greenstar_gateway::{Gateway, Upstream};
-use greenstar_rpc::Limits;
+use greenstar_rpc::program::{self, Ended};
+use greenstar_rpc::{Limits, Origin};
 use tokio::net::TcpListener;
 
 /// One port for all services of GreenStar.
@@ -16,63 +17,52 @@ struct Settings {
     /// Address of the door. Port 0 lets the system choose.
     #[arg(long, env = "GATEWAY_LISTEN", default_value = "127.0.0.1:7000")]
     listen: SocketAddr,
-    /// Where the rating service listens.
+    /// Where the replicas of the rating service listen, separated by commas.
     #[arg(long, env = "GATEWAY_RATING", default_value = "http://127.0.0.1:7001")]
     rating: String,
-    /// Where the sanctions service listens.
+    /// Where the replicas of the sanctions service listen, separated by commas.
     #[arg(long, env = "GATEWAY_SANCTIONS", default_value = "http://127.0.0.1:7002")]
     sanctions: String,
-    /// Where the supervision-policy service listens.
+    /// Where the replicas of the supervision-policy service listen, separated by commas.
     #[arg(long, env = "GATEWAY_SUPERVISION", default_value = "http://127.0.0.1:7003")]
     supervision: String,
+    /// Origin of web pages that may call, e.g. https://console.example.cn; several are separated by commas.
+    /// Default: none.
+    #[arg(
+        long,
+        env = "GATEWAY_ALLOW_ORIGIN",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    allow_origin: Vec<Origin>,
 }
 
-/// Bad settings: one line, exit 64 (`EX_USAGE`).
-const USAGE: u8 = 64;
+fn main() -> ExitCode {
+    program::main(run)
+}
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let settings = match Settings::try_parse() {
-        Ok(settings) => settings,
-        Err(error) => {
-            let asked = !error.use_stderr();
-            // Nothing is left to do if the terminal is gone.
-            let _ = error.print();
-            return if asked {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::from(USAGE)
-            };
-        }
+async fn run(settings: Settings) -> Result<(), Ended> {
+    let upstream = |name, package, uris: &str| {
+        Upstream::remote(name, package, uris).map_err(|error| Ended::Settings(error.into()))
     };
-    match run(settings).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("greenstar-gateway: {error:#}");
-            ExitCode::from(USAGE)
-        }
-    }
-}
-
-async fn run(settings: Settings) -> anyhow::Result<()> {
-    greenstar_telemetry::init(greenstar_telemetry::Format::Text)
-        .map_err(|error| anyhow::anyhow!("{error}"))?;
     let gateway = Gateway::new(
         vec![
-            Upstream::remote("rating", "greenstar.rating.v1", &settings.rating)?,
-            Upstream::remote("sanctions", "greenstar.sanctions.v1", &settings.sanctions)?,
-            Upstream::remote(
+            upstream("rating", "greenstar.rating.v1", &settings.rating)?,
+            upstream("sanctions", "greenstar.sanctions.v1", &settings.sanctions)?,
+            upstream(
                 "supervision-policy",
                 "greenstar.supervision.v1",
                 &settings.supervision,
             )?,
         ],
         Limits::default(),
-    );
+    )
+    .open_to(&settings.allow_origin);
     let listener = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.listen))?;
     let stop = greenstar_rpc::stop_on_signal();
     println!("ready http://{}", listener.local_addr()?);
-    gateway.serve(listener, stop).await.context("cannot serve")
+    gateway.serve(listener, stop).await.context("cannot serve")?;
+    Ok(())
 }

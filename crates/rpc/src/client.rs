@@ -21,6 +21,7 @@ use tower::service_fn;
 use tower::util::{BoxCloneSyncService, ServiceExt as _};
 
 use crate::door::Door;
+use crate::pool::{Pool, PoolError};
 use crate::refusals;
 
 /// Bytes that wait in each direction of a connection in memory.
@@ -40,11 +41,22 @@ pub enum ClientError {
 
 /// A channel to `uri`. It connects when first used, and again whenever the connection is lost.
 pub fn channel(uri: &str) -> Result<Channel, ClientError> {
+    Ok(endpoint(uri)?.connect_lazy())
+}
+
+/// A client of the replicas at `uris`, separated by commas.
+pub fn pool(uris: &str) -> Result<Pool, ClientError> {
+    let endpoints: Result<Vec<Endpoint>, ClientError> =
+        uris.split(',').map(str::trim).map(endpoint).collect();
+    Ok(Pool::new(endpoints?))
+}
+
+fn endpoint(uri: &str) -> Result<Endpoint, ClientError> {
     let endpoint = Endpoint::from_shared(uri.to_owned()).map_err(|source| ClientError::Address {
         uri: uri.to_owned(),
         source,
     })?;
-    Ok(tuned(endpoint).connect_lazy())
+    Ok(tuned(endpoint))
 }
 
 fn tuned(endpoint: Endpoint) -> Endpoint {
@@ -77,27 +89,26 @@ impl Interceptor for Credential {
     }
 }
 
-/// A channel whose calls say who is calling.
-pub type Client = InterceptedService<Channel, Credential>;
+/// A client whose calls say who is calling.
+pub type Client = InterceptedService<Pool, Credential>;
 
-/// `channel` with `secret` on every call.
-pub fn with_credential(channel: Channel, secret: &str) -> Result<Client, ClientError> {
+/// `pool` with `secret` on every call.
+pub fn with_credential(pool: impl Into<Pool>, secret: &str) -> Result<Client, ClientError> {
     let mut value: MetadataValue<Ascii> = format!("Bearer {secret}")
         .parse()
         .map_err(|_| ClientError::Secret)?;
     value.set_sensitive(true);
-    Ok(InterceptedService::new(channel, Credential(value)))
+    Ok(InterceptedService::new(pool.into(), Credential(value)))
 }
 
-/// A service of the suite behind a channel, as a gRPC service: for a gateway. A service that is down answers
+/// A service of the suite behind a pool, as a gRPC service: for a gateway. A service that is down answers
 /// UNAVAILABLE SERVICE_UNAVAILABLE, naming it by `service`.
-pub fn remote(service: &'static str, channel: Channel) -> Grpc {
+pub fn remote(service: &'static str, pool: Pool) -> Grpc {
     BoxCloneSyncService::new(service_fn(move |request: http::Request<Body>| {
-        let channel = channel.clone();
+        let pool = pool.clone();
         async move {
             Ok::<_, Infallible>(
-                channel
-                    .oneshot(request)
+                pool.oneshot(request)
                     .await
                     .unwrap_or_else(|error| lost(service, error)),
             )
@@ -106,7 +117,7 @@ pub fn remote(service: &'static str, channel: Channel) -> Grpc {
 }
 
 /// The answer of a service that gave none.
-fn lost(service: &'static str, error: tonic::transport::Error) -> http::Response<Body> {
+fn lost(service: &'static str, error: PoolError) -> http::Response<Body> {
     let status = Status::from_error(error.into());
     if matches!(status.code(), Code::Cancelled | Code::DeadlineExceeded) {
         return refusals::deadline_exceeded().into_http();

@@ -4,8 +4,10 @@
 
 mod access;
 mod audit;
+mod bound;
 mod call;
 mod client;
+mod cors;
 pub mod credentials;
 mod door;
 mod guard;
@@ -15,6 +17,8 @@ mod misread;
 pub mod names;
 mod openapi;
 pub mod pages;
+mod pool;
+pub mod program;
 mod reflection;
 mod refusals;
 mod serve;
@@ -24,12 +28,14 @@ pub mod stored;
 
 pub use audit::hidden;
 pub use call::{Call, accept, call, checked};
-pub use client::{Client, ClientError, Credential, channel, remote, with_credential};
+pub use client::{Client, ClientError, Credential, channel, pool, remote, with_credential};
+pub use cors::{MalformedOrigin, Origin};
 pub use credentials::{Credentials, CredentialsError};
 pub use door::Door;
 pub use greenstar_proto::rest::Grpc;
 pub use greenstar_proto::{METHODS, Method};
 pub use guard::Limits;
+pub use pool::{Pool, PoolError};
 pub use reflection::add_reflection;
 pub use refusals::{health_unknown, route_unknown, service_unavailable};
 pub use serve::stop_on_signal;

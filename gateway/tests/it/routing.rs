@@ -151,6 +151,34 @@ async fn grpc_grpc_web_and_rest_reach_the_owner() {
 }
 
 #[tokio::test]
+async fn web_pages_of_named_origins_may_call_through_the_door() {
+    let upstreams = vec![Upstream::local(SANCTIONS, sanctions().grpc())];
+    let console = "https://console.example.cn".parse().unwrap();
+    let gateway = Gateway::new(upstreams, Limits::default()).open_to(&[console]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1/catalogue", listener.local_addr().unwrap());
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    let task = tokio::spawn(async move { gateway.serve(listener, token).await });
+    let client =
+        hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build_http::<tonic::body::Body>();
+    for (origin, allowed) in [
+        ("https://console.example.cn", Some("https://console.example.cn")),
+        ("https://stranger.example.cn", None),
+    ] {
+        let asked = http::Request::get(&url).header("origin", origin);
+        let answer = client
+            .request(asked.body(tonic::body::Body::empty()).unwrap())
+            .await
+            .unwrap();
+        let told = answer.headers().get("access-control-allow-origin");
+        assert_eq!(told.map(|value| value.to_str().unwrap()), allowed);
+    }
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn streams_run_both_ways_through_the_door() {
     for suite in Suite::both().await {
         let mut client =
@@ -219,7 +247,10 @@ async fn a_service_that_is_down_is_unavailable_in_the_callers_protocol() {
     } = suite;
     servers.remove(0).stop().await;
     let mut client = CatalogueServiceClient::new(channel(&address).unwrap());
-    let status = client.get_catalogue(GetCatalogueRequest::default()).await.unwrap_err();
+    let status = client
+        .get_catalogue(GetCatalogueRequest::default())
+        .await
+        .unwrap_err();
     assert_eq!(
         (status.code(), reason_of(&status).as_deref()),
         (Code::Unavailable, Some("SERVICE_UNAVAILABLE"))
@@ -260,16 +291,25 @@ async fn a_service_that_comes_back_is_reached_again() {
     let down = servers.remove(0);
     let place = down.address.clone();
     let mut client = CatalogueServiceClient::new(channel(&address).unwrap());
-    client.get_catalogue(GetCatalogueRequest::default()).await.unwrap();
+    client
+        .get_catalogue(GetCatalogueRequest::default())
+        .await
+        .unwrap();
     down.stop().await;
-    client.get_catalogue(GetCatalogueRequest::default()).await.unwrap_err();
+    client
+        .get_catalogue(GetCatalogueRequest::default())
+        .await
+        .unwrap_err();
     let listener = TcpListener::bind(place.trim_start_matches("http://"))
         .await
         .unwrap();
     let token = stop.clone();
     let again = stacks[0].clone();
     let back = tokio::spawn(async move { again.serve(listener, token).await });
-    client.get_catalogue(GetCatalogueRequest::default()).await.unwrap();
+    client
+        .get_catalogue(GetCatalogueRequest::default())
+        .await
+        .unwrap();
     stop.cancel();
     task.await.unwrap().unwrap();
     back.await.unwrap().unwrap();

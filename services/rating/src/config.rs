@@ -28,6 +28,40 @@ pub struct Config {
     /// JSON file of credentials, name → secret. Without it nobody but the public is known.
     #[arg(long, env = "RATING_CREDENTIALS", global = true)]
     pub credentials: Option<PathBuf>,
+    /// `redis://HOST:PORT` by which replicas tell one another of what they wrote. Left out: they find out by looking.
+    #[arg(
+        long,
+        env = "RATING_REDIS",
+        hide_env_values = true,
+        value_name = "URL",
+        global = true
+    )]
+    pub redis: Option<String>,
+    /// Name of this replica, e.g. `rating/1`; each has its own.
+    #[arg(
+        long,
+        env = "RATING_REPLICA",
+        default_value = "rating",
+        value_name = "NAME",
+        global = true
+    )]
+    pub replica: String,
+    /// Where the other replicas reach this one, e.g. `http://rating-1:7001`. Left out: there is only one.
+    #[arg(long, env = "RATING_ADVERTISE", value_name = "URL", global = true)]
+    pub advertise: Option<String>,
+    /// Replicas of the sanctions service, separated by commas: what it repairs or annuls is scored again here. Left
+    /// out: nothing is followed.
+    #[arg(long, env = "RATING_SANCTIONS", value_name = "URLS", global = true)]
+    pub sanctions: Option<String>,
+    /// Name in the credentials file by which this service calls others and its own replicas.
+    #[arg(
+        long,
+        env = "RATING_SUBSCRIBER",
+        default_value = "rating/subscriber",
+        value_name = "NAME",
+        global = true
+    )]
+    pub subscriber: String,
     /// Load the sample round at the first start.
     #[arg(long, env = "RATING_SAMPLE", global = true)]
     pub sample: bool,

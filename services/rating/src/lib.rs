@@ -2,9 +2,10 @@
 //!
 //! Layers: `transport` → [`domain`] ← `store`. [`Rating::start`] puts them together over a database.
 
-mod config;
+pub mod config;
 pub mod domain;
 mod lapse;
+pub mod program;
 mod sample;
 mod store;
 mod transport;
@@ -24,7 +25,6 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{Action, Config};
 pub use sample::SampleError;
 pub use store::MIGRATIONS;
 

@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod domain;
+pub mod program;
 mod store;
 mod transport;
 

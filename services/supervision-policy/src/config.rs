@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::error::{ContextKind, ErrorKind};
-use greenstar_store::{Location, MalformedLocation};
+use greenstar_store::Location;
 
 use crate::RecordSettings;
 
@@ -37,7 +36,7 @@ pub struct Config {
         value_name = "FILE"
     )]
     pub credentials: PathBuf,
-    /// Name in that file under which this replica follows the other services, and by which they know it.
+    /// Name in that file by which this replica calls the other services.
     #[arg(
         long,
         env = "SUPERVISION_SUBSCRIBER",
@@ -45,20 +44,32 @@ pub struct Config {
         value_name = "NAME"
     )]
     pub subscriber: String,
-    /// The rating service.
+    /// Name of this replica, by which the services that it follows know it, e.g. `supervision-policy/1`; each has its
+    /// own.
+    #[arg(
+        long,
+        env = "SUPERVISION_REPLICA",
+        default_value = "supervision-policy",
+        value_name = "NAME"
+    )]
+    pub replica: String,
+    /// Where the other replicas reach this one, e.g. `http://supervision-policy-1:7003`. Left out: there is only one.
+    #[arg(long, env = "SUPERVISION_ADVERTISE", value_name = "URL")]
+    pub advertise: Option<String>,
+    /// Replicas of the rating service, separated by commas.
     #[arg(
         long,
         env = "SUPERVISION_RATING",
         default_value = "http://127.0.0.1:7001",
-        value_name = "URL"
+        value_name = "URLS"
     )]
     pub rating: String,
-    /// The sanctions service.
+    /// Replicas of the sanctions service, separated by commas.
     #[arg(
         long,
         env = "SUPERVISION_SANCTIONS",
         default_value = "http://127.0.0.1:7002",
-        value_name = "URL"
+        value_name = "URLS"
     )]
     pub sanctions: String,
     /// Folder of the decision record: this replica's alone, and persistent.
@@ -69,6 +80,9 @@ pub struct Config {
         value_name = "DIR"
     )]
     pub record: PathBuf,
+    /// Folder of the view's snapshot, for quick starts: this replica's alone; losing it costs time only.
+    #[arg(long, env = "SUPERVISION_SNAPSHOT", value_name = "DIR")]
+    pub snapshot: Option<PathBuf>,
     /// A segment of the record is closed when it is larger than this many bytes.
     #[arg(
         long,
@@ -107,21 +121,4 @@ impl Config {
             ..RecordSettings::in_folder(&self.record)
         }
     }
-}
-
-/// What clap found, without its usage and without a password that stood in a database's URL.
-pub fn one_line(error: &clap::Error) -> String {
-    let setting = error
-        .get(ContextKind::InvalidArg)
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    if error.kind() == ErrorKind::ValueValidation && setting.starts_with("--database-url") {
-        return format!("error: {setting}: {MalformedLocation}");
-    }
-    let text = error.to_string();
-    let said = text
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("Usage"));
-    said.collect::<Vec<_>>().join(" ").trim().to_owned()
 }

@@ -6,6 +6,7 @@ pub mod config;
 mod consistency;
 pub mod domain;
 mod follow;
+pub mod program;
 mod record;
 mod store;
 mod transport;

@@ -1,0 +1,42 @@
+//! What the binary does.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use greenstar_kernel::Clock;
+use greenstar_rpc::program::{Callers, Ended};
+use greenstar_rpc::{stop_on_signal, stored};
+use tokio::net::TcpListener;
+
+use crate::config::{Action, Config};
+use crate::{MIGRATIONS, Rating, serve};
+
+/// Serves on the clock that it is given until a signal says stop, or migrates.
+///
+/// # Errors
+/// Settings that cannot be used, or what failed.
+pub async fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Ended> {
+    if let Some(Action::Migrate) = config.action {
+        stored::migrate(&config.database, &MIGRATIONS)
+            .await?
+            .close()
+            .await;
+        return Ok(());
+    }
+    let callers = Callers::read(config.credentials.as_deref())?;
+    let database = stored::open(&config.database, &MIGRATIONS).await?;
+    let rating = Rating::start(database, clock).await?;
+    if config.sample {
+        rating.load_sample(config.sample_date).await?;
+    }
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let stop = stop_on_signal();
+    // Last of all: who reads this line may call, and may end the process.
+    println!("ready http://{}", listener.local_addr()?);
+    serve(rating, Arc::new(callers.credentials), listener, stop)
+        .await
+        .context("serving")?;
+    Ok(())
+}

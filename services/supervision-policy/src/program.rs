@@ -1,0 +1,55 @@
+//! What the binary does.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use greenstar_kernel::{Clock, Said as _};
+use greenstar_rpc::program::{Callers, Ended};
+use greenstar_rpc::{Client, pool, stop_on_signal, stored, with_credential};
+use tokio::net::TcpListener;
+
+use crate::config::{Config, Task};
+use crate::{Deps, MIGRATIONS, StartError, Supervision, serve};
+
+/// Serves on the clock that it is given until a signal says stop, or migrates.
+pub async fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Ended> {
+    if let Some(Task::Migrate) = config.task {
+        stored::migrate(&config.database_url, &MIGRATIONS)
+            .await?
+            .close()
+            .await;
+        return Ok(());
+    }
+    let callers = Callers::read(Some(&config.credentials))?;
+    let secret = callers.secret(&config.subscriber)?;
+    let client = |uris: &str| -> Result<Client, Ended> {
+        pool(uris)
+            .and_then(|pool| with_credential(pool, secret))
+            .map_err(|error| Ended::Settings(error.into()))
+    };
+    let (rating, sanctions) = (client(&config.rating)?, client(&config.sanctions)?);
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let database = stored::open(&config.database_url, &MIGRATIONS).await?;
+    let deps = Deps {
+        database,
+        clock,
+        rating,
+        sanctions,
+        record: config.record(),
+        subscriber: config.replica.clone(),
+    };
+    let supervision = Supervision::start(deps).await.map_err(unstarted)?;
+    let stop = stop_on_signal();
+    println!("ready http://{}", listener.local_addr()?);
+    serve(supervision, Arc::new(callers.credentials), listener, stop)
+        .await
+        .context("serving")?;
+    Ok(())
+}
+
+fn unstarted(error: StartError) -> anyhow::Error {
+    let text = error.said().en;
+    anyhow::Error::new(error).context(text)
+}
