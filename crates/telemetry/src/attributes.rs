@@ -2,13 +2,17 @@
 
 /// Always `grpc`: REST and gRPC-Web calls become gRPC calls.
 pub const RPC_SYSTEM: &str = "rpc.system.name";
-/// `greenstar.rating.v1.RatingService/GetRating`.
+/// `greenstar.rating.v1.RatingService/GetRating`; `_OTHER` for what no contract knows.
 pub const RPC_METHOD: &str = "rpc.method";
 /// Canonical code by name, `OK` included.
 pub const RPC_STATUS: &str = "rpc.response.status_code";
+/// The code once more, only where it is the server's own failure.
+pub const ERROR_TYPE: &str = "error.type";
 /// `uscc` of the enterprise a call is about.
 pub const ENTERPRISE: &str = "greenstar.enterprise";
 /// The caller's principal, e.g. `enforcement/2`; never a secret.
 pub const PRINCIPAL: &str = "greenstar.principal";
 /// Name of an `ErrorReason` without its prefix.
 pub const REASON: &str = "greenstar.reason";
+/// Which of the change logs: `rating`, `sanctions`, `policy`.
+pub const LOG: &str = "greenstar.log";

@@ -7,19 +7,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError, mpsc};
 
-/// Runs the server until it ends. A line on standard input crashes it and starts it again; the end of
-/// input, which comes when the test process ends in whatever way, stops it. Removes the folder at last.
+/// Runs the server until it ends. A line on standard input crashes it and starts it again, after another
+/// line if it says `stop`; the end of input, which comes when the test process ends in whatever way, stops
+/// it. Removes the folder at last.
 const WATCHDOG: &str = r#"
-dir=$1; signal=$2; shift 2
+dir=$1; signal=$2; ready=$3; shift 3
 trap '' PIPE # nobody may be left to read what is printed
 exec 3<&0
 while :; do
     rm -f "$dir/again"
     "$@" 3<&- </dev/null & server=$!
-    { read -r word && : >"$dir/again"; kill -s "$signal" "$server"; } <&3 3<&- & reader=$!
+    { read -r word && echo "$word" >"$dir/again"; kill -s "$signal" "$server"; } <&3 3<&- & reader=$!
     wait "$server"
     kill "$reader" 2>/dev/null; wait "$reader"
     [ -e "$dir/again" ] || break
+    [ "$(cat "$dir/again")" = stop ] || continue
+    echo "$ready" # to be stopped
+    read -r word <&3 || break
 done
 rm -rf "$dir"
 "#;
@@ -63,6 +67,7 @@ impl Daemon {
             .args(["-c", WATCHDOG, "watchdog"])
             .arg(dir)
             .arg(stop.signal())
+            .arg(ready_text)
             .args(server);
         // Away from the terminal's signals: an interrupted test run still cleans up.
         command.process_group(0).current_dir(dir);
@@ -92,8 +97,24 @@ impl Daemon {
 
     /// Kills the server as a power cut would and starts it on the same files and port.
     pub(crate) fn restart(&self) -> Result<(), String> {
+        self.say("restart\n")
+    }
+
+    /// Kills the server; nobody listens on its port until it is started again.
+    pub(crate) fn stop(&self) -> Result<(), String> {
+        self.say("stop\n")
+    }
+
+    /// Starts a stopped server on the same files and port.
+    pub(crate) fn start_again(&self) -> Result<(), String> {
+        self.say("start\n")
+    }
+
+    fn say(&self, word: &str) -> Result<(), String> {
         if let Some(input) = lock(&self.input).as_mut() {
-            input.write_all(b"restart\n").map_err(|error| error.to_string())?;
+            input
+                .write_all(word.as_bytes())
+                .map_err(|error| error.to_string())?;
         }
         self.wait_ready()
     }

@@ -46,6 +46,16 @@ impl Server {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Loses everything it holds and listens no more, until [`Server::start_again`].
+    pub fn stop(&self) {
+        self.daemon.stop().expect("Redis stops");
+    }
+
+    /// Starts a stopped server again, empty.
+    pub fn start_again(&self) {
+        self.daemon.start_again().expect("Redis starts again");
+    }
+
     /// Loses everything it holds and starts again.
     pub fn crash_and_restart(&self) {
         self.daemon.restart().expect("Redis starts again");
