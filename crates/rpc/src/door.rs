@@ -12,16 +12,21 @@ use http_body_util::BodyExt as _;
 use rest_over_grpc::transcoding::TranscodeResponse;
 use tonic::Status;
 use tonic::body::Body;
-use tower::{Layer as _, Service as _};
+use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
+use tower_http::cors::CorsLayer;
 
 use crate::guard::Limits;
 use crate::json::{self, Accepted};
 use crate::limit::DRAIN;
-use crate::{misread, openapi, refusals};
+use crate::{Origin, bound, cors, misread, openapi, refusals};
 
 /// What listens on a port: a gRPC service and the protocols it is reached by.
 #[derive(Clone)]
-pub struct Door(Arc<Inner>);
+pub struct Door {
+    inner: Arc<Inner>,
+    /// None: no web page may call.
+    pages: Option<Arc<CorsLayer>>,
+}
 
 struct Inner {
     grpc: Grpc,
@@ -33,7 +38,8 @@ struct Inner {
 impl std::fmt::Debug for Door {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Door")
-            .field("limits", &self.0.limits)
+            .field("limits", &self.inner.limits)
+            .field("pages", &self.pages)
             .finish_non_exhaustive()
     }
 }
@@ -43,19 +49,40 @@ impl Door {
     /// to `request_bytes` and `deadline`.
     pub fn new(grpc: Grpc, packages: &[&str], limits: Limits) -> Door {
         let rest = Rest::new(grpc.clone(), json::details);
-        Door(Arc::new(Inner {
-            grpc,
-            rest,
-            openapi: openapi::document(packages).into(),
-            limits,
-        }))
+        Door {
+            inner: Arc::new(Inner {
+                grpc,
+                rest,
+                openapi: openapi::document(packages).into(),
+                limits,
+            }),
+            pages: None,
+        }
+    }
+
+    /// Lets web pages of these origins call, by REST or gRPC-Web. With none, no page may, and OPTIONS is a verb
+    /// that no path takes.
+    #[must_use]
+    pub fn open_to(mut self, origins: &[Origin]) -> Door {
+        self.pages = (!origins.is_empty()).then(|| Arc::new(cors::layer(origins)));
+        self
     }
 
     /// Answers one request of any protocol. Boxed, so that it is compiled in this crate only.
     #[inline(never)]
     pub fn answer(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
         let door = self.clone();
-        Box::pin(async move { door.dispatch(request).await })
+        Box::pin(async move {
+            let Some(pages) = door.pages.clone() else {
+                return door.dispatch(request).await;
+            };
+            let inner = service_fn(move |request| {
+                let door = door.clone();
+                async move { Ok::<_, Infallible>(door.dispatch(request).await) }
+            });
+            let Ok(response) = pages.layer(inner).oneshot(request).await;
+            response
+        })
     }
 
     async fn dispatch(&self, request: Request<Body>) -> Response<Body> {
@@ -64,12 +91,12 @@ impl Door {
             .get(header::CONTENT_TYPE)
             .map_or(&b""[..], |value| value.as_bytes());
         if kind.starts_with(b"application/grpc-web") {
-            let mut web = tonic_web::GrpcWebLayer::new().layer(self.0.grpc.clone());
+            let mut web = tonic_web::GrpcWebLayer::new().layer(self.inner.grpc.clone());
             let Ok(response) = web.call(request).await.map_err(|never: Infallible| never);
             return response;
         }
         if kind.starts_with(b"application/grpc") {
-            let Ok(response) = self.0.grpc.clone().call(request).await;
+            let Ok(response) = self.inner.grpc.clone().call(request).await;
             return response;
         }
         self.rest(request).await
@@ -96,7 +123,7 @@ impl Door {
         let accepted = Accepted::of(&parts.headers);
         let (verb, path) = (parts.method.as_str(), parts.uri.path());
         if path == DOCUMENT && parts.method == http::Method::GET {
-            return json::with_json(StatusCode::OK, self.0.openapi.clone());
+            return json::with_json(StatusCode::OK, self.inner.openapi.clone());
         }
         let kind = parts
             .headers
@@ -106,19 +133,22 @@ impl Door {
         if kind.starts_with(b"application/connect") {
             return json::response(&refusals::path_unknown(verb, path), accepted);
         }
-        let read = tokio::time::timeout(self.0.limits.deadline, self.read(body)).await;
+        let read = tokio::time::timeout(self.inner.limits.deadline, self.read(body)).await;
         let body = match read.unwrap_or_else(|_| Err(refusals::deadline_exceeded())) {
             Ok(body) => body,
             Err(refusal) => return json::response(&refusal, accepted),
         };
+        let query = parts.uri.query().unwrap_or_default();
+        if let Some(refusal) = bound::contradiction(verb, path, query, &body) {
+            return json::response(&refusal, accepted);
+        }
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-        match self.0.rest.answer(verb, target, parts.headers, &body).await {
+        match self.inner.rest.answer(verb, target, parts.headers, &body).await {
             Some(TranscodeResponse::Unary(answer)) => {
                 let http = answer.into_http();
                 if http.status().is_success() {
                     http.map(|body| Body::new(http_body_util::Full::new(Bytes::from(json::canonical(&body)))))
                 } else {
-                    let query = parts.uri.query().unwrap_or_default();
                     let why = || misread::explain(verb, path, query, &body);
                     json::reshaped(http.body(), why, accepted)
                 }
@@ -138,7 +168,7 @@ impl Door {
     /// The body, if it is small enough. What is too large is read and thrown away, up to a bound, so that
     /// its sender gets to the answer.
     async fn read(&self, mut body: Body) -> Result<Bytes, Status> {
-        let most = self.0.limits.request_bytes;
+        let most = self.inner.limits.request_bytes;
         let mut read = BytesMut::new();
         let mut total = 0usize;
         while let Some(frame) = body.frame().await {

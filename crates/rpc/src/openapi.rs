@@ -1,8 +1,8 @@
 //! `/openapi.json`: the packages' documents in one, with what the contracts cannot say: how a caller
 //! names itself, and what an error looks like.
 
-use greenstar_proto::OPENAPI;
-use serde_json::{Map, Value, json};
+use greenstar_proto::{METHODS, OPENAPI};
+use serde_json::{Value, json};
 
 /// The OpenAPI 3.1 document of `packages`.
 pub(crate) fn document(packages: &[&str]) -> String {
@@ -43,11 +43,15 @@ pub(crate) fn document(packages: &[&str]) -> String {
     let operations = merged["paths"]
         .as_object_mut()
         .into_iter()
-        .flat_map(Map::values_mut);
-    for operation in operations
-        .filter_map(Value::as_object_mut)
-        .flat_map(Map::values_mut)
-    {
+        .flatten()
+        .flat_map(|(path, verbs)| {
+            let verbs = verbs.as_object_mut().into_iter().flatten();
+            verbs.map(move |(verb, operation)| (path, verb, operation))
+        });
+    for (path, verb, operation) in operations {
+        if let Some(id) = unambiguous(path, verb) {
+            operation["operationId"] = Value::String(id);
+        }
         if operation["responses"].is_object() {
             operation["responses"]["default"] = json!({
                 "description": "Why the call could not be answered.",
@@ -56,6 +60,21 @@ pub(crate) fn document(packages: &[&str]) -> String {
         }
     }
     merged.to_string()
+}
+
+/// No two operations of a document may share an id: a method's name that several services have gets the service's in
+/// front.
+fn unambiguous(path: &str, verb: &str) -> Option<String> {
+    let routed = || METHODS.iter().filter(|method| method.route.is_some());
+    let own = routed().find(|method| {
+        method
+            .route
+            .is_some_and(|route| route.path == path && route.verb.eq_ignore_ascii_case(verb))
+    })?;
+    let name = own.path.rsplit('/').next()?;
+    let shared = routed().any(|other| other.path != own.path && other.path.rsplit('/').next() == Some(name));
+    let service = own.service.rsplit('.').next()?;
+    shared.then(|| format!("{service}_{name}"))
 }
 
 fn extend(into: &mut Value, from: &Value) {

@@ -58,7 +58,10 @@ async fn every_method_refuses_a_caller_without_credentials_unless_it_is_public()
 async fn a_credential_that_nobody_has_is_refused_even_where_all_may_call() {
     let server = Server::start(stack(Limits::default())).await;
     let mut client = CatalogueServiceClient::new(known(&server, "not-a-secret-of-anyone"));
-    let status = client.get_catalogue(GetCatalogueRequest::default()).await.unwrap_err();
+    let status = client
+        .get_catalogue(GetCatalogueRequest::default())
+        .await
+        .unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
     assert_eq!(reason_of(&status).unwrap(), "CREDENTIAL_UNKNOWN");
     let mut public = CatalogueServiceClient::new(channel(&server.address).unwrap());

@@ -34,13 +34,18 @@ pub(crate) fn credentials() -> Arc<Credentials> {
     Arc::new(Credentials::parse(&file).unwrap())
 }
 
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
 /// Every token answers with the principal that reached the handler.
 #[derive(Debug)]
 pub(crate) struct Flags;
 
 #[tonic::async_trait]
 impl FlagService for Flags {
-    type WatchFlagsStream = Pin<Box<dyn Stream<Item = Result<sanctions::WatchFlagsResponse, Status>> + Send>>;
+    type WatchFlagsStream = Answers<sanctions::WatchFlagsResponse>;
+    type StreamFlagsStream = Answers<sanctions::StreamFlagsResponse>;
+    type WaitConvergedStream = Answers<sanctions::WaitConvergedResponse>;
+    type ReportAcknowledgementsStream = Answers<sanctions::ReportAcknowledgementsResponse>;
 
     async fn raise_flag(
         &self,
@@ -127,6 +132,62 @@ impl FlagService for Flags {
     ) -> Result<Response<sanctions::SyncFlagsResponse>, Status> {
         Ok(Response::new(sanctions::SyncFlagsResponse::default()))
     }
+
+    async fn revoke_flag(
+        &self,
+        _: Request<sanctions::RevokeFlagRequest>,
+    ) -> Result<Response<sanctions::RevokeFlagResponse>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    async fn correct_flag(
+        &self,
+        _: Request<sanctions::CorrectFlagRequest>,
+    ) -> Result<Response<sanctions::CorrectFlagResponse>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    async fn acknowledge_flags(
+        &self,
+        _: Request<sanctions::AcknowledgeFlagsRequest>,
+    ) -> Result<Response<sanctions::AcknowledgeFlagsResponse>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    async fn list_subscribers(
+        &self,
+        _: Request<sanctions::ListSubscribersRequest>,
+    ) -> Result<Response<sanctions::ListSubscribersResponse>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    async fn remove_subscriber(
+        &self,
+        _: Request<sanctions::RemoveSubscriberRequest>,
+    ) -> Result<Response<sanctions::RemoveSubscriberResponse>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    async fn stream_flags(
+        &self,
+        _: Request<sanctions::StreamFlagsRequest>,
+    ) -> Result<Response<Self::StreamFlagsStream>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    async fn wait_converged(
+        &self,
+        _: Request<sanctions::WaitConvergedRequest>,
+    ) -> Result<Response<Self::WaitConvergedStream>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    async fn report_acknowledgements(
+        &self,
+        _: Request<sanctions::ReportAcknowledgementsRequest>,
+    ) -> Result<Response<Self::ReportAcknowledgementsStream>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
 }
 
 #[tonic::async_trait]
@@ -140,6 +201,20 @@ impl CatalogueService for Flags {
             catalogue: None,
             token: call.caller.principal(),
         }))
+    }
+
+    async fn list_catalogues(
+        &self,
+        _: Request<sanctions::ListCataloguesRequest>,
+    ) -> Result<Response<sanctions::ListCataloguesResponse>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    async fn create_catalogue(
+        &self,
+        _: Request<sanctions::CreateCatalogueRequest>,
+    ) -> Result<Response<sanctions::CreateCatalogueResponse>, Status> {
+        Err(Status::unimplemented("not asked for here"))
     }
 }
 

@@ -6,6 +6,7 @@ mod access;
 mod errors;
 mod fixture;
 mod limits;
+mod pages;
 mod protocols;
 mod refusals;
 mod rest;

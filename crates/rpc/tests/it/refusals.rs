@@ -5,7 +5,10 @@ use greenstar_proto::common::v1::ErrorReason;
 use greenstar_proto::sanctions::v1::catalogue_service_client::CatalogueServiceClient;
 use greenstar_proto::sanctions::v1::catalogue_service_server::{CatalogueService, CatalogueServiceServer};
 use greenstar_proto::sanctions::v1::flag_service_client::FlagServiceClient;
-use greenstar_proto::sanctions::v1::{GetCatalogueRequest, GetCatalogueResponse, RaiseFlagRequest};
+use greenstar_proto::sanctions::v1::{
+    CreateCatalogueRequest, CreateCatalogueResponse, GetCatalogueRequest, GetCatalogueResponse,
+    ListCataloguesRequest, ListCataloguesResponse, RaiseFlagRequest,
+};
 use greenstar_rpc::{Client, Limits, Stack, channel, hidden, item_error, status, with_credential};
 use greenstar_testkit::Logs;
 use tonic::{Code, Request, Response, Status};
@@ -44,6 +47,20 @@ impl CatalogueService for Matters {
                 .join(" "),
         }))
     }
+
+    async fn list_catalogues(
+        &self,
+        _: Request<ListCataloguesRequest>,
+    ) -> Result<Response<ListCataloguesResponse>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
+
+    async fn create_catalogue(
+        &self,
+        _: Request<CreateCatalogueRequest>,
+    ) -> Result<Response<CreateCatalogueResponse>, Status> {
+        Err(Status::unimplemented("not asked for here"))
+    }
 }
 
 #[tokio::test]
@@ -60,7 +77,10 @@ async fn a_refusal_is_logged_as_an_answer_as_an_item_and_in_disguise() {
     let matters = Stack::builder(credentials()).with(CatalogueServiceServer::new(Matters));
     let server = Server::start(matters.build()).await;
     let mut licensing = CatalogueServiceClient::new(caller(&server, LICENSING));
-    let answer = licensing.get_catalogue(GetCatalogueRequest::default()).await.unwrap();
+    let answer = licensing
+        .get_catalogue(GetCatalogueRequest::default())
+        .await
+        .unwrap();
     assert_eq!(answer.into_inner().token, "PERMISSION_DENIED NOT_FOUND");
     let mut enforcement = CatalogueServiceClient::new(caller(&server, ENFORCEMENT));
     let answer = enforcement.get_catalogue(GetCatalogueRequest::default()).await;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use greenstar_proto::METHODS;
+use greenstar_proto::{METHODS, Method};
 use greenstar_rpc::{Door, Grpc, Limits};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -48,16 +48,31 @@ fn json(response: &Response<Bytes>) -> Value {
     serde_json::from_slice(response.body()).unwrap()
 }
 
+/// `FlagService_RemoveSubscriber`
+fn qualified(method: &Method) -> String {
+    let service = method.service.rsplit('.').next().unwrap();
+    format!("{service}_{}", method.path.rsplit('/').next().unwrap())
+}
+
 #[tokio::test]
 async fn every_method_with_a_rule_is_described_at_a_path_that_reaches_it() {
     let (door, called) = door();
     let document = json(&ask(&door, "GET", "/openapi.json", "", "").await);
     assert_eq!(document["security"], Value::Null);
-    let expected: BTreeMap<&str, _> = METHODS
-        .iter()
-        .filter(|method| method.route.is_some())
-        .map(|method| (method.path.rsplit('/').next().unwrap(), method))
-        .collect();
+    // A name that two services have is told apart by the service's.
+    let mut expected: BTreeMap<String, &Method> = BTreeMap::new();
+    let mut shared = BTreeSet::new();
+    for method in METHODS.iter().filter(|method| method.route.is_some()) {
+        let name = method.path.rsplit('/').next().unwrap();
+        if let Some(other) = expected.insert(name.to_owned(), method) {
+            shared.insert(name);
+            expected.insert(qualified(other), other);
+        }
+        if shared.contains(name) {
+            expected.remove(name);
+            expected.insert(qualified(method), method);
+        }
+    }
     let mut described = BTreeSet::new();
     let mut forms = BTreeSet::new();
     for (path, verbs) in document["paths"].as_object().unwrap() {
@@ -116,7 +131,7 @@ async fn every_method_with_a_rule_is_described_at_a_path_that_reaches_it() {
             assert_eq!(nobody, method.access.public, "{id}");
         }
     }
-    assert_eq!(described, expected.keys().map(|id| (*id).to_owned()).collect());
+    assert_eq!(described, expected.into_keys().collect());
 }
 
 #[tokio::test]
@@ -213,4 +228,68 @@ async fn a_known_path_tells_its_verbs_and_head_answers_as_get_without_a_body() {
         called.lock().unwrap().take().as_deref(),
         Some("/greenstar.sanctions.v1.CatalogueService/GetCatalogue")
     );
+}
+
+#[tokio::test]
+async fn a_body_or_query_that_contradicts_the_path_is_refused_and_an_equal_one_is_not() {
+    let (door, called) = door();
+    let flags = format!("/v1/enterprises/{USCC}/flags");
+    let own = format!("enterprises/{USCC}");
+    let flag = format!("/v1/{own}/flags/f1:confirm");
+    let declare = format!("/v1/rounds/2026/enterprises/{USCC}:declare");
+    let refused: &[(&str, &str, &str, &str)] = &[
+        ("POST", &flags, r#"{"parent":"enterprises/other"}"#, "parent"),
+        ("POST", &flag, r#"{"name":"enterprises/other/flags/f1"}"#, "name"),
+        ("POST", &flag, &format!(r#"{{"name":"{own}"}}"#), "name"),
+        ("POST", &declare, r#"{"round":"rounds/2025"}"#, "round"),
+        (
+            "POST",
+            &declare,
+            r#"{"enterprise":"enterprises/other"}"#,
+            "enterprise",
+        ),
+        (
+            "PATCH",
+            &format!("/v1/{own}"),
+            r#"{"enterprise":{"name":"enterprises/other"}}"#,
+            "enterprise.name",
+        ),
+        (
+            "GET",
+            &format!("{flags}?parent=enterprises%2Fother"),
+            "",
+            "parent",
+        ),
+    ];
+    for (verb, target, body, field) in refused {
+        let answer = ask(&door, verb, target, "", body).await;
+        assert_eq!(called.lock().unwrap().take(), None, "{verb} {target} {body}");
+        let error = &json(&answer)["error"];
+        let info = &error["details"][0];
+        assert_eq!(
+            (&error["code"], &info["reason"], &info["metadata"]["field"]),
+            (&400.into(), &"FIELD_INVALID".into(), &(*field).into()),
+            "{error}"
+        );
+    }
+    let taken: &[(&str, &str, &str)] = &[
+        ("POST", &flags, &format!(r#"{{"parent":"{own}"}}"#)),
+        ("POST", &flags, r#"{"parent":"","reason":"enterprises/other"}"#),
+        ("POST", &flag, &format!(r#"{{"name":"{own}/flags/f1"}}"#)),
+        (
+            "POST",
+            &declare,
+            &format!(r#"{{"round":"rounds/2026","enterprise":"{own}"}}"#),
+        ),
+        (
+            "PATCH",
+            &format!("/v1/{own}"),
+            &format!(r#"{{"enterprise":{{"name":"{own}"}}}}"#),
+        ),
+        ("GET", &format!("{flags}?pageSize=5"), ""),
+    ];
+    for (verb, target, body) in taken {
+        ask(&door, verb, target, "", body).await;
+        assert!(called.lock().unwrap().take().is_some(), "{verb} {target} {body}");
+    }
 }
