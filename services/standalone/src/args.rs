@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use greenstar_kernel::Date;
+use greenstar_rpc::Origin;
 
 /// GreenStar 绿色信用星级: stars, flags, and what they mean for the matter before you.
 ///
@@ -88,6 +89,16 @@ pub(crate) struct Up {
     /// Starts empty, without the sample round.
     #[arg(long, global = true, env = "GREENSTAR_NO_SAMPLE")]
     pub(crate) no_sample: bool,
+    /// Origin of web pages that may call, e.g. https://console.example.cn; several are separated by
+    /// commas. Default: none.
+    #[arg(
+        long,
+        global = true,
+        env = "GREENSTAR_ALLOW_ORIGIN",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    pub(crate) allow_origin: Vec<Origin>,
 }
 
 #[derive(Debug, Subcommand)]

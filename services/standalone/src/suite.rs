@@ -9,7 +9,8 @@ use greenstar_gateway::{Gateway, Upstream};
 use greenstar_kernel::{Clock, Date, Log, SystemClock};
 use greenstar_rating::Rating;
 use greenstar_rpc::{
-    Client, ClientError, Credentials, CredentialsError, Limits, Stack, credentials, stored, with_credential,
+    Client, ClientError, Credentials, CredentialsError, Limits, Origin, Stack, credentials, stored,
+    with_credential,
 };
 use greenstar_sanctions::Sanctions;
 use greenstar_store::{Database, Location, Migrations};
@@ -45,6 +46,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Whether the sample round is loaded on the first start.
     pub sample: Sample,
+    /// Web pages of these origins may call.
+    pub origins: Vec<Origin>,
     /// Takes the place of every matter's own record mode, e.g. to measure one.
     pub record: Option<RecordMode>,
     /// Where time comes from.
@@ -68,6 +71,7 @@ impl Settings {
             data: data.to_owned(),
             listen,
             sample,
+            origins: Vec::new(),
             record: None,
             clock: Arc::new(SystemClock::new()),
         }
@@ -177,7 +181,8 @@ impl Suite {
                 Upstream::local("greenstar.supervision.v1", supervision_stack.grpc()),
             ],
             Limits::default(),
-        );
+        )
+        .open_to(&settings.origins);
         let address = listener.local_addr().map_err(|source| StartError::Listen {
             address: settings.listen,
             source,

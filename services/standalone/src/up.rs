@@ -20,7 +20,11 @@ pub(crate) async fn run(common: &Common, up: &Up) -> ExitCode {
         (false, Some(date)) => Sample::On(date),
         (false, None) => Sample::Today,
     };
-    let suite = match Suite::start(Settings::new(&common.data, up.listen, sample)).await {
+    let settings = Settings {
+        origins: up.allow_origin.clone(),
+        ..Settings::new(&common.data, up.listen, sample)
+    };
+    let suite = match Suite::start(settings).await {
         Ok(suite) => suite,
         Err(error) => {
             eprintln!("greenstar: {error}");

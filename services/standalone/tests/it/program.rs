@@ -142,6 +142,7 @@ fn bad_settings_are_one_line_and_exit_64() {
         ["--listen", "nowhere"],
         ["--sample-date", "2026-02-30"],
         ["--colour", "green"],
+        ["--allow-origin", "*"],
     ] {
         let (code, said) = refused(folder.path(), &arguments);
         assert_eq!(code, Some(64), "{arguments:?}: {said}");
