@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use greenstar_gateway::{Gateway, Upstream};
 use greenstar_kernel::{Clock, Date, Log, SystemClock};
@@ -36,6 +37,10 @@ const CALLERS: [&str; 10] = [
     "operator",
 ];
 const FOLLOWER: &str = "supervision-policy";
+
+/// What the view is given to catch up with the logs at a start. The largest folder of one machine takes some seconds;
+/// what lasts longer waits for something that does not come.
+const CATCH_UP: Duration = Duration::from_secs(60);
 
 /// What the suite is started with.
 #[derive(Clone, Debug)]
@@ -83,6 +88,11 @@ impl Settings {
 pub enum StartError {
     #[error("{path}: {source}")]
     Folder { path: PathBuf, source: io::Error },
+    #[error(
+        "DATABASE_READ_ONLY: {path}: cannot be written; check the owner and permissions of folder and files, and \
+         whether the disk is mounted read-only; 无法写入，请检查目录和文件的所有者、权限，以及磁盘是否只读挂载"
+    )]
+    ReadOnly { path: PathBuf },
     #[error("cannot listen on {address}: {source}")]
     Listen { address: SocketAddr, source: io::Error },
     #[error("{path}: {source}")]
@@ -103,6 +113,12 @@ pub enum StartError {
     Sanctions(#[from] greenstar_sanctions::StartError),
     #[error("the supervision-policy service does not start: {0}")]
     Supervision(#[from] greenstar_supervision_policy::StartError),
+    #[error(
+        "NOT_READY: the view has not caught up with the logs within {} s, so no answer would be sound; the log above \
+         says what is in the way; 视图未能在规定时间内追上变更日志，无法给出可靠结论，请查看上方日志",
+        CATCH_UP.as_secs()
+    )]
+    NotCaughtUp,
     #[error("the credential of {FOLLOWER} cannot be used: {0}")]
     Follower(#[from] crate::SecretError),
     #[error(transparent)]
@@ -189,7 +205,9 @@ impl Suite {
         })?;
         let serving = stop.clone();
         let door = tokio::spawn(async move { gateway.serve(listener, serving).await });
-        supervision.caught_up().await;
+        tokio::time::timeout(CATCH_UP, supervision.caught_up())
+            .await
+            .map_err(|_| StartError::NotCaughtUp)?;
         write(&places.address(), &format!("http://{address}\n"))?;
         Ok(Suite {
             address,
@@ -227,10 +245,15 @@ fn folder(path: &Path) -> Result<(), StartError> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|source| StartError::Folder {
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(|source| writing(path, source))
+}
+
+fn writing(path: &Path, source: io::Error) -> StartError {
+    let path = path.to_owned();
+    match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StartError::ReadOnly { path },
+        _ => StartError::Folder { path, source },
+    }
 }
 
 /// The address is written when a start has gone well, so from then on every database was there.
@@ -261,8 +284,5 @@ fn callers(places: &Places) -> Result<Arc<Credentials>, StartError> {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), StartError> {
-    std::fs::write(path, text).map_err(|source| StartError::Folder {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::write(path, text).map_err(|source| writing(path, source))
 }

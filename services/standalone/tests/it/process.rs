@@ -1,6 +1,7 @@
 //! A running `greenstar up`, and commands that ask it.
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -75,7 +76,10 @@ impl Drop for Process {
 }
 
 fn up(folder: &Path) -> Command {
-    let mut command = Command::new(PROGRAM);
+    up_by(Command::new(PROGRAM), folder)
+}
+
+fn up_by(mut command: Command, folder: &Path) -> Command {
     command
         .args(["up", "--listen", "127.0.0.1:0", "--data"])
         .arg(folder);
@@ -84,8 +88,21 @@ fn up(folder: &Path) -> Command {
 
 /// Starts the suite where it must refuse: its exit code and what it said.
 pub(crate) fn refused(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut child = up(folder)
-        .args(arguments)
+    end_of(up(folder).args(arguments))
+}
+
+/// The same as a user without root's rights.
+pub(crate) fn refused_as_nobody(folder: &Path) -> (Option<i32>, String) {
+    let mut command = Command::new("setpriv");
+    if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    }
+    command.arg("--").arg(PROGRAM);
+    end_of(&mut up_by(command, folder))
+}
+
+fn end_of(command: &mut Command) -> (Option<i32>, String) {
+    let mut child = command
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

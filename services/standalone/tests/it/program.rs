@@ -2,7 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::process::{Process, refused};
+use greenstar_store::Database;
+
+use crate::process::{Process, refused, refused_as_nobody};
 
 #[test]
 fn the_command_line_walks_the_headline() {
@@ -123,6 +125,70 @@ fn a_database_that_is_gone_is_no_empty_one() {
         "{said}"
     );
     assert!(!folder.path().join("sanctions.db").exists());
+}
+
+/// Its service would wait for ever for rows that cannot be read.
+#[test]
+fn a_database_that_lost_a_table_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    Process::start(folder.path()).kill();
+    let database = folder.path().join("sanctions.db");
+    let at = format!("sqlite:{}", database.display()).parse().unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let database = Database::open(&at, &greenstar_sanctions::MIGRATIONS)
+            .await
+            .unwrap();
+        let mut tx = database.write().await.unwrap();
+        tx.run("DROP TABLE flag", &[]).await.unwrap();
+        tx.commit().await.unwrap();
+        database.close().await;
+    });
+    let (code, said) = refused(folder.path(), &[]);
+    assert_eq!(code, Some(1));
+    assert_eq!(said.trim().lines().count(), 1, "{said}");
+    for part in ["DATABASE_DAMAGED", "sanctions.db", "table flag", "备份", "backup"] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_refused_with_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    Process::start(&data).kill();
+    // Root may write everywhere, so the program runs as somebody whom permissions bind.
+    assert!(
+        std::process::Command::new("chmod")
+            .args(["-R", "a+rwX"])
+            .arg(folder.path())
+            .status()
+            .unwrap()
+            .success()
+    );
+    let set = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let (file, address) = (data.join("rating.db"), data.join("address"));
+    for (path, mode, whole) in [
+        (&data, 0o555, 0o777),
+        (&file, 0o444, 0o666),
+        (&address, 0o444, 0o666),
+    ] {
+        set(path, mode);
+        let (code, said) = refused_as_nobody(&data);
+        set(path, whole);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("DATABASE_READ_ONLY"), "{said}");
+        assert!(
+            said.contains(path.to_str().unwrap()) && said.contains("无法写入"),
+            "{said}"
+        );
+    }
+    set(folder.path(), 0o555);
+    let (code, said) = refused_as_nobody(&folder.path().join("new"));
+    set(folder.path(), 0o777);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("DATABASE_READ_ONLY"), "{said}");
 }
 
 #[test]
