@@ -130,15 +130,29 @@ impl Reason<'_> {
 
 impl RuleRow<'_> {
     fn said(&self) -> LocalizedText {
-        let mut said = self.text.clone();
-        if !self.basis.is_empty() {
-            let zh: Vec<&str> = self.basis.iter().map(|basis| basis.zh.as_str()).collect();
-            let en: Vec<&str> = self.basis.iter().map(|basis| basis.en.as_str()).collect();
-            said.zh = format!("{}（依据：{}）", said.zh, zh.join("；"));
-            said.en = format!("{} (basis: {})", said.en, en.join("; "));
-        }
-        said
+        let zh = self.basis.iter().map(|basis| basis.zh.as_str());
+        let en = self.basis.iter().map(|basis| basis.en.as_str());
+        LocalizedText::new(
+            with_basis(&self.text.zh, zh, ["（依据：", "；", "）"]),
+            with_basis(&self.text.en, en, [" (basis: ", "; ", ")"]),
+        )
     }
+}
+
+/// In one allocation: every answer has such a text.
+fn with_basis<'a>(text: &str, basis: impl Iterator<Item = &'a str> + Clone, marks: [&str; 3]) -> String {
+    let [open, between, close] = marks;
+    let room: usize = basis.clone().map(|basis| basis.len() + open.len()).sum();
+    let mut said = String::with_capacity(text.len() + room + close.len());
+    said.push_str(text);
+    for (at, basis) in basis.enumerate() {
+        said.push_str(if at == 0 { open } else { between });
+        said.push_str(basis);
+    }
+    if said.len() > text.len() {
+        said.push_str(close);
+    }
+    said
 }
 
 impl Blocked {
