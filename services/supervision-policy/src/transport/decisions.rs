@@ -10,6 +10,7 @@ use greenstar_proto::supervision::v1::batch_decide_result;
 use greenstar_proto::supervision::v1::decision_service_server::DecisionService;
 use greenstar_rpc::{Call, accept, checked, item_error, names};
 use prost::Message as _;
+use serde_json::{Map, Value, json};
 use tonic::{Request, Response, Status};
 
 use super::desk::{self, Desk, Question};
@@ -133,12 +134,12 @@ impl DecisionService for DecisionRpc {
         let body = self.body(&id).await?;
         let mut decision = pb::Decision::decode(&*body).map_err(|error| status::damaged(&error))?;
         if !sees(&call.caller, &decision) {
-            // Whether it exists is nobody else's business.
-            return Err(status::decision_unknown());
+            return Err(status::decision_not_yours());
         }
         decision.name = format!("decisions/{id}");
-        if decision.state() != RatingState::Rated {
-            decision.facts = without_why(&decision.facts).map_err(|error| status::damaged(&error))?;
+        if decision.department != RATING {
+            let rated = decision.state() == RatingState::Rated;
+            decision.facts = without_why(&decision.facts, rated).map_err(|error| status::damaged(&error))?;
         }
         Ok(Response::new(pb::GetDecisionResponse {
             decision: Some(decision),
@@ -146,19 +147,29 @@ impl DecisionService for DecisionRpc {
     }
 }
 
-/// Why a firm has no star is seen by the rating department and the firm only (docs/adr/0003): the record keeps
-/// points, events and what is to come, and departments are shown the rest of it.
-fn without_why(facts: &str) -> Result<String, serde_json::Error> {
-    let mut facts: serde_json::Value = serde_json::from_str(facts)?;
-    if let Some(facts) = facts.as_object_mut() {
-        facts.remove("events");
-        facts.remove("open_rectification");
-        if let Some(rating) = facts.get_mut("rating").and_then(|rating| rating.as_object_mut()) {
+/// Why a firm has no star, or will have another, is seen by the rating department and the firm only (docs/adr/0003).
+/// The record keeps it all. Departments are shown of a firm with a star when it changes and to what, and not by which
+/// event, so that the facts still decide the same; of one without a star neither points, events nor what is to come.
+fn without_why(facts: &str, rated: bool) -> Result<String, serde_json::Error> {
+    let mut facts: Map<String, Value> = serde_json::from_str(facts)?;
+    let rating = facts.get_mut("rating").and_then(Value::as_object_mut);
+    if rated {
+        let next = rating.and_then(|rating| rating.get_mut("next"));
+        if let Some(next) = next.and_then(Value::as_object_mut) {
+            let cause = json!({ "zh": "评价随时间变化", "en": "the rating changes by time" });
+            next.insert("cause".to_owned(), cause);
+        }
+    } else {
+        if let Some(rating) = rating {
             rating.retain(|name, _| !matches!(name.as_str(), "total" | "categories" | "next"));
         }
+        facts.retain(|name, _| !matches!(name.as_str(), "events" | "open_rectification"));
     }
     serde_json::to_string(&facts)
 }
+
+/// The department that rates; whoever reads a decision is of the department that asked for it.
+const RATING: &str = "rating";
 
 /// A department sees its own.
 fn sees(caller: &Caller, decision: &pb::Decision) -> bool {
@@ -176,8 +187,23 @@ mod tests {
     fn why_a_firm_has_no_star_is_cut_and_nothing_else() {
         let facts = r#"{"known":true,"open_rectification":true,"events":[{"kind":"V13"}],"flags":[],
             "rating":{"standing":"NOT_LISTED","total":"82","categories":["44"],"next":{"at":1},"version":3}}"#;
-        let shown: serde_json::Value = serde_json::from_str(&without_why(facts).unwrap()).unwrap();
-        let expected = serde_json::json!({"known": true, "flags": [], "rating": {"standing": "NOT_LISTED", "version": 3}});
+        let shown: Value = serde_json::from_str(&without_why(facts, false).unwrap()).unwrap();
+        let expected =
+            json!({"known": true, "flags": [], "rating": {"standing": "NOT_LISTED", "version": 3}});
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn of_a_firm_with_a_star_the_cause_of_a_change_is_hidden_and_nothing_else() {
+        let facts = r#"{"events":[{"kind":"V13"}],"rating":{"standing":{"RATED":4},"total":"82","next":{"at":1,
+            "standing":{"RATED":5},"total":"90","categories":["60"],"cause":{"zh":"暗管排放到期","en":"a hidden pipe"}}}}"#;
+        let shown: Value = serde_json::from_str(&without_why(facts, true).unwrap()).unwrap();
+        let next = json!({"at": 1, "standing": {"RATED": 5}, "total": "90", "categories": ["60"],
+            "cause": {"zh": "评价随时间变化", "en": "the rating changes by time"}});
+        let expected = json!({"events": [{"kind": "V13"}],
+            "rating": {"standing": {"RATED": 4}, "total": "82", "next": next}});
+        assert_eq!(shown, expected);
+        let constant = r#"{"rating":{"next":null}}"#;
+        assert_eq!(without_why(constant, true).unwrap(), constant);
     }
 }

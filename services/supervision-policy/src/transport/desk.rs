@@ -19,7 +19,7 @@ use crate::consistency::{Freshness, Level, Reached};
 use crate::domain::caution::decide_cautiously;
 use crate::domain::decide::decide;
 use crate::domain::facts::Facts;
-use crate::domain::matter::{Handling, RecordMode};
+use crate::domain::matter::{Handling, Matter, RecordMode};
 use crate::domain::policy::{EVALUATOR, Policy};
 use crate::domain::regime::InspectionRegime;
 use crate::follow::wire;
@@ -59,12 +59,9 @@ pub(super) struct Answer {
 /// Computed and not yet recorded: nothing of it may leave.
 #[derive(Debug)]
 struct Computed {
-    decision: pb::Decision,
-    mode: RecordMode,
-    regime: pb::InspectionRegime,
-    age: Option<Duration>,
-    policy_version: String,
-    verdict: common::UsccVerdict,
+    answer: Answer,
+    /// What to record, and how; `None`: it is not one of those that are kept.
+    record: Option<(RecordMode, Vec<u8>)>,
 }
 
 impl Desk {
@@ -141,20 +138,8 @@ impl Desk {
         let regime =
             InspectionRegime::of(&decision, &arguments).map_err(|error| status::undecided(&error))?;
         let mut reasons = convert::reasons(&decision);
-        if handling == Handling::ManualReview {
-            // It would speak of facts that were set aside, not of the enterprise.
-            reasons.retain(|reason| reason.kind() != pb::ReasonKind::Blocked);
-        }
         reasons.extend(handled(handling, ruling.sound).map(convert::staleness));
-        let (department, officer) = who(&call.caller);
-        let decision = pb::Decision {
-            name: String::new(),
-            enterprise: format!("enterprises/{}", question.uscc),
-            matter: matter.name(),
-            arguments: question.arguments.clone(),
-            department,
-            officer,
-            request_id: question.request_id.clone(),
+        let mut told = pb::Decision {
             outcome: decision.outcome.code.to_string(),
             measures: convert::measures(&decision),
             reasons,
@@ -163,78 +148,87 @@ impl Desk {
             known: facts.known,
             flags: convert::flags(&decision),
             as_of_time: Some(wire::to_instant(as_of)),
-            facts: recorded(&facts)?,
-            versions: Some(pb::Versions {
-                table: if matter.has_table() {
-                    matter.policy().to_owned()
-                } else {
-                    String::new()
-                },
-                baseline: policy.baseline_version().to_owned(),
-                catalogue: policy.catalogue().edition().to_owned(),
-                evaluator: EVALUATOR.to_owned(),
-                scheme: facts.rating.scheme.to_string(),
-                rating: facts.rating.version,
-            }),
             token: self.view.token(&reading),
             manual_review: handling == Handling::ManualReview,
-            handling: convert::handling(handling).into(),
             data_age: age.map(wkt::Duration::from),
-            max_staleness: Some(matter.bound(limit).into()),
-            policies_unfit: !ruling.sound,
+            ..pb::Decision::default()
         };
-        Ok(Computed {
-            decision,
-            mode: self.records.mode(matter.record()),
-            regime: convert::regime(&regime),
-            age,
+        let mode = self.records.mode(matter.record());
+        let keeps = match mode {
+            RecordMode::Durable => true,
+            RecordMode::Sampled => self.records.samples_next(),
+        };
+        // What the record says beyond the answer is made for those that are kept only.
+        let record = if keeps {
+            (told.department, told.officer) = who(&call.caller);
+            told.enterprise = format!("enterprises/{}", question.uscc);
+            told.matter = matter.name();
+            told.arguments = question.arguments.clone();
+            told.request_id = question.request_id.clone();
+            told.facts = recorded(&facts)?;
+            told.versions = Some(versions(policy, matter, &facts));
+            told.handling = convert::handling(handling).into();
+            told.max_staleness = Some(matter.bound(limit).into());
+            told.policies_unfit = !ruling.sound;
+            Some((mode, told.encode_to_vec()))
+        } else {
+            None
+        };
+        let response = pb::DecideResponse {
+            outcome: told.outcome,
+            measures: told.measures,
+            reasons: told.reasons,
+            star: told.star,
+            state: told.state,
+            known: told.known,
+            flags: told.flags,
+            as_of: told.as_of_time,
+            data_age: told.data_age,
             policy_version: policy.version().to_owned(),
-            verdict: convert::verdict(question.uscc.verdict()),
+            token: told.token,
+            decision: String::new(),
+            manual_review: told.manual_review,
+            uscc_verdict: convert::verdict(question.uscc.verdict()).into(),
+        };
+        let regime = convert::regime(&regime);
+        Ok(Computed {
+            answer: Answer { response, regime },
+            record,
         })
     }
 
     async fn record(&self, computed: Computed) -> Result<Answer, Status> {
-        let Computed {
-            decision,
-            mode,
-            regime,
-            age,
-            policy_version,
-            verdict,
-        } = computed;
-        let id = match mode {
-            RecordMode::Durable => {
-                let kept = self.records.durable(decision.encode_to_vec()).await;
+        let Computed { mut answer, record } = computed;
+        let id = match record {
+            Some((RecordMode::Durable, body)) => {
+                let kept = self.records.durable(body).await;
                 Some(kept.map_err(|error| status::record(&error))?)
             }
-            RecordMode::Sampled if self.records.samples_next() => {
-                self.records.sampled(decision.encode_to_vec())
-            }
-            RecordMode::Sampled => None,
+            Some((RecordMode::Sampled, body)) => self.records.sampled(body),
+            None => None,
         };
-        let response = pb::DecideResponse {
-            outcome: decision.outcome,
-            measures: decision.measures,
-            reasons: decision.reasons,
-            star: decision.star,
-            state: decision.state,
-            known: decision.known,
-            flags: decision.flags,
-            as_of: decision.as_of_time,
-            data_age: age.map(wkt::Duration::from),
-            policy_version,
-            token: decision.token,
-            decision: id.map_or_else(String::new, |id| format!("decisions/{id}")),
-            manual_review: decision.manual_review,
-            uscc_verdict: verdict.into(),
-        };
-        Ok(Answer { response, regime })
+        if let Some(id) = id {
+            answer.response.decision = format!("decisions/{id}");
+        }
+        Ok(answer)
     }
 }
 
 /// Of a question that names its matter.
 pub(super) fn no_matter(_: &Policy, question: &Question) -> Status {
     status::matter_unknown(question.department.as_str(), &status::shortened(&question.matter))
+}
+
+fn versions(policy: &Policy, matter: &Matter, facts: &Facts) -> pb::Versions {
+    let table = if matter.has_table() { matter.policy() } else { "" };
+    pb::Versions {
+        table: table.to_owned(),
+        baseline: policy.baseline_version().to_owned(),
+        catalogue: policy.catalogue().edition().to_owned(),
+        evaluator: EVALUATOR.to_owned(),
+        scheme: facts.rating.scheme.to_string(),
+        rating: facts.rating.version,
+    }
 }
 
 fn recorded(facts: &Facts) -> Result<String, Status> {

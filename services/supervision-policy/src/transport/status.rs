@@ -4,7 +4,7 @@ use std::fmt;
 
 use greenstar_kernel::{Code as CodeWord, Department, LocalizedText, Said};
 use greenstar_proto::common::v1::ErrorReason;
-use greenstar_rpc::{fault, field, status};
+use greenstar_rpc::{fault, field, hidden, status};
 use tonic::{Code, Status};
 
 use crate::consistency::Unreached;
@@ -171,6 +171,11 @@ pub(super) fn decision_unknown() -> Status {
         "no decision of yours has this name; check the name",
         &[],
     )
+}
+
+/// Whether it exists is nobody else's business; that somebody tried is the log's.
+pub(super) fn decision_not_yours() -> Status {
+    hidden(ErrorReason::MatterNotYours, decision_unknown())
 }
 
 /// It is a sample that waits for the disk, or another replica has it and did not ship it yet.

@@ -120,6 +120,7 @@ pub(crate) fn catalogue(edition: &str) -> pb::Catalogue {
                 months: months.0.into(),
             })
             .into(),
+        ..pb::Catalogue::default()
     }
 }
 

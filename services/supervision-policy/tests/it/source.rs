@@ -361,6 +361,9 @@ use sanctions::watch_flags_request;
 #[tonic::async_trait]
 impl RatingService for Rpc {
     type WatchRatingsStream = Answers<rating::WatchRatingsResponse>;
+    type StreamRatingsStream = Answers<rating::StreamRatingsResponse>;
+    type WaitConvergedStream = Answers<rating::WaitConvergedResponse>;
+    type ReportAcknowledgementsStream = Answers<rating::ReportAcknowledgementsResponse>;
 
     async fn watch_ratings(
         &self,
@@ -387,6 +390,7 @@ impl RatingService for Rpc {
                         after,
                         to,
                         changes: changes.into_iter().map(change).collect(),
+                        left: Vec::new(),
                     })
                 }
                 Say::Pong(pong) => Event::Pong(pong),
@@ -415,12 +419,21 @@ impl RatingService for Rpc {
         confirm_rectification(rating::ConfirmRectificationRequest) -> rating::ConfirmRectificationResponse;
         repair_event(rating::RepairEventRequest) -> rating::RepairEventResponse;
         list_events(rating::ListEventsRequest) -> rating::ListEventsResponse;
+        stream_ratings(rating::StreamRatingsRequest) -> Answers<rating::StreamRatingsResponse>;
+        acknowledge_ratings(rating::AcknowledgeRatingsRequest) -> rating::AcknowledgeRatingsResponse;
+        wait_converged(rating::WaitConvergedRequest) -> Answers<rating::WaitConvergedResponse>;
+        list_subscribers(rating::ListSubscribersRequest) -> rating::ListSubscribersResponse;
+        remove_subscriber(rating::RemoveSubscriberRequest) -> rating::RemoveSubscriberResponse;
+        report_acknowledgements(rating::ReportAcknowledgementsRequest) -> Answers<rating::ReportAcknowledgementsResponse>;
     }
 }
 
 #[tonic::async_trait]
 impl FlagService for Rpc {
     type WatchFlagsStream = Answers<sanctions::WatchFlagsResponse>;
+    type StreamFlagsStream = Answers<sanctions::StreamFlagsResponse>;
+    type WaitConvergedStream = Answers<sanctions::WaitConvergedResponse>;
+    type ReportAcknowledgementsStream = Answers<sanctions::ReportAcknowledgementsResponse>;
 
     async fn watch_flags(
         &self,
@@ -447,6 +460,7 @@ impl FlagService for Rpc {
                         after,
                         to,
                         changes: changes.into_iter().map(change).collect(),
+                        left: Vec::new(),
                     })
                 }
                 Say::Pong(pong) => Event::Pong(pong),
@@ -472,5 +486,13 @@ impl FlagService for Rpc {
         lift_flag(sanctions::LiftFlagRequest) -> sanctions::LiftFlagResponse;
         get_flag(sanctions::GetFlagRequest) -> sanctions::GetFlagResponse;
         list_flags(sanctions::ListFlagsRequest) -> sanctions::ListFlagsResponse;
+        revoke_flag(sanctions::RevokeFlagRequest) -> sanctions::RevokeFlagResponse;
+        correct_flag(sanctions::CorrectFlagRequest) -> sanctions::CorrectFlagResponse;
+        stream_flags(sanctions::StreamFlagsRequest) -> Answers<sanctions::StreamFlagsResponse>;
+        acknowledge_flags(sanctions::AcknowledgeFlagsRequest) -> sanctions::AcknowledgeFlagsResponse;
+        wait_converged(sanctions::WaitConvergedRequest) -> Answers<sanctions::WaitConvergedResponse>;
+        list_subscribers(sanctions::ListSubscribersRequest) -> sanctions::ListSubscribersResponse;
+        remove_subscriber(sanctions::RemoveSubscriberRequest) -> sanctions::RemoveSubscriberResponse;
+        report_acknowledgements(sanctions::ReportAcknowledgementsRequest) -> Answers<sanctions::ReportAcknowledgementsResponse>;
     }
 }
