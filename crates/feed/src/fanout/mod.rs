@@ -88,15 +88,15 @@ impl FanOut {
         committed: watch::Receiver<Revision>,
         doubted: watch::Receiver<()>,
     ) -> impl Future<Output = ()> {
-        // A commit that comes before the connection is announced by it.
-        let sent = *committed.borrow();
+        let floor = *committed.borrow();
         let fan_out = Running {
             fan_out: self,
             shared,
             tell,
             committed,
             doubted,
-            in_stream: AtomicU64::new(sent.0),
+            in_stream: AtomicU64::new(0),
+            floor,
             history: 0,
         };
         fan_out.keep_up()
@@ -110,9 +110,11 @@ struct Running {
     tell: mpsc::Sender<Heard>,
     committed: watch::Receiver<Revision>,
     doubted: watch::Receiver<()>,
-    /// The last revision that the stream is known to have, or to have had.
+    /// The last revision that the stream is known to have, or to have had; zero before that was looked up.
     in_stream: AtomicU64,
-    /// Of [`Running::in_stream`].
+    /// Nobody misses what comes before it in an empty stream.
+    floor: Revision,
+    /// Of these two.
     history: u64,
 }
 
@@ -130,7 +132,8 @@ impl Running {
             }
             match &ended {
                 Ended::Closed => return,
-                Ended::Replaced => {}
+                // Redis is well.
+                Ended::Replaced => pause = FIRST_PAUSE,
                 Ended::Redis(_) | Ended::Log(_) => {
                     count(&self.shared.counters.failures, 1);
                     if !failing {
@@ -160,8 +163,8 @@ impl Running {
         };
         self.doubted.mark_unchanged();
         if history != self.history {
-            self.history = history;
-            self.in_stream.store(head.revision.0, Ordering::Relaxed);
+            (self.history, self.floor) = (history, head.revision);
+            self.in_stream.store(0, Ordering::Relaxed);
         }
         let stream = match self.connect(&head).await {
             Ok(stream) => stream,
@@ -195,6 +198,7 @@ impl Running {
             .connect(&head.epoch, &self.fan_out.service)
             .await?;
         let Some(top) = stream.top().await? else {
+            self.in_stream.fetch_max(self.floor.0, Ordering::Relaxed);
             return Ok(stream);
         };
         let (seen, batch) = self

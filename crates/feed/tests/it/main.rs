@@ -1,6 +1,9 @@
 //! The feed on real logs.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod distrust;
+mod fanout;
+mod fleet;
 mod interleavings;
 mod notes;
 mod replicas;

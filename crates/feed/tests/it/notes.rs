@@ -105,6 +105,14 @@ impl Source for NoteSource {
     }
 }
 
+pub(crate) async fn notes_in(database: &Database) -> Notes {
+    let mut tx = database.read().await.unwrap();
+    let rows = tx.rows("SELECT name, revision FROM note", &[]).await.unwrap();
+    rows.iter()
+        .map(|row| (row.get("name").unwrap(), row.get("revision").unwrap()))
+        .collect()
+}
+
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) scratch: Scratch,
@@ -163,11 +171,7 @@ impl World {
     }
 
     pub(crate) async fn notes(&self) -> Notes {
-        let mut tx = self.database.read().await.unwrap();
-        let rows = tx.rows("SELECT name, revision FROM note", &[]).await.unwrap();
-        rows.iter()
-            .map(|row| (row.get("name").unwrap(), row.get("revision").unwrap()))
-            .collect()
+        notes_in(&self.database).await
     }
 
     pub(crate) async fn follow(&self, from: Option<Position>) -> Follower {

@@ -1,0 +1,145 @@
+//! A stream and a table that are not of one life: restores, and lies.
+
+use greenstar_feed::FeedError;
+use greenstar_kernel::Revision;
+use greenstar_store::Database;
+use greenstar_testkit::{Scratch, redis};
+
+use crate::fleet::{client, fleet, heard_again, in_stream, key, take_turns};
+use crate::notes::{Follower, NoteSource, World, notes_in};
+
+/// Takes revisions beyond `head` out of the log, as a restore of an older copy does.
+async fn restore(database: &Database, head: Revision, epoch: Option<&str>) {
+    let mut tx = database.write().await.unwrap();
+    for sql in [
+        "DELETE FROM change_log WHERE revision > $1",
+        "DELETE FROM note WHERE revision > $1",
+        "UPDATE change_head SET revision = $1",
+    ] {
+        tx.run(sql, &[head.into()]).await.unwrap();
+    }
+    if let Some(epoch) = epoch {
+        tx.run("UPDATE change_head SET epoch = $1", &[epoch.into()])
+            .await
+            .unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+/// Pitfall #17: the stream is ahead of a table that was restored while all replicas were down.
+#[tokio::test]
+async fn a_stream_beyond_a_restored_table_begins_anew_with_an_alarm() {
+    let redis = redis::Server::start().await;
+    let (_scratch, mut replicas) = fleet(2, &redis.url()).await;
+    take_turns(&mut replicas, 5).await;
+    for replica in &replicas {
+        replica.feed.close().await;
+    }
+    restore(&replicas[0].database, Revision(4), None).await;
+    for replica in &mut replicas {
+        // Its subscriber has seen what is no longer true; it is told, and takes a snapshot.
+        replica.restart(Some(&redis.url())).await;
+        assert!(matches!(replica.follower.error().await, FeedError::Ahead));
+        replica.follower = Follower::open(&replica.feed, None, NoteSource::default());
+        replica.connected().await;
+    }
+    take_turns(&mut replicas, 10).await;
+    for replica in &mut replicas {
+        assert_eq!(replica.follower.notes, notes_in(&replica.database).await);
+    }
+    let rotations: u64 = replicas.iter().map(|replica| replica.figures().rotations).sum();
+    assert!(rotations > 0);
+    let stream = in_stream(&redis, &replicas[0]).await;
+    assert!(stream.iter().all(|(after, _)| *after >= 4), "{stream:?}");
+}
+
+/// The same under replicas that run, with and without a new epoch; then the log grows past where it was.
+#[tokio::test]
+async fn a_restore_under_running_replicas_is_seen_by_all_of_them() {
+    for epoch in [None, Some("restored")] {
+        let redis = redis::Server::start().await;
+        let (_scratch, mut replicas) = fleet(2, &redis.url()).await;
+        take_turns(&mut replicas, 5).await;
+        restore(&replicas[0].database, Revision(4), epoch).await;
+        for replica in &mut replicas {
+            replica.until(|figures| figures.head == Revision(4)).await;
+            assert!(matches!(replica.follower.error().await, FeedError::Foreign));
+            replica.follower = Follower::open(&replica.feed, None, NoteSource::default());
+            replica.connected().await;
+        }
+        take_turns(&mut replicas, 10).await;
+        let stream = in_stream(&redis, &replicas[0]).await;
+        assert!(stream.iter().all(|(after, _)| *after >= 4), "{stream:?}");
+    }
+}
+
+/// A restore that kept the epoch, and a log that has gone on past its old head before anybody looked.
+#[tokio::test]
+async fn a_log_that_was_replaced_by_a_longer_one_is_seen_too() {
+    let one = World::on(Scratch::sqlite()).await;
+    let mut follower = one.follow(Some(one.feed.head())).await;
+    for _ in 0..5 {
+        let to = one.set(&["a"]).await.revision;
+        follower.reach(to).await;
+    }
+    // The tail looks at the table every 250 ms; this is done in one commit.
+    let mut tx = one.database.write().await.unwrap();
+    tx.run("UPDATE change_log SET batch = 'other' WHERE revision > 3", &[])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    assert!(matches!(follower.error().await, FeedError::Foreign));
+}
+
+/// What stands in the stream is not believed: neither its place nor its content.
+#[tokio::test]
+async fn lies_in_the_stream_lead_nobody_astray_for_long() {
+    let redis = redis::Server::start().await;
+    let (_scratch, mut replicas) = fleet(2, &redis.url()).await;
+    let mut liar = client(&redis).await;
+    let entry = r#"[{"at":1,"kind":"set","enterprise":null,"body":"\"lie\"","cause":null}]"#;
+    for n in 0..4 {
+        take_turns(&mut replicas, 2).await;
+        let head = replicas[0].feed.head().revision.0;
+        let (id, after, entries) = match n {
+            // Far ahead; its place right and its content not to be read; another number behind the dash.
+            0 => ("999999-0".to_owned(), "999998".to_owned(), entry),
+            1 => (format!("{}-0", head + 2), head.to_string(), "[{"),
+            2 => (format!("{}-7", head + 1), head.to_string(), entry),
+            _ => (
+                "18446744073709551615-18446744073709551615".to_owned(),
+                "?".to_owned(),
+                entry,
+            ),
+        };
+        let mut lie = ::redis::cmd("XADD");
+        lie.arg(key(&replicas[0])).arg(id).arg("after").arg(after);
+        lie.arg("batch").arg("none").arg("entries").arg(entries);
+        lie.exec_async(&mut liar).await.unwrap();
+        take_turns(&mut replicas, 6).await;
+        for replica in &replicas {
+            replica.connected().await;
+        }
+    }
+    let heard: Vec<u64> = replicas.iter().map(|replica| replica.figures().heard).collect();
+    take_turns(&mut replicas, 10).await;
+    for (replica, heard) in replicas.iter().zip(heard) {
+        assert!(replica.figures().heard > heard, "Redis is in use again");
+        assert!(!replica.follower.notes.contains_key("lie"));
+    }
+    // One that fits exactly is taken, for as long as until the next look at the table.
+    let head = replicas[0].feed.head().revision.0;
+    let mut lie = ::redis::cmd("XADD");
+    lie.arg(key(&replicas[0]))
+        .arg(format!("{}-0", head + 1))
+        .arg("after")
+        .arg(head);
+    lie.arg("batch").arg("none").arg("entries").arg(entry);
+    lie.exec_async(&mut liar).await.unwrap();
+    for replica in &mut replicas {
+        assert!(matches!(replica.follower.error().await, FeedError::Foreign));
+        replica.until(|figures| figures.head.0 == head).await;
+        replica.follower = Follower::open(&replica.feed, None, NoteSource::default());
+    }
+    take_turns(&mut replicas, 10).await;
+}
