@@ -6,13 +6,14 @@ use std::sync::Arc;
 use greenstar_kernel::Caller;
 use greenstar_proto::common::v1::ErrorReason;
 use greenstar_proto::reason_name;
+use greenstar_telemetry::code_name;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Uri};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 use crate::credentials::Credentials;
-use crate::{refusals, status};
+use crate::refusals;
 
 tokio::task_local! {
     /// The call that this task answers. A handler that hands its call to another task refuses here.
@@ -63,7 +64,7 @@ impl Asked {
 
     pub(crate) fn refused(&self, reason: &str, code: Code) {
         let (method, principal) = (self.path(), self.principal());
-        let code = status::code_name(code);
+        let code = code_name(code);
         tracing::warn!(method, principal, reason, code, "call refused");
     }
 }
@@ -76,7 +77,7 @@ pub(crate) fn is_refusal(code: Code) -> bool {
 /// Logs what only a part of an answer says.
 pub(crate) fn refused(reason: &str, code: Code) {
     if ASKED.try_with(|asked| asked.refused(reason, code)).is_err() {
-        let code = status::code_name(code);
+        let code = code_name(code);
         tracing::warn!(reason, code, "refused outside of a call");
     }
 }

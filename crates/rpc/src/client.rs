@@ -72,7 +72,7 @@ fn tuned(endpoint: Endpoint) -> Endpoint {
         .initial_connection_window_size(4 << 20)
 }
 
-/// Puts a secret on every call.
+/// Puts a secret on every call, and the trace that it is made in.
 #[derive(Clone)]
 pub struct Credential(MetadataValue<Ascii>);
 
@@ -84,7 +84,9 @@ impl std::fmt::Debug for Credential {
 
 impl Interceptor for Credential {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        let metadata = request.metadata_mut();
+        metadata.insert("authorization", self.0.clone());
+        greenstar_telemetry::propagate(metadata.as_mut());
         Ok(request)
     }
 }

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use greenstar_proto::METHODS;
 use greenstar_proto::rest::{Grpc, Rest};
+use greenstar_telemetry::{CONTENT_TYPE, Telemetry};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use rest_over_grpc::transcoding::TranscodeResponse;
@@ -18,6 +19,7 @@ use tower_http::cors::CorsLayer;
 use crate::guard::Limits;
 use crate::json::{self, Accepted};
 use crate::limit::DRAIN;
+use crate::observe::{Observe, Observed};
 use crate::{Origin, bound, cors, misread, openapi, refusals};
 
 /// What listens on a port: a gRPC service and the protocols it is reached by.
@@ -29,7 +31,8 @@ pub struct Door {
 }
 
 struct Inner {
-    grpc: Grpc,
+    grpc: Observed<Grpc>,
+    observe: Observe,
     rest: Rest,
     openapi: Bytes,
     limits: Limits,
@@ -48,10 +51,18 @@ impl Door {
     /// Opens `grpc` to all protocols. `packages` are described at `/openapi.json`. Of `limits` a REST body is held
     /// to `request_bytes` and `deadline`.
     pub fn new(grpc: Grpc, packages: &[&str], limits: Limits) -> Door {
-        let rest = Rest::new(grpc.clone(), json::details);
+        Door::observed(grpc, packages, limits, Telemetry::of_process())
+    }
+
+    /// As [`Door::new`]; calls are counted and traced by `telemetry`.
+    pub(crate) fn observed(grpc: Grpc, packages: &[&str], limits: Limits, telemetry: Telemetry) -> Door {
+        let observe = Observe::new(telemetry);
+        let grpc = observe.layer(grpc);
+        let rest = Rest::new(Grpc::new(grpc.clone()), json::details);
         Door {
             inner: Arc::new(Inner {
                 grpc,
+                observe,
                 rest,
                 openapi: openapi::document(packages).into(),
                 limits,
@@ -125,6 +136,9 @@ impl Door {
         if path == DOCUMENT && parts.method == http::Method::GET {
             return json::with_json(StatusCode::OK, self.inner.openapi.clone());
         }
+        if path == METRICS && parts.method == http::Method::GET {
+            return self.metrics();
+        }
         let kind = parts
             .headers
             .get(header::CONTENT_TYPE)
@@ -165,6 +179,14 @@ impl Door {
         }
     }
 
+    fn metrics(&self) -> Response<Body> {
+        let page = self.inner.observe.telemetry().metrics().collect().to_prometheus();
+        let mut response = Response::new(Body::new(http_body_util::Full::new(Bytes::from(page))));
+        let kind = header::HeaderValue::from_static(CONTENT_TYPE);
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+
     /// The body, if it is small enough. What is too large is read and thrown away, up to a bound, so that
     /// its sender gets to the answer.
     async fn read(&self, mut body: Body) -> Result<Bytes, Status> {
@@ -193,6 +215,8 @@ impl Door {
 }
 
 const DOCUMENT: &str = "/openapi.json";
+/// Counts, ages and revisions for Prometheus: nothing about anybody, so nobody needs to say who they are.
+const METRICS: &str = "/metrics";
 
 /// What a path takes; nothing, if there is no such path.
 fn verbs(path: &str) -> Vec<&'static str> {
@@ -202,7 +226,7 @@ fn verbs(path: &str) -> Vec<&'static str> {
         .filter(|route| route.has_path(path))
         .map(|route| route.verb)
         .collect();
-    if path == DOCUMENT {
+    if path == DOCUMENT || path == METRICS {
         verbs.push("GET");
     }
     if verbs.contains(&"GET") {

@@ -11,19 +11,19 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use greenstar_kernel::Caller;
 use greenstar_proto::{Method, method};
-use greenstar_telemetry::attributes;
+use greenstar_telemetry::{attributes, code_name};
 use http::{HeaderMap, Request, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 use tower::Service;
-use tracing::Instrument as _;
 
 use crate::audit::{self, ASKED, Asked};
 use crate::call::Call;
 use crate::credentials::Credentials;
 use crate::limit::limited;
+use crate::status::error_of;
 use crate::{access, refusals, status};
 
 /// What one server takes on.
@@ -102,23 +102,14 @@ impl Shared {
         let asked = Asked::of(&request, &self.credentials);
         let path = asked.path();
         let caller = asked.caller();
-        // A span a call costs about a tenth of the call, so it is made only at level debug; refusals and
-        // failures name method and caller themselves.
-        let span = tracing::debug_span!(
-            "rpc",
-            { attributes::RPC_SYSTEM } = "grpc",
-            { attributes::RPC_METHOD } = path.trim_start_matches('/'),
-            { attributes::PRINCIPAL } = caller
-                .as_ref()
-                .map_or_else(|_| "unknown".to_owned(), Caller::principal),
-            { attributes::RPC_STATUS } = tracing::field::Empty,
-        );
+        if greenstar_telemetry::is_traced() {
+            greenstar_telemetry::note(attributes::PRINCIPAL, asked.principal());
+        }
         let started = Instant::now();
         let outcome = match caller {
             Ok(caller) => {
                 ASKED
                     .scope(asked.clone(), self.pass(routes, request, path, caller))
-                    .instrument(span.clone())
                     .await
             }
             Err(refusal) => Err(refusal),
@@ -129,17 +120,15 @@ impl Shared {
         };
         // Success has its status behind the body; a status among the headers is an error.
         let Some(refusal) = error_of(response.headers()) else {
-            span.record(attributes::RPC_STATUS, "OK");
             return response;
         };
         let refusal = dressed(refusal, path);
         let reason = status::reason_of(&refusal).unwrap_or_default();
-        span.record(attributes::RPC_STATUS, status::code_name(refusal.code()));
         if audit::is_refusal(refusal.code()) {
             asked.refused(&reason, refusal.code());
         } else {
             let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-            let code = status::code_name(refusal.code());
+            let code = code_name(refusal.code());
             let principal = asked.principal();
             tracing::debug!(method = path, principal, reason, code, elapsed_us, "call failed");
         }
@@ -224,14 +213,6 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Status {
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without text".to_owned());
     refusals::internal(&std::io::Error::other(format!("a handler panicked: {text}")))
-}
-
-/// The error that a response of headers only carries.
-fn error_of(headers: &HeaderMap) -> Option<Status> {
-    headers
-        .get("grpc-status")
-        .filter(|code| code.as_bytes() != b"0")?;
-    Status::from_header_map(headers)
 }
 
 /// An error without a reason comes from tonic itself (decoding, compression, routing): give it ours. Health

@@ -1,6 +1,7 @@
 //! Errors as JSON, in the shape of the Google APIs:
 //! `{"error": {"code", "status", "message", "details": [{"@type": …}]}}`.
 
+use greenstar_telemetry::code_name;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 use tonic::body::Body;
@@ -9,7 +10,7 @@ use tonic_types::{ErrorDetail, StatusExt as _};
 
 use crate::misread::Misread;
 use crate::refusals;
-use crate::status::{EN, ZH, code_name};
+use crate::status::{EN, ZH};
 
 /// A status as an HTTP answer. `message` is Chinese for a caller who asks for it first, English otherwise;
 /// both are among the details.

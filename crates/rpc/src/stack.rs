@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use greenstar_proto::rest::Grpc;
+use greenstar_telemetry::{Metrics, Telemetry};
 use http::Request;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,7 @@ pub struct StackBuilder {
     services: Vec<&'static str>,
     credentials: Arc<Credentials>,
     limits: Limits,
+    telemetry: Telemetry,
 }
 
 /// The health names of a stack: the empty name, each of its services, and `fresh`.
@@ -79,6 +81,7 @@ impl Stack {
             services: Vec::new(),
             credentials,
             limits: Limits::default(),
+            telemetry: Telemetry::of_process(),
         }
     }
 
@@ -128,6 +131,18 @@ impl StackBuilder {
         self
     }
 
+    /// Counts and traces calls by something else than the process's own.
+    #[must_use]
+    pub fn telemetry(mut self, telemetry: Telemetry) -> StackBuilder {
+        self.telemetry = telemetry;
+        self
+    }
+
+    /// Where the service may register what it has to tell.
+    pub fn metrics(&self) -> &Metrics {
+        self.telemetry.metrics()
+    }
+
     /// The finished stack; it says NOT_SERVING until [`Health::serving`].
     pub fn build(mut self) -> Stack {
         let (reporter, health) = tonic_health::server::health_reporter();
@@ -142,7 +157,7 @@ impl StackBuilder {
             .collect();
         let guard = Guard::new(self.routes.routes().prepare(), self.credentials, self.limits);
         let grpc: Grpc = BoxCloneSyncService::new(guard);
-        let door = Door::new(grpc.clone(), &packages, self.limits);
+        let door = Door::observed(grpc.clone(), &packages, self.limits, self.telemetry);
         let health = Health {
             reporter,
             services: self.services.into(),

@@ -8,6 +8,8 @@ use std::fmt;
 use greenstar_kernel::LocalizedText;
 use greenstar_proto::common::v1::{ErrorReason, ItemError};
 use greenstar_proto::{Violations, reason_name};
+use greenstar_telemetry::code_name;
+use http::HeaderMap;
 use tonic::{Code, Status};
 use tonic_types::{
     BadRequest, ErrorDetail, ErrorInfo, FieldViolation, Help, HelpLink, LocalizedMessage, StatusExt,
@@ -180,27 +182,12 @@ pub fn item_error(status: &Status) -> ItemError {
     }
 }
 
-/// The canonical name of a code.
-pub fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
+/// The error that headers or trailers say, if they say one.
+pub(crate) fn error_of(headers: &HeaderMap) -> Option<Status> {
+    headers
+        .get("grpc-status")
+        .filter(|code| code.as_bytes() != b"0")?;
+    Status::from_header_map(headers)
 }
 
 /// An error and its sources, for one line of the log.

@@ -10,4 +10,5 @@ mod pages;
 mod protocols;
 mod refusals;
 mod rest;
+mod telemetry;
 mod web;
