@@ -6,7 +6,7 @@ use greenstar_proto::supervision::v1::enforcement_service_client::EnforcementSer
 use greenstar_proto::supervision::v1::finance_service_client::FinanceServiceClient;
 use greenstar_proto::supervision::v1::licensing_service_client::LicensingServiceClient;
 
-use super::output::{both, facts, last_day, star, warnings};
+use super::output::{both, facts, last_day, outcome, star, warnings};
 use super::{Answer, Failure, connect};
 use crate::args::{Check, Common, Fresh};
 
@@ -20,10 +20,10 @@ pub(super) async fn run(common: &Common, check: Check) -> Result<Answer, Failure
 
 /// The three doors answer with the same fields; this is what the table shows of them.
 macro_rules! rows {
-    ($answer:expr) => {{
+    ($answer:expr, $outcome:expr) => {{
         let answer = $answer;
         vec![
-            ("outcome", outcome(&answer.outcome, answer.manual_review)),
+            ("outcome", reviewed($outcome, answer.manual_review)),
             ("star", star(answer.star, answer.state().as_str_name())),
             ("warning", warnings(answer.known, answer.uscc_verdict())),
             (
@@ -50,15 +50,18 @@ macro_rules! rows {
 }
 
 async fn permit(common: &Common, uscc: String, permit_kind: String, fresh: Fresh) -> Result<Answer, Failure> {
+    let matter = format!("departments/licensing/matters/{permit_kind}");
     let request = pb::CheckPermitRequest {
         enterprise: format!("enterprises/{uscc}"),
         permit_kind,
         consistency: consistency(fresh),
         ..Default::default()
     };
-    let mut client = LicensingServiceClient::new(connect(common, "licensing")?);
+    let connection = connect(common, "licensing")?;
+    let mut client = LicensingServiceClient::new(connection.clone());
     let answer = client.check_permit(request).await?.into_inner();
-    Answer::new(&answer, facts(rows!(&answer)), token(&answer.token))
+    let outcome = outcome(connection, &matter, &answer.outcome).await;
+    Answer::new(&answer, facts(rows!(&answer, outcome)), token(&answer.token))
 }
 
 async fn finance(common: &Common, uscc: String, fresh: Fresh) -> Result<Answer, Failure> {
@@ -67,9 +70,16 @@ async fn finance(common: &Common, uscc: String, fresh: Fresh) -> Result<Answer, 
         consistency: consistency(fresh),
         ..Default::default()
     };
-    let mut client = FinanceServiceClient::new(connect(common, "finance")?);
+    let connection = connect(common, "finance")?;
+    let mut client = FinanceServiceClient::new(connection.clone());
     let answer = client.check_green_finance(request).await?.into_inner();
-    Answer::new(&answer, facts(rows!(&answer)), token(&answer.token))
+    let outcome = outcome(
+        connection,
+        "departments/finance/matters/green-loan",
+        &answer.outcome,
+    )
+    .await;
+    Answer::new(&answer, facts(rows!(&answer, outcome)), token(&answer.token))
 }
 
 async fn inspection(common: &Common, uscc: String, fresh: Fresh) -> Result<Answer, Failure> {
@@ -78,9 +88,12 @@ async fn inspection(common: &Common, uscc: String, fresh: Fresh) -> Result<Answe
         consistency: consistency(fresh),
         ..Default::default()
     };
-    let mut client = EnforcementServiceClient::new(connect(common, "enforcement")?);
+    let connection = connect(common, "enforcement")?;
+    let mut client = EnforcementServiceClient::new(connection.clone());
     let answer = client.get_inspection_regime(request).await?.into_inner();
-    let mut rows = rows!(&answer);
+    let matter = "departments/enforcement/matters/inspection-regime";
+    let outcome = outcome(connection, matter, &answer.outcome).await;
+    let mut rows = rows!(&answer, outcome);
     if let Some(regime) = &answer.regime {
         rows.insert(2, ("regime", regime_lines(regime)));
     }
@@ -100,11 +113,11 @@ fn token(token: &str) -> Vec<String> {
     vec![format!("token {token}")]
 }
 
-fn outcome(outcome: &str, manual_review: bool) -> String {
+fn reviewed(outcome: String, manual_review: bool) -> String {
     if manual_review {
-        format!("{outcome} (manual review: an officer decides)")
+        format!("{outcome}\n由人工审查决定\nmanual review: an officer decides")
     } else {
-        outcome.to_owned()
+        outcome
     }
 }
 
@@ -146,7 +159,7 @@ fn flag(flag: &pb::DecidedFlag) -> String {
         format!(" [{}]", flag.scope)
     };
     format!(
-        "{} {title}{scope} {number}, through {}  {}\n{}",
+        "{} {title}{scope} {number}，有效期至 {}  {}\n{}",
         flag.kind,
         last_day(flag.end_time.as_ref()),
         bases.join("；"),
@@ -200,16 +213,4 @@ fn regime_lines(regime: &pb::InspectionRegime) -> String {
             active.join(", ")
         },
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::star;
-    use greenstar_proto::common::v1::RatingState;
-
-    #[test]
-    fn a_state_without_a_star_is_shown_by_its_name() {
-        assert_eq!(star(None, RatingState::NotListed.as_str_name()), "NOT_LISTED");
-        assert_eq!(star(Some(5), RatingState::Rated.as_str_name()), "★★★★★ 5");
-    }
 }

@@ -3,12 +3,13 @@
 use greenstar_proto::supervision::v1::GetDecisionRequest;
 use greenstar_proto::supervision::v1::decision_service_client::DecisionServiceClient;
 
-use super::output::{both, facts, star, time};
+use super::output::{both, facts, outcome, star, time};
 use super::{Answer, Failure, connect};
 use crate::args::{Common, Decision};
 
 pub(super) async fn run(common: &Common, asked: Decision) -> Result<Answer, Failure> {
-    let mut client = DecisionServiceClient::new(connect(common, "licensing")?);
+    let connection = connect(common, "licensing")?;
+    let mut client = DecisionServiceClient::new(connection.clone());
     let answer = client
         .get_decision(GetDecisionRequest { name: asked.name })
         .await?
@@ -22,13 +23,14 @@ pub(super) async fn run(common: &Common, asked: Decision) -> Result<Answer, Fail
         .iter()
         .map(|reason| both(reason.text.as_ref()))
         .collect();
+    let outcome = outcome(connection, &decision.matter, &decision.outcome).await;
     let table = facts(vec![
         ("decision", decision.name.clone()),
         ("enterprise", decision.enterprise.clone()),
         ("matter", decision.matter.clone()),
         ("asked by", decision.officer.clone()),
         ("as of", time(decision.as_of_time.as_ref())),
-        ("outcome", decision.outcome.clone()),
+        ("outcome", outcome),
         ("star", star(decision.star, decision.state().as_str_name())),
         ("why", reasons.join("\n")),
         ("table", versions.table),

@@ -80,19 +80,22 @@ pub(super) async fn run(common: &Common, flag: Flag) -> Result<Answer, Failure> 
             };
             let flags = client.list_flags(request).await?.into_inner();
             let mut table = plain();
-            table.set_header(["flag", "kind", "state", "document", "last day"]);
+            // The name is long and is copied whole, so all else stands under it.
+            table.set_header(["flag", "state, last day"]);
             for flag in &flags.flags {
                 let number = flag
                     .document
                     .as_ref()
                     .map(|document| document.number.clone())
                     .unwrap_or_default();
+                let title = flag
+                    .title
+                    .as_ref()
+                    .map(|title| title.zh.as_str())
+                    .unwrap_or_default();
                 table.add_row([
-                    flag.name.clone(),
-                    flag.kind.clone(),
-                    state(flag),
-                    number,
-                    last_day(flag.end_time.as_ref()),
+                    format!("{}\n{} {title} {number}", flag.name, flag.kind),
+                    format!("{}\n{}", state(flag), last_day(flag.end_time.as_ref())),
                 ]);
             }
             Answer::new(&flags, table, Vec::new())

@@ -4,6 +4,9 @@ use std::io::Write as _;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use greenstar_proto::common::v1::{LocalizedText, UsccVerdict};
+use greenstar_proto::supervision::v1::ListMattersRequest;
+use greenstar_proto::supervision::v1::policy_service_client::PolicyServiceClient;
+use greenstar_rpc::Client;
 use pbjson_types::Timestamp;
 use tonic::Status;
 
@@ -26,12 +29,33 @@ pub(super) fn facts(rows: Vec<(&str, String)>) -> Table {
     table
 }
 
+/// Columns of a table, whatever the terminal says: an answer looks the same in a mail.
+const WIDTH: u16 = 100;
+
 pub(super) fn plain() -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_FULL_CONDENSED)
-        .set_content_arrangement(ContentArrangement::Dynamic);
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH);
     table
+}
+
+/// An outcome with its Chinese title, `STRICT_REVIEW 从严审查`, as the matter has it; alone where the matters cannot be
+/// read.
+pub(super) async fn outcome(client: Client, matter: &str, code: &str) -> String {
+    let matters = PolicyServiceClient::new(client)
+        .list_matters(ListMattersRequest {})
+        .await
+        .map(|answer| answer.into_inner().matters)
+        .unwrap_or_default();
+    let title = matters
+        .iter()
+        .filter(|known| known.name == matter)
+        .flat_map(|known| &known.outcomes)
+        .find(|outcome| outcome.code == code)
+        .and_then(|outcome| outcome.title.as_ref());
+    title.map_or_else(|| code.to_owned(), |title| format!("{code} {}", title.zh))
 }
 
 pub(super) fn both(text: Option<&LocalizedText>) -> String {
@@ -59,9 +83,18 @@ pub(super) fn last_day(end: Option<&Timestamp>) -> String {
     .unwrap_or_default()
 }
 
-/// An instant, to the microsecond.
+/// Day and time in Shanghai, to the second.
 pub(super) fn time(time: Option<&Timestamp>) -> String {
-    time.map(|time| instant(time).to_string()).unwrap_or_default()
+    let civil = time.map(|time| {
+        let at = instant(time);
+        let seconds = at.since(at.date().start()).as_secs();
+        let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        format!(
+            "{} {hours:02}:{minutes:02}:{seconds:02} (Asia/Shanghai)",
+            at.date()
+        )
+    });
+    civil.unwrap_or_default()
 }
 
 fn instant(time: &Timestamp) -> greenstar_kernel::Timestamp {
@@ -104,4 +137,28 @@ pub(super) fn warnings(known: bool, verdict: UsccVerdict) -> String {
         }
     };
     format!("{known}\n{verdict}").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use greenstar_proto::common::v1::RatingState;
+
+    #[test]
+    fn a_state_without_a_star_is_shown_by_its_name() {
+        assert_eq!(star(None, RatingState::NotListed.as_str_name()), "NOT_LISTED");
+        assert_eq!(star(Some(5), RatingState::Rated.as_str_name()), "★★★★★ 5");
+    }
+
+    #[test]
+    fn instants_are_told_as_officers_read_them() {
+        // 2026-01-01T16:00:00.5Z
+        let at = Timestamp {
+            seconds: 1_767_283_200,
+            nanos: 500_000_000,
+        };
+        assert_eq!(time(Some(&at)), "2026-01-02 00:00:00 (Asia/Shanghai)");
+        assert_eq!(day(Some(&at)), "2026-01-02");
+        assert_eq!(time(None), "");
+    }
 }

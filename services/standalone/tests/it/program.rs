@@ -221,3 +221,61 @@ pub(crate) fn ten_days_ago() -> String {
     use greenstar_kernel::{Clock as _, SystemClock};
     SystemClock::new().now().date().plus_days(-10).to_string()
 }
+
+/// Columns that a terminal takes for it: what is Chinese takes two.
+fn columns(line: &str) -> usize {
+    line.chars()
+        .map(|one| if one >= '\u{2e80}' { 2 } else { 1 })
+        .sum()
+}
+
+#[test]
+fn tables_fit_a_page_and_say_outcomes_in_chinese() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = Process::start(folder.path());
+    let firm = "91110115MAX000015J";
+    let date = ten_days_ago();
+    let raise = [
+        "flag",
+        "raise",
+        firm,
+        "--kind",
+        "serious-penalty",
+        "--document",
+        "京兴环罚〔2026〕9号",
+        "--date",
+        &date,
+    ];
+    let raised = suite.ask(&raise);
+    let flag = raised["flag"]["name"].as_str().unwrap().to_owned();
+    let confirmed = suite.ask(&["flag", "confirm", &flag]);
+    let token = confirmed["token"].as_str().unwrap().to_owned();
+    let permit = suite.ask(&["check", "permit", firm, "--token", &token]);
+    let decision = permit["decision"].as_str().unwrap().to_owned();
+    let shanghai = "(Asia/Shanghai)";
+    for (arguments, shown) in [
+        (
+            &["check", "permit", firm, "--token", &token][..],
+            "STRICT_REVIEW 从严审查",
+        ),
+        (&["check", "finance", firm, "--token", &token], "PRUDENT 审慎授信"),
+        (&["check", "inspection", firm, "--token", &token], "KEY "),
+        (&["decision", &decision], "STRICT_REVIEW 从严审查"),
+        (&["decision", &decision], shanghai),
+        (&["flag", "list", firm], &flag),
+        (&["rating", firm], "★★★★★ 5"),
+        (&["directory"], firm),
+    ] {
+        let data = folder.path().to_str().unwrap();
+        let output = suite.plain(&[arguments, &["--data", data]].concat());
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            output.status.success() && text.contains(shown),
+            "{arguments:?}: {text}"
+        );
+        let table = text.lines().filter(|line| line.starts_with(['┌', '│', '╞', '└']));
+        for line in table {
+            assert!(columns(line) <= 100, "{} columns: {line}", columns(line));
+        }
+    }
+}
