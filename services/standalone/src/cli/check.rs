@@ -60,7 +60,7 @@ async fn permit(common: &Common, uscc: String, permit_kind: String, fresh: Fresh
     let connection = connect(common, "licensing")?;
     let mut client = LicensingServiceClient::new(connection.clone());
     let answer = client.check_permit(request).await?.into_inner();
-    let outcome = outcome(connection, &matter, &answer.outcome).await;
+    let outcome = outcome(common, connection, &matter, &answer.outcome).await;
     Answer::new(&answer, facts(rows!(&answer, outcome)), token(&answer.token))
 }
 
@@ -74,6 +74,7 @@ async fn finance(common: &Common, uscc: String, fresh: Fresh) -> Result<Answer, 
     let mut client = FinanceServiceClient::new(connection.clone());
     let answer = client.check_green_finance(request).await?.into_inner();
     let outcome = outcome(
+        common,
         connection,
         "departments/finance/matters/green-loan",
         &answer.outcome,
@@ -92,7 +93,7 @@ async fn inspection(common: &Common, uscc: String, fresh: Fresh) -> Result<Answe
     let mut client = EnforcementServiceClient::new(connection.clone());
     let answer = client.get_inspection_regime(request).await?.into_inner();
     let matter = "departments/enforcement/matters/inspection-regime";
-    let outcome = outcome(connection, matter, &answer.outcome).await;
+    let outcome = outcome(common, connection, matter, &answer.outcome).await;
     let mut rows = rows!(&answer, outcome);
     if let Some(regime) = &answer.regime {
         rows.insert(2, ("regime", regime_lines(regime)));

@@ -23,7 +23,7 @@ pub(super) async fn run(common: &Common, asked: Decision) -> Result<Answer, Fail
         .iter()
         .map(|reason| both(reason.text.as_ref()))
         .collect();
-    let outcome = outcome(connection, &decision.matter, &decision.outcome).await;
+    let outcome = outcome(common, connection, &decision.matter, &decision.outcome).await;
     let table = facts(vec![
         ("decision", decision.name.clone()),
         ("enterprise", decision.enterprise.clone()),

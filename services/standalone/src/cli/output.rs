@@ -11,7 +11,7 @@ use pbjson_types::Timestamp;
 use tonic::Status;
 
 use super::Answer;
-use crate::args::Output;
+use crate::args::{Common, Output};
 
 /// False: nobody reads, as after a closed pipe or on a full disk.
 pub(super) fn print(answer: &Answer, output: Output) -> bool {
@@ -42,8 +42,11 @@ pub(super) fn plain() -> Table {
 }
 
 /// An outcome with its Chinese title, `STRICT_REVIEW 从严审查`, as the matter has it; alone where the matters cannot be
-/// read.
-pub(super) async fn outcome(client: Client, matter: &str, code: &str) -> String {
+/// read, and for programs, which are not shown it.
+pub(super) async fn outcome(common: &Common, client: Client, matter: &str, code: &str) -> String {
+    if common.output == Output::Json {
+        return code.to_owned();
+    }
     let matters = PolicyServiceClient::new(client)
         .list_matters(ListMattersRequest {})
         .await
