@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use greenstar_kernel::Clock as _;
 use greenstar_proto::common::v1 as common;
+use greenstar_proto::rating::v1::RecentEvent;
 use greenstar_proto::sanctions::v1::{Flag, FlagState};
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_testkit::Scratch;
@@ -232,6 +233,51 @@ async fn a_bad_item_of_a_batch_spoils_itself_only() {
 }
 
 /// P1 under load: whoever holds the token of a change finds it applied, whatever else is being applied.
+#[tokio::test]
+async fn an_event_at_the_rating_brings_an_inspector_until_it_is_repaired() {
+    let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
+    let mut fact = sources.fact(FIRM, 5);
+    fact.recent_events = vec![RecentEvent {
+        kind: "complaint_verified_minor".to_owned(),
+        severity: common::Severity::Minor.into(),
+        date: "2026-04-20".to_owned(),
+    }];
+    let token = sources.rating.rate(vec![fact]).await;
+    let server = Server::start(&sources, &scratch).await;
+    let told = server.inspection(FIRM, Ask::token(&token)).await;
+    let active = |regime: &pb::InspectionRegime| {
+        let active = regime.always_on.iter().filter(|trigger| trigger.active);
+        active.map(|trigger| trigger.code.clone()).collect::<Vec<_>>()
+    };
+    let regime = told.regime.unwrap();
+    assert_eq!(
+        (told.outcome.as_str(), regime.routine_on_site_exempt),
+        ("REDUCED", false)
+    );
+    assert_eq!(active(&regime), ["complaint-verified"]);
+    let blocked = told
+        .reasons
+        .iter()
+        .find(|reason| reason.kind() == pb::ReasonKind::Blocked)
+        .unwrap();
+    let text = blocked.text.as_ref().unwrap();
+    assert!(
+        text.zh.contains("最近一次查实投诉距今月数应为无或者不少于 12"),
+        "{}",
+        text.zh
+    );
+
+    let token = sources.star(FIRM, 5).await;
+    let told = server.inspection(FIRM, Ask::token(&token)).await;
+    let regime = told.regime.unwrap();
+    assert_eq!(
+        (told.outcome.as_str(), regime.routine_on_site_exempt),
+        ("EXEMPT", true)
+    );
+    assert_eq!(active(&regime), Vec::<String>::new());
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p1_no_token_is_ever_missed_while_both_logs_are_busy() {
     let (sources, scratch) = (Sources::start().await, Scratch::sqlite());

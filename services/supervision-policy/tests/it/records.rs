@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenstar_kernel::{Clock as _, Timestamp};
-use greenstar_proto::rating::v1::PolluterClass;
+use greenstar_proto::common::v1 as common;
+use greenstar_proto::rating::v1::{PolluterClass, Transition};
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_store::{Database, Value};
 use greenstar_supervision_policy::domain::catalogue::Catalogue;
@@ -14,10 +15,10 @@ use greenstar_supervision_policy::domain::facts::Facts;
 use greenstar_supervision_policy::domain::policy::Policy;
 use greenstar_supervision_policy::domain::shipped;
 use greenstar_supervision_policy::{MIGRATIONS, RecordMode, RecordSettings};
-use greenstar_testkit::Scratch;
+use greenstar_testkit::{Logs, Scratch};
 use tonic::Code;
 
-use crate::server::{Ask, FIRM, OTHER, Server, Sources, refusal, refused};
+use crate::server::{Ask, FIRM, OTHER, Server, Sources, refusal, refused, to_wire};
 
 #[tokio::test]
 async fn a_decision_is_recorded_with_all_it_was_computed_from_before_it_is_told() {
@@ -81,7 +82,15 @@ async fn a_department_sees_its_own_decisions_only() {
     let name = server.finance(FIRM, Ask::LATEST).await.decision;
     assert!(server.recorded("finance", &name).await.is_ok());
     let unknown = refused(Code::NotFound, "DECISION_UNKNOWN");
+    let logs = Logs::keep();
     assert_eq!(refusal(server.recorded("licensing", &name).await), unknown);
+    let logged = [
+        "call refused",
+        r#"principal="licensing""#,
+        r#"reason="MATTER_NOT_YOURS""#,
+        r#"code="NOT_FOUND""#,
+    ];
+    assert_eq!(logs.lines(&logged).len(), 1, "it is hidden, and logged");
     let (writer, _) = name.rsplit_once('-').unwrap();
     for other in [
         format!("{writer}-2"),
@@ -99,6 +108,39 @@ async fn a_department_sees_its_own_decisions_only() {
         refusal(server.recorded("finance", "green-loan").await),
         refused(Code::InvalidArgument, "NAME_MALFORMED")
     );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_will_change_a_star_is_shown_without_the_event_behind_it() {
+    let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
+    let mut fact = sources.fact(FIRM, 4);
+    fact.next_transition = Some(Transition {
+        time: Some(to_wire(sources.clock.now().plus(Duration::from_secs(86_400)))),
+        star: Some(5),
+        state: common::RatingState::Rated.into(),
+        points: "95".to_owned(),
+        categories: Vec::new(),
+        cause: Some(common::LocalizedText {
+            zh: "信访投诉查实（轻微）的计分期届满".to_owned(),
+            en: "the window of a verified complaint ends".to_owned(),
+        }),
+    });
+    let token = sources.rating.rate(vec![fact]).await;
+    let server = Server::start(&sources, &scratch).await;
+    let name = server.finance(FIRM, Ask::token(&token)).await.decision;
+    let record = server.recorded("finance", &name).await.unwrap();
+    assert!(
+        !record.facts.contains("complaint") && !record.facts.contains("投诉"),
+        "{}",
+        record.facts
+    );
+    let facts: serde_json::Value = serde_json::from_str(&record.facts).unwrap();
+    let next = &facts["rating"]["next"];
+    assert_eq!(next["standing"]["RATED"], 5);
+    assert_eq!(next["cause"]["en"], "the rating changes by time");
+    // They are facts still: the answer follows from them.
+    assert_eq!(replayed(&record).0, record.outcome);
     server.stop().await;
 }
 
