@@ -12,7 +12,8 @@ use serde_json::Value;
 use tonic::Status;
 use tonic::body::Body;
 
-use crate::fixture::USCC;
+use crate::fixture::{SUBSCRIBER, USCC, stack};
+use crate::web::bearer;
 
 /// A door to every method. What stands behind it refuses all and tells which method was called.
 fn door() -> (Door, Arc<Mutex<Option<String>>>) {
@@ -292,4 +293,41 @@ async fn a_body_or_query_that_contradicts_the_path_is_refused_and_an_equal_one_i
         ask(&door, verb, target, "", body).await;
         assert!(called.lock().unwrap().take().is_some(), "{verb} {target} {body}");
     }
+}
+
+#[tokio::test]
+async fn a_stream_is_an_array_or_lines_as_the_caller_accepts() {
+    let door = Door::new(
+        stack(Limits::default()).grpc(),
+        &["greenstar.sanctions.v1"],
+        Limits::default(),
+    );
+    let (first, second) = (r#"{"cursor":""}"#, r#"{"cursor":"e.7"}"#);
+    for (kind, text) in [
+        ("application/json", format!("[{first},{second}]")),
+        ("application/x-ndjson", format!("{first}\n{second}\n")),
+        (
+            "text/event-stream",
+            format!("data: {first}\n\nid: e.7\ndata: {second}\n\n"),
+        ),
+    ] {
+        let request = Request::get("/v1/flags:stream")
+            .header("authorization", bearer(SUBSCRIBER))
+            .header("accept", kind)
+            .body(Body::empty())
+            .unwrap();
+        let answer = door.answer(request).await;
+        assert_eq!(
+            (
+                answer.status().as_u16(),
+                answer.headers()["content-type"].to_str().unwrap()
+            ),
+            (200, kind)
+        );
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(String::from_utf8_lossy(&body), text);
+    }
+    // A refusal comes before the stream, with its own status.
+    let answer = ask(&door, "GET", "/v1/flags:stream", "", "").await;
+    assert_eq!(answer.status(), 401);
 }
