@@ -42,6 +42,7 @@ async fn supervision(folder: &Path, rating: SocketAddr, sanctions: SocketAddr) -
         rating: follow(rating),
         sanctions: follow(sanctions),
         record: RecordSettings::in_folder(folder.join("records")),
+        snapshot: Some(folder.join("view")),
         subscriber: "supervision-policy/1".to_owned(),
     })
     .await

@@ -42,6 +42,11 @@ impl Places {
         self.folder.join("records")
     }
 
+    /// The view's snapshot, for quick starts.
+    pub fn view(&self) -> PathBuf {
+        self.folder.join("view")
+    }
+
     /// Secrets by name, mode 0600.
     pub fn credentials(&self) -> PathBuf {
         self.folder.join("credentials.json")

@@ -179,6 +179,7 @@ impl Suite {
                 mode: settings.record,
                 ..RecordSettings::in_folder(places.records())
             },
+            snapshot: Some(places.view()),
             subscriber: FOLLOWER.to_owned(),
         })
         .await?;

@@ -13,10 +13,11 @@ mod transport;
 mod view;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use greenstar_kernel::{Clock, LocalizedText, Said};
+use greenstar_kernel::{Clock, LocalizedText, Log, Said};
 use greenstar_proto::supervision::v1::decision_service_server::DecisionServiceServer;
 use greenstar_proto::supervision::v1::enforcement_service_server::EnforcementServiceServer;
 use greenstar_proto::supervision::v1::finance_service_server::FinanceServiceServer;
@@ -35,14 +36,14 @@ pub use store::MIGRATIONS;
 
 use consistency::Freshness;
 use domain::shipped;
-use follow::Follower;
+use greenstar_feed::follow::{Follower, Subscriber};
 use record::RecordLog;
 use store::policy::{PolicyJournal, Seed, Unnamed};
 use transport::{DecisionRpc, Desk, EnforcementRpc, FinanceRpc, LicensingRpc, PolicyRpc};
 use view::View;
 
 /// Past this age the health name `fresh` says no: the bound that matters have by default (protocol.md §4).
-const FRESH: Duration = Duration::from_secs(5);
+const FRESH: Duration = domain::matter::MAX_STALENESS;
 /// How often the health is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -57,6 +58,9 @@ pub struct Deps {
     /// To the sanctions service, likewise.
     pub sanctions: Client,
     pub record: RecordSettings,
+    /// Folder of the view's snapshot, for quick starts: this replica's alone; losing it costs time only. `None`: it
+    /// always starts from the sources.
+    pub snapshot: Option<PathBuf>,
     /// Names this replica to the sources, e.g. `supervision-policy/1`.
     pub subscriber: String,
 }
@@ -110,6 +114,7 @@ impl Supervision {
             rating,
             sanctions,
             record,
+            snapshot,
             subscriber,
         } = deps;
         let records = RecordLog::open(record)?;
@@ -118,17 +123,31 @@ impl Supervision {
         let view = Arc::new(View::new());
         let mut policies = follow::policies::Policies::new(database.clone(), view.clone(), clock.clone());
         policies.look().await?;
+        if let Some(folder) = &snapshot {
+            follow::keep::load(&view, &clock, folder).await;
+        }
 
         let stop = CancellationToken::new();
-        let subscriber: Arc<str> = subscriber.into();
+        let subscriber = Subscriber {
+            name: subscriber.into(),
+            fences_after: Some(follow::FENCES_AFTER),
+        };
         let mut tasks = JoinSet::new();
-        let ratings = follow::ratings::Ratings::new(rating.clone(), view.clone());
-        let ratings = Follower::new(ratings, view.clone(), clock.clone(), subscriber.clone());
+        let from = follow::ratings::Ratings::new(rating.clone());
+        let into = follow::ratings::IntoView(view.clone());
+        let ratings = Follower::new(Log::Rating, from, into, clock.clone(), subscriber.clone());
         tasks.spawn(ratings.run(stop.clone()));
-        let flags = follow::flags::Flags::new(sanctions.clone(), view.clone(), clock.clone());
-        let flags = Follower::new(flags, view.clone(), clock.clone(), subscriber);
+        let from = follow::flags::Flags::new(sanctions.clone());
+        let into = follow::flags::IntoView {
+            view: view.clone(),
+            clock: clock.clone(),
+        };
+        let flags = Follower::new(Log::Sanctions, from, into, clock.clone(), subscriber);
         tasks.spawn(flags.run(stop.clone()));
         tasks.spawn(policies.run(stop.clone()));
+        if let Some(folder) = snapshot {
+            tasks.spawn(follow::keep::run(view.clone(), folder, stop.clone()));
+        }
         tasks.spawn(record::ship::run(records.clone(), database.clone(), stop.clone()));
 
         let freshness = Freshness::new(view.clone(), clock.clone(), database.clone(), rating, sanctions);

@@ -38,6 +38,7 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Ended> {
         rating,
         sanctions,
         record: config.record(),
+        snapshot: config.snapshot.clone(),
         subscriber: config.replica.clone(),
     };
     let supervision = Supervision::start(deps).await.map_err(unstarted)?;

@@ -98,6 +98,11 @@ impl Said for Stale {
     }
 }
 
+/// The loosest bound of staleness that a matter may have. Replicas promise their sources to answer nothing from an
+/// older view as if it were fresh (protocol.md §5), and a policy takes effect no sooner than this after its
+/// commit (§3). Who can do with older answers says so by `on_stale: allow_with_caveat`.
+pub const MAX_STALENESS: Duration = Duration::from_secs(5);
+
 /// A matter of a department, with its table compiled.
 #[derive(Clone, Debug)]
 pub struct Matter {

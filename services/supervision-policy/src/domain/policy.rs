@@ -12,7 +12,7 @@ use greenstar_tables::{
 use super::catalogue::{Catalogue, MeasureClass};
 use super::columns::FactColumn;
 use super::document::{BASELINE, OutcomeSource, PolicySource};
-use super::matter::{ArgumentDecl, Level, Matter, Outcome};
+use super::matter::{ArgumentDecl, Level, MAX_STALENESS, Matter, Outcome};
 pub use super::policy_error::{PolicyDefect, PolicyError, PolicyErrors};
 
 /// One policy document.
@@ -258,6 +258,10 @@ impl Loader<'_> {
         if source.matters.is_empty() {
             self.report(name, PolicyDefect::NoMatter);
         }
+        let max_staleness = Duration::from_millis(u64::from(source.max_staleness_ms));
+        if max_staleness > MAX_STALENESS {
+            self.report(name, PolicyDefect::TooPatient(source.max_staleness_ms));
+        }
         for matter in &source.matters {
             let same = |other: &Matter| other.code == matter.code && other.department == source.department;
             if self.matters.iter().any(same) {
@@ -272,7 +276,7 @@ impl Loader<'_> {
                 neutral_outcome: neutral_outcome.clone(),
                 arguments: source.arguments.clone(),
                 on_stale: source.on_stale,
-                max_staleness: Duration::from_millis(u64::from(source.max_staleness_ms)),
+                max_staleness,
                 record: source.record,
                 table: table.clone(),
                 triggers: triggers.clone(),

@@ -49,6 +49,10 @@ pub enum PolicyDefect {
     NotAdvice(Code),
     #[error("argument {0} stands twice, or has the name of a fact")]
     ArgumentTwice(Code),
+    #[error(
+        "max_staleness_ms is {0}, at most 5000 is allowed; to go on with older data write on_stale: allow_with_caveat"
+    )]
+    TooPatient(u32),
 }
 
 /// All faults of a policy.
@@ -127,6 +131,9 @@ impl PolicyDefect {
             PolicyDefect::NotAdvice(measure) => {
                 format!("措施 {measure} 既不是建议也不是激励，或者带有数值；本政策只能提出建议")
             }
+            PolicyDefect::TooPatient(given) => format!(
+                "max_staleness_ms 为 {given}，不得超过 5000；如可使用较旧数据，请写 on_stale: allow_with_caveat"
+            ),
             PolicyDefect::ArgumentTwice(argument) => format!("参数 {argument} 重复，或者与事实列重名"),
         }
     }

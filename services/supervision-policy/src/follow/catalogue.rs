@@ -2,31 +2,47 @@
 
 use std::sync::Arc;
 
-use greenstar_kernel::{Code, Month, Star};
+use greenstar_kernel::{Code, Month, Star, Timestamp};
 use greenstar_proto::sanctions::v1 as pb;
 use greenstar_proto::sanctions::v1::support;
+use prost::Message as _;
 
 use super::wire;
 use crate::domain::catalogue::{
     Catalogue, CatalogueParts, Ceilings, FlagKind, LegalBasis, MeasureClass, MeasureEntry, Parameter,
     Severity, Stricter, Support,
 };
-use crate::view::Unreadable;
+use crate::view::{Edition, Unreadable};
 
-/// `None`: it cannot be understood, which is logged.
-pub(super) fn read(edition: pb::Catalogue) -> Option<Arc<Catalogue>> {
+/// One that cannot be understood, which is logged, is kept as that.
+pub(crate) fn read(edition: pb::Catalogue) -> Edition {
+    Edition {
+        name: edition.name.as_str().into(),
+        from: wire::optional_instant(edition.effective_time.as_ref())
+            .unwrap_or(Timestamp::from_micros(i64::MIN)),
+        source: edition.encode_to_vec().into(),
+        catalogue: understood(edition),
+    }
+}
+
+/// As [`Edition::source`] keeps it. `None`: it is no edition.
+pub(crate) fn again(source: &[u8]) -> Option<Edition> {
+    pb::Catalogue::decode(source).ok().map(read)
+}
+
+fn understood(edition: pb::Catalogue) -> Option<Arc<Catalogue>> {
     let name = edition.name.clone();
     let Ok(parts) = parts(edition) else {
         tracing::error!(
             catalogue = name,
-            "the catalogue cannot be read; decisions go to manual review"
+            "the catalogue cannot be read; decisions under it go to manual review"
         );
         return None;
     };
     match Catalogue::new(parts) {
         Ok(catalogue) => Some(Arc::new(catalogue)),
         Err(errors) => {
-            tracing::error!(catalogue = name, %errors, "the catalogue contradicts itself; decisions go to manual review");
+            tracing::error!(catalogue = name, %errors, "the catalogue contradicts itself; decisions under it go to manual review");
             None
         }
     }

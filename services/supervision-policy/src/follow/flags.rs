@@ -1,113 +1,130 @@
 //! The sanctions service's log: flags and the catalogue.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::StreamExt as _;
-use greenstar_kernel::{Clock, Code, Department, Document, Log, Position, Revision, Uscc};
+use greenstar_feed::follow::{Broken, Event, Events, Refusal, Sink, Source, Step};
+use greenstar_kernel::{Clock, Code, Department, Document, Log, Position, Revision, Timestamp, Uscc};
 use greenstar_proto::common::v1 as common;
 use greenstar_proto::sanctions::v1 as pb;
 use greenstar_proto::sanctions::v1::flag_service_client::FlagServiceClient;
 use greenstar_proto::sanctions::v1::{flag_row, watch_flags_request, watch_flags_response};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
 
-use super::{Event, Events, MESSAGE_BYTES, Malformed, Source, Step, catalogue, wire};
-use crate::domain::catalogue::Catalogue;
+use super::{MESSAGE_BYTES, Malformed, acknowledgement, broken, catalogue, open, pong, wire};
 use crate::domain::facts::Flag;
-use crate::view::{FlagRow, Unreadable, View};
+use crate::view::{Edition, FlagRow, Unreadable, View};
 
-#[derive(Debug)]
-pub(crate) struct Flags {
-    client: FlagServiceClient<greenstar_rpc::Client>,
-    view: Arc<View>,
-    clock: Arc<dyn Clock>,
-}
+/// WatchFlags of the sanctions service.
+#[derive(Clone, Debug)]
+pub(crate) struct Flags(FlagServiceClient<greenstar_rpc::Client>);
 
 impl Flags {
-    pub(crate) fn new(client: greenstar_rpc::Client, view: Arc<View>, clock: Arc<dyn Clock>) -> Flags {
-        Flags {
-            client: FlagServiceClient::new(client).max_decoding_message_size(MESSAGE_BYTES),
-            view,
-            clock,
-        }
+    pub(crate) fn new(client: greenstar_rpc::Client) -> Flags {
+        Flags(FlagServiceClient::new(client).max_decoding_message_size(MESSAGE_BYTES))
     }
 }
 
 /// A row of this log.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all rows are flags, and they live for a moment"
-)]
 pub(crate) enum Row {
     Flag(FlagRow),
-    /// `None`: an edition that cannot be read.
-    Catalogue(Option<Arc<Catalogue>>),
+    Edition(Edition),
 }
 
 /// A snapshot that is still coming.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     flags: Vec<FlagRow>,
-    catalogue: Option<Arc<Catalogue>>,
+    editions: Vec<Edition>,
 }
 
-#[async_trait::async_trait]
+impl Taken {
+    pub(crate) fn put(&mut self, rows: Vec<Row>) {
+        for row in rows {
+            match row {
+                Row::Flag(flag) => self.flags.push(flag),
+                Row::Edition(edition) => self.editions.push(edition),
+            }
+        }
+    }
+}
+
+#[async_trait]
 impl Source for Flags {
-    const LOG: Log = Log::Sanctions;
+    type Row = Row;
+
+    async fn open(&mut self, steps: mpsc::Receiver<Step>) -> Result<Events<Row>, Broken> {
+        let requests = ReceiverStream::new(steps).map(|step| pb::WatchFlagsRequest {
+            step: Some(request(step)),
+        });
+        let answers = self.0.watch_flags(requests).await.map_err(broken)?;
+        let answers = answers.into_inner();
+        Ok(answers.map(|answer| Ok(event(answer.map_err(broken)?)?)).boxed())
+    }
+}
+
+/// The view's flags, and the catalogue beside them.
+#[derive(Debug)]
+pub(crate) struct IntoView {
+    pub(crate) view: Arc<View>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl Sink for IntoView {
     type Row = Row;
     type Snapshot = Taken;
 
-    async fn watch(&mut self, steps: ReceiverStream<Step>) -> Result<Events<Row>, Status> {
-        let requests = steps.map(|step| pb::WatchFlagsRequest {
-            step: Some(request(step)),
-        });
-        let answers = self.client.watch_flags(requests).await?.into_inner();
-        Ok(answers.map(|answer| Ok(event(answer?)?)).boxed())
+    async fn cursor(&mut self) -> Result<Option<Position>, Refusal> {
+        Ok(self.view.applied(Log::Sanctions))
     }
 
-    fn begin(&self) -> Taken {
+    fn begin(&mut self) -> Taken {
         Taken::default()
     }
 
-    fn put(&self, taken: &mut Taken, rows: Vec<Row>) {
-        for row in rows {
-            match row {
-                Row::Flag(flag) => taken.flags.push(flag),
-                Row::Catalogue(catalogue) => taken.catalogue = catalogue,
-            }
-        }
+    async fn put(&mut self, taken: &mut Taken, rows: Vec<Row>) -> Result<(), Refusal> {
+        taken.put(rows);
+        Ok(())
     }
 
-    fn replace(&self, at: Position, taken: Taken) {
-        self.view
-            .replace_flags(at, taken.catalogue, taken.flags, self.clock.now());
+    async fn replace(&mut self, at: Position, taken: Taken) -> Result<(), Refusal> {
+        let Taken { flags, editions } = taken;
+        self.view.replace_flags(at, editions, flags, self.clock.now());
+        Ok(())
     }
 
-    fn apply(&self, rows: Vec<Row>, to: Revision) {
-        let mut flags = Vec::with_capacity(rows.len());
-        for row in rows {
-            match row {
-                Row::Flag(flag) => flags.push(flag),
-                Row::Catalogue(catalogue) => self.view.put_catalogue(catalogue),
-            }
+    async fn apply(&mut self, _: Revision, to: Revision, rows: Vec<Row>) -> Result<Revision, Refusal> {
+        let mut taken = Taken::default();
+        taken.put(rows);
+        let now = self.clock.now();
+        for edition in taken.editions {
+            self.view.put_edition(edition, now);
         }
-        self.view.apply_flags(flags, to, self.clock.now());
+        self.view.apply_flags(taken.flags, to, now);
+        Ok(to)
+    }
+
+    fn set_age(&self, age: Option<Duration>, now: Duration) {
+        self.view.set_age(Log::Sanctions, age, now);
+    }
+
+    fn set_clock(&self, now: Duration, wall: Timestamp) {
+        self.view.set_clock(now, wall);
     }
 }
 
 fn request(step: Step) -> watch_flags_request::Step {
     match step {
-        Step::Open { subscriber, cursor } => watch_flags_request::Step::Open(common::WatchOpen {
-            subscriber: subscriber.to_string(),
-            cursor: cursor.as_ref().map(wire::to_position),
-            ..Default::default()
-        }),
+        Step::Open(opened) => watch_flags_request::Step::Open(open(opened)),
         Step::Ping(nonce) => watch_flags_request::Step::Ping(common::Ping { nonce }),
-        Step::Acknowledge(revision) => watch_flags_request::Step::Acknowledgement(common::Acknowledgement {
-            revision: revision.0,
-            rejection: None,
-        }),
+        Step::Acknowledge { revision, rejection } => {
+            watch_flags_request::Step::Acknowledgement(acknowledgement(revision, rejection))
+        }
     }
 }
 
@@ -128,14 +145,14 @@ fn event(answer: pb::WatchFlagsResponse) -> Result<Event<Row>, Malformed> {
                 rows: rows.collect::<Result<_, _>>()?,
             }
         }
-        E::Pong(pong) => super::pong(pong)?,
+        E::Pong(answer) => pong(answer)?,
     })
 }
 
 fn row(row: pb::FlagRow) -> Result<Row, Malformed> {
     match row.row.ok_or(Malformed("an empty row"))? {
         flag_row::Row::Flag(flag) => flag_row(flag).map(Row::Flag),
-        flag_row::Row::Catalogue(edition) => Ok(Row::Catalogue(catalogue::read(edition))),
+        flag_row::Row::Catalogue(edition) => Ok(Row::Edition(catalogue::read(edition))),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use greenstar_kernel::{Clock, Log, Position, Timestamp};
+use greenstar_kernel::{Clock, Log, Position};
 use greenstar_store::{Database, StoreError};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -14,14 +14,15 @@ use crate::view::View;
 /// How often the head is read (protocol.md §4).
 const POLL: Duration = Duration::from_millis(250);
 
-/// Brings published policies into the view at their instant.
+/// Brings published policies into the view, ahead of their instant: the view switches by time, so that every
+/// replica which is not stale switches at the same one (protocol.md §3).
 #[derive(Debug)]
 pub(crate) struct Policies {
     database: Database,
     view: Arc<View>,
     clock: Arc<dyn Clock>,
-    /// What is in the view, and when time alone will change it.
-    seen: Option<(Position, Option<Timestamp>)>,
+    /// What is in the view.
+    seen: Option<Position>,
 }
 
 impl Policies {
@@ -39,15 +40,13 @@ impl Policies {
         let began = self.clock.monotonic();
         let head = self.database.head().await?;
         let now = self.clock.now();
-        let due = match &self.seen {
-            Some((at, next)) => *at != head || next.is_some_and(|next| next <= now),
-            None => true,
-        };
-        if due {
+        if self.seen.as_ref() != Some(&head) {
             let mut tx = self.database.read().await?;
-            let policy::Policies { at, in_force, next } = policy::load(&mut tx, now).await?;
-            self.view.put_policies(at.clone(), in_force.into());
-            self.seen = Some((at, next));
+            let policy::Policies { at, versions } = policy::load(&mut tx).await?;
+            self.view.put_policies(at.clone(), versions.into(), now);
+            self.seen = Some(at);
+        } else {
+            self.view.forget_rulings(now);
         }
         let after = self.clock.monotonic();
         self.view

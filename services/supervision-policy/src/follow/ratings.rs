@@ -1,83 +1,98 @@
 //! The rating service's log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::StreamExt as _;
-use greenstar_kernel::{Code, Log, Points, Position, Revision, Standing, Star, Uscc};
+use greenstar_feed::follow::{Broken, Event, Events, Refusal, Sink, Source, Step};
+use greenstar_kernel::{Code, Log, Points, Position, Revision, Standing, Star, Timestamp, Uscc};
 use greenstar_proto::common::v1 as common;
 use greenstar_proto::rating::v1 as pb;
 use greenstar_proto::rating::v1::rating_service_client::RatingServiceClient;
 use greenstar_proto::rating::v1::{watch_ratings_request, watch_ratings_response};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
 
-use super::{Event, Events, MESSAGE_BYTES, Malformed, Source, Step, wire};
+use super::{MESSAGE_BYTES, Malformed, acknowledgement, broken, open, pong, wire};
 use crate::domain::facts::{Event as Happened, Facts, PolluterClass, RatingFacts, Transition};
 use crate::view::{RatingRow, Snapshot, Unreadable, View};
 
-#[derive(Debug)]
-pub(crate) struct Ratings {
-    client: RatingServiceClient<greenstar_rpc::Client>,
-    view: Arc<View>,
-}
+/// WatchRatings of the rating service.
+#[derive(Clone, Debug)]
+pub(crate) struct Ratings(RatingServiceClient<greenstar_rpc::Client>);
 
 impl Ratings {
-    pub(crate) fn new(client: greenstar_rpc::Client, view: Arc<View>) -> Ratings {
-        Ratings {
-            client: RatingServiceClient::new(client).max_decoding_message_size(MESSAGE_BYTES),
-            view,
-        }
+    pub(crate) fn new(client: greenstar_rpc::Client) -> Ratings {
+        Ratings(RatingServiceClient::new(client).max_decoding_message_size(MESSAGE_BYTES))
     }
 }
 
-#[async_trait::async_trait]
+#[async_trait]
 impl Source for Ratings {
-    const LOG: Log = Log::Rating;
+    type Row = RatingRow;
+
+    async fn open(&mut self, steps: mpsc::Receiver<Step>) -> Result<Events<RatingRow>, Broken> {
+        let requests = ReceiverStream::new(steps).map(|step| pb::WatchRatingsRequest {
+            step: Some(request(step)),
+        });
+        let answers = self.0.watch_ratings(requests).await.map_err(broken)?;
+        let answers = answers.into_inner();
+        Ok(answers.map(|answer| Ok(event(answer.map_err(broken)?)?)).boxed())
+    }
+}
+
+/// The view's ratings.
+#[derive(Debug)]
+pub(crate) struct IntoView(pub(crate) Arc<View>);
+
+#[async_trait]
+impl Sink for IntoView {
     type Row = RatingRow;
     type Snapshot = Snapshot;
 
-    async fn watch(&mut self, steps: ReceiverStream<Step>) -> Result<Events<RatingRow>, Status> {
-        let requests = steps.map(|step| pb::WatchRatingsRequest {
-            step: Some(request(step)),
-        });
-        let answers = self.client.watch_ratings(requests).await?.into_inner();
-        Ok(answers.map(|answer| Ok(event(answer?)?)).boxed())
+    async fn cursor(&mut self) -> Result<Option<Position>, Refusal> {
+        Ok(self.0.applied(Log::Rating))
     }
 
-    fn begin(&self) -> Snapshot {
-        self.view.begin_ratings()
+    fn begin(&mut self) -> Snapshot {
+        self.0.begin_ratings()
     }
 
-    fn put(&self, snapshot: &mut Snapshot, rows: Vec<RatingRow>) {
+    async fn put(&mut self, snapshot: &mut Snapshot, rows: Vec<RatingRow>) -> Result<(), Refusal> {
         rows.iter().for_each(|row| snapshot.put(row));
+        Ok(())
     }
 
-    fn replace(&self, at: Position, snapshot: Snapshot) {
-        self.view.replace_ratings(at, snapshot);
+    async fn replace(&mut self, at: Position, snapshot: Snapshot) -> Result<(), Refusal> {
+        self.0.replace_ratings(at, snapshot);
+        Ok(())
     }
 
-    fn apply(&self, rows: Vec<RatingRow>, to: Revision) {
-        self.view.apply_ratings(&rows, to);
-        if self.view.is_due_for_folding() {
-            let view = self.view.clone();
+    async fn apply(&mut self, _: Revision, to: Revision, rows: Vec<RatingRow>) -> Result<Revision, Refusal> {
+        self.0.apply_ratings(&rows, to);
+        if self.0.is_due_for_folding() {
+            let view = self.0.clone();
             tokio::task::spawn_blocking(move || view.fold_if_due());
         }
+        Ok(to)
+    }
+
+    fn set_age(&self, age: Option<Duration>, now: Duration) {
+        self.0.set_age(Log::Rating, age, now);
+    }
+
+    fn set_clock(&self, now: Duration, wall: Timestamp) {
+        self.0.set_clock(now, wall);
     }
 }
 
 fn request(step: Step) -> watch_ratings_request::Step {
     match step {
-        Step::Open { subscriber, cursor } => watch_ratings_request::Step::Open(common::WatchOpen {
-            subscriber: subscriber.to_string(),
-            cursor: cursor.as_ref().map(wire::to_position),
-            ..Default::default()
-        }),
+        Step::Open(opened) => watch_ratings_request::Step::Open(open(opened)),
         Step::Ping(nonce) => watch_ratings_request::Step::Ping(common::Ping { nonce }),
-        Step::Acknowledge(revision) => {
-            watch_ratings_request::Step::Acknowledgement(common::Acknowledgement {
-                revision: revision.0,
-                rejection: None,
-            })
+        Step::Acknowledge { revision, rejection } => {
+            watch_ratings_request::Step::Acknowledgement(acknowledgement(revision, rejection))
         }
     }
 }
@@ -99,7 +114,7 @@ fn event(answer: pb::WatchRatingsResponse) -> Result<Event<RatingRow>, Malformed
                 rows: facts.collect::<Result<_, _>>()?,
             }
         }
-        E::Pong(pong) => super::pong(pong)?,
+        E::Pong(answer) => pong(answer)?,
     })
 }
 

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use greenstar_kernel::{Code, Position, Timestamp};
-use greenstar_store::{Journal, Request, StoreError, Turn, Tx, Value};
+use greenstar_store::{Journal, Request, Row, StoreError, Turn, Tx, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::policy::Document;
-use crate::view::InForce;
+use crate::view::Version;
 
 /// One version of a policy, as the log tells of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,15 +18,15 @@ pub(crate) struct Published {
     pub(crate) effective_at: Timestamp,
 }
 
-/// The policies in force at an instant, the position that this shows, and when time alone will change it.
+/// Every version of every policy, and the position that this shows.
 #[derive(Debug)]
 pub(crate) struct Policies {
     pub(crate) at: Position,
-    pub(crate) in_force: Vec<InForce>,
-    pub(crate) next: Option<Timestamp>,
+    /// By name and version.
+    pub(crate) versions: Vec<Version>,
 }
 
-pub(crate) async fn load(tx: &mut Tx, now: Timestamp) -> Result<Policies, StoreError> {
+pub(crate) async fn load(tx: &mut Tx) -> Result<Policies, StoreError> {
     let at = tx.head().await?;
     let rows = tx
         .rows(
@@ -34,31 +34,18 @@ pub(crate) async fn load(tx: &mut Tx, now: Timestamp) -> Result<Policies, StoreE
             &[],
         )
         .await?;
-    let mut in_force: Vec<(String, InForce)> = Vec::new();
-    let mut next: Option<Timestamp> = None;
-    for row in rows {
-        let (name, effective_at): (String, Timestamp) = (row.get("name")?, row.get("effective_at")?);
-        if effective_at > now {
-            next = Some(next.map_or(effective_at, |next| next.min(effective_at)));
-            continue;
-        }
-        let document = Document {
-            name: name.clone(),
-            text: row.get("source")?,
-        };
-        in_force.retain(|(other, _)| *other != name);
-        in_force.push((
-            name,
-            InForce {
-                document,
-                effective_at,
+    let version = |row: &Row| {
+        Ok(Version {
+            document: Document {
+                name: row.get("name")?,
+                text: row.get("source")?,
             },
-        ));
-    }
+            effective_at: row.get("effective_at")?,
+        })
+    };
     Ok(Policies {
         at,
-        in_force: in_force.into_iter().map(|(_, policy)| policy).collect(),
-        next,
+        versions: rows.iter().map(version).collect::<Result<_, StoreError>>()?,
     })
 }
 

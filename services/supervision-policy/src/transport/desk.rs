@@ -103,7 +103,7 @@ impl Desk {
         let facts = reading.facts(&question.uscc).map_err(status::unreadable)?;
         let as_of = self.view.as_of(wall, known.is_some());
 
-        let ruling = reading.ruling().ok_or_else(status::not_ready)?;
+        let ruling = reading.ruling(as_of).ok_or_else(status::not_ready)?;
         let policy = ruling.policy.as_ref().ok_or_else(status::not_ready)?;
         let department = question.department.as_str();
         let matter = policy

@@ -1,6 +1,8 @@
 //! Policies as data: checked, listed.
 
-use greenstar_kernel::{LocalizedText, Log, Said, Token};
+use std::sync::Arc;
+
+use greenstar_kernel::{LocalizedText, Log, Said, Timestamp, Token};
 use greenstar_proto::common::v1::ErrorReason;
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_proto::supervision::v1::policy_service_server::PolicyService;
@@ -12,13 +14,21 @@ use super::desk::Desk;
 use super::{convert, status};
 use crate::domain::policy::{Document, PolicyDefect, PolicyError, PolicyErrors, PolicyInfo};
 use crate::follow::wire;
-use crate::view::Ruling;
+use crate::view::{Ruling, Rulings};
 
 /// Where a policy that is only checked comes from, for messages.
 const SOURCE: &str = "source";
 
 #[derive(Clone, Debug)]
 pub(crate) struct PolicyRpc(pub(crate) Desk);
+
+impl PolicyRpc {
+    /// All rulings, and the instant at which one is wanted. `None` before the policies were read.
+    fn in_force(&self) -> Option<(Arc<Rulings>, Timestamp)> {
+        let rulings = self.0.view.rulings().clone()?;
+        Some((rulings, self.0.clock.now()))
+    }
+}
 
 #[tonic::async_trait]
 impl PolicyService for PolicyRpc {
@@ -27,12 +37,8 @@ impl PolicyService for PolicyRpc {
         request: Request<pb::ValidatePolicyRequest>,
     ) -> Result<Response<pb::ValidatePolicyResponse>, Status> {
         let (_, request) = accept(request)?;
-        let in_force = self
-            .0
-            .view
-            .ruling()
-            .as_ref()
-            .and_then(|ruling| ruling.policy.clone());
+        let in_force = self.in_force();
+        let in_force = in_force.and_then(|(rulings, now)| rulings.at(now).policy.clone());
         let in_force = in_force.ok_or_else(status::not_ready)?;
         let document = Document {
             name: SOURCE.to_owned(),
@@ -57,16 +63,16 @@ impl PolicyService for PolicyRpc {
         request: Request<pb::ListPoliciesRequest>,
     ) -> Result<Response<pb::ListPoliciesResponse>, Status> {
         accept(request)?;
-        let ruling = self.0.view.ruling();
-        let ruling = ruling.as_ref().ok_or_else(status::not_ready)?;
+        let (rulings, now) = self.in_force().ok_or_else(status::not_ready)?;
+        let ruling = rulings.at(now);
         let compiled = ruling.policy.as_ref().ok_or_else(status::not_ready)?;
         let mut policies: Vec<pb::Policy> = compiled
             .infos()
             .iter()
-            .map(|info| policy(info, Some(ruling.as_ref())))
+            .map(|info| policy(info, Some(ruling)))
             .collect();
         policies.sort_by(|a, b| a.name.cmp(&b.name));
-        let token = Token::of(Log::Policy, ruling.applied.clone()).to_string();
+        let token = Token::of(Log::Policy, rulings.applied.clone()).to_string();
         Ok(Response::new(pb::ListPoliciesResponse { policies, token }))
     }
 
@@ -75,11 +81,8 @@ impl PolicyService for PolicyRpc {
         request: Request<pb::ListMattersRequest>,
     ) -> Result<Response<pb::ListMattersResponse>, Status> {
         accept(request)?;
-        let ruling = self.0.view.ruling();
-        let policy = ruling
-            .as_ref()
-            .and_then(|ruling| ruling.policy.as_ref())
-            .ok_or_else(status::not_ready)?;
+        let (rulings, now) = self.in_force().ok_or_else(status::not_ready)?;
+        let policy = rulings.at(now).policy.as_ref().ok_or_else(status::not_ready)?;
         let mut matters: Vec<pb::Matter> = policy.matters().iter().map(convert::matter).collect();
         matters.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Response::new(pb::ListMattersResponse { matters }))
@@ -87,7 +90,7 @@ impl PolicyService for PolicyRpc {
 }
 
 fn policy(info: &PolicyInfo, ruling: Option<&Ruling>) -> pb::Policy {
-    let published = ruling.and_then(|ruling| ruling.documents.iter().find(|one| one.document == info.source));
+    let published = ruling.and_then(|ruling| ruling.versions.iter().find(|one| one.document == info.source));
     pb::Policy {
         name: format!("policies/{}", info.name),
         version: info.version,
@@ -197,7 +200,8 @@ fn reason(defect: &PolicyDefect) -> ErrorReason {
         | PolicyDefect::CarrierNotNeeded(_)
         | PolicyDefect::FloorParameter { .. }
         | PolicyDefect::NotAdvice(_)
-        | PolicyDefect::ArgumentTwice(_) => R::TableMalformed,
+        | PolicyDefect::ArgumentTwice(_)
+        | PolicyDefect::TooPatient(_) => R::TableMalformed,
     }
 }
 

@@ -21,6 +21,9 @@ pub(crate) struct FlagRow {
     pub(crate) flag: Result<Option<Flag>, Unreadable>,
 }
 
+/// An enterprise and its flags. `Err`: some of them cannot be understood.
+pub(super) type OfOne = (Uscc, Result<Arc<[Flag]>, Unreadable>);
+
 /// All flags of one enterprise.
 #[derive(Clone, Debug, Default)]
 struct Flagged {
@@ -90,6 +93,16 @@ impl Generation {
             Some(flagged) if flagged.unreadable.is_empty() => Ok(flagged.flags.clone()),
             Some(_) => Err(Unreadable),
         }
+    }
+
+    /// The flags of every enterprise that has some.
+    pub(super) fn all(&self) -> Vec<OfOne> {
+        let of_one = |(uscc, flagged): (&Uscc, &Flagged)| {
+            let readable = flagged.unreadable.is_empty();
+            let flags = readable.then(|| flagged.flags.clone()).ok_or(Unreadable);
+            (*uscc, flags)
+        };
+        self.map.pin().iter().map(of_one).collect()
     }
 
     fn put(&self, row: &FlagRow) {
@@ -162,7 +175,8 @@ pub(super) mod tests {
     use super::*;
     use crate::domain::catalogue::Severity;
 
-    const FIRMS: [&str; 3] = ["91110115MAX000015J", "91110115MAX000023D", "91110115MAX0000318"];
+    pub(in crate::view) const FIRMS: [&str; 3] =
+        ["91110115MAX000015J", "91110115MAX000023D", "91110115MAX0000318"];
 
     pub(in crate::view) fn flag(name: &str, start: i64) -> Flag {
         Flag {
@@ -183,7 +197,7 @@ pub(super) mod tests {
     }
 
     prop_compose! {
-        fn row()(firm in 0usize..3, name in 0u8..4, start in 1i64..100, kind in 0u8..5) -> FlagRow {
+        pub(in crate::view) fn row()(firm in 0usize..3, name in 0u8..4, start in 1i64..100, kind in 0u8..5) -> FlagRow {
             let name = format!("enterprises/{}/flags/{name}", FIRMS[firm]);
             let flag = match kind {
                 0 => Err(Unreadable),

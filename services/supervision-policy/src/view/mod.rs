@@ -10,7 +10,10 @@ mod names;
 mod policies;
 mod ratings;
 mod row;
+mod saved;
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -19,13 +22,13 @@ use arc_swap::{ArcSwapOption, Guard};
 use greenstar_kernel::{Epoch, Log, Position, Ratchet, Revision, Timestamp, Token, Uscc};
 use tokio::sync::Notify;
 
-use crate::domain::catalogue::Catalogue;
 use crate::domain::facts::Facts;
 
 pub(crate) use flags::FlagRow;
-pub(crate) use policies::{InForce, Ruling};
+pub(crate) use policies::{Edition, Ruling, Rulings, Version};
 pub(crate) use ratings::{RatingRow, Snapshot};
 pub(crate) use row::Unreadable;
+pub(crate) use saved::{Saved, Unusable};
 
 /// Everything that a decision is computed from.
 #[derive(Debug)]
@@ -90,17 +93,19 @@ impl View {
     pub(crate) fn read(&self) -> Option<Reading> {
         let (ratings, flags) = (self.ratings.read(), self.flags.read());
         let (rating, sanctions) = (ratings.as_ref()?.revision(), flags.as_ref()?.revision());
-        let ruling = self.policies.read();
+        let rulings = self.policies.read();
+        if !rulings.as_ref()?.is_usable() {
+            return None;
+        }
         let applied = Applied {
             rating,
             sanctions,
-            policy: ruling.as_ref()?.applied.revision,
+            policy: rulings.as_ref()?.applied.revision,
         };
-        ruling.as_ref()?.policy.as_ref()?;
         Some(Reading {
             ratings,
             flags,
-            ruling,
+            rulings,
             applied,
         })
     }
@@ -120,7 +125,7 @@ impl View {
     }
 
     /// The policies, also before the other logs are caught up with.
-    pub(crate) fn ruling(&self) -> Guard<Option<Arc<Ruling>>> {
+    pub(crate) fn rulings(&self) -> Guard<Option<Arc<Rulings>>> {
         self.policies.read()
     }
 
@@ -133,7 +138,11 @@ impl View {
                 .as_ref()
                 .map(|generation| generation.applied()),
             Log::Sanctions => self.flags.read().as_ref().map(|generation| generation.applied()),
-            Log::Policy => self.policies.read().as_ref().map(|ruling| ruling.applied.clone()),
+            Log::Policy => self
+                .policies
+                .read()
+                .as_ref()
+                .map(|rulings| rulings.applied.clone()),
         }
     }
 
@@ -230,19 +239,19 @@ impl View {
     pub(crate) fn replace_flags(
         &self,
         at: Position,
-        catalogue: Option<Arc<Catalogue>>,
+        editions: Vec<Edition>,
         mut rows: Vec<FlagRow>,
         now: Timestamp,
     ) {
         self.follow_starts(&mut rows, now);
-        self.policies.put_catalogue(catalogue);
+        self.policies.replace_editions(editions, now);
         self.flags.replace(at, rows);
         self.moved.notify_waiters();
     }
 
-    /// A new edition; `None`: it cannot be read. Applied before the revision that brought it is.
-    pub(crate) fn put_catalogue(&self, catalogue: Option<Arc<Catalogue>>) {
-        self.policies.put_catalogue(catalogue);
+    /// A new edition, in force or to come. Applied before the revision that brought it is.
+    pub(crate) fn put_edition(&self, edition: Edition, now: Timestamp) {
+        self.policies.put_edition(edition, now);
     }
 
     pub(crate) fn apply_flags(&self, mut rows: Vec<FlagRow>, to: Revision, now: Timestamp) {
@@ -263,9 +272,57 @@ impl View {
         }
     }
 
-    pub(crate) fn put_policies(&self, at: Position, documents: Arc<[InForce]>) {
-        self.policies.put_documents(at, documents);
+    /// Writes a copy to the disk; the number of its rows. Takes long: not for an async thread. `None`: there is
+    /// nothing to keep, or something in it cannot be read, which a later program may be able to.
+    pub(crate) fn save(&self, folder: &Path) -> io::Result<Option<u64>> {
+        // Positions first: the rows are at least that new, and what comes again behind a cursor changes nothing.
+        let (ratings, flags) = (self.ratings.read(), self.flags.read());
+        let (Some(ratings), Some(flags)) = (ratings.as_ref(), flags.as_ref()) else {
+            return Ok(None);
+        };
+        let (rating, sanctions) = (ratings.applied(), flags.applied());
+        let editions = self.policies.editions();
+        let (rated, flagged) = (ratings.rows(), flags.all());
+        if rated.iter().any(|(packed, _)| packed.is_unreadable())
+            || flagged.iter().any(|(_, flags)| flags.is_err())
+        {
+            return Ok(None);
+        }
+        // After the rows, so that every name that they use is among them.
+        let shared = ratings.shared();
+        let content = saved::Content {
+            rating,
+            sanctions,
+            texts: shared.texts.all(),
+            causes: shared.causes.all(),
+            editions: editions.into_iter().map(|edition| edition.source).collect(),
+        };
+        let written = saved::write(folder, &content, |rows| {
+            for (packed, side) in rated.iter() {
+                rows.rating(&packed, side.as_ref())?;
+            }
+            for (uscc, flags) in &flagged {
+                rows.flags(*uscc, flags.as_deref().unwrap_or_default())?;
+            }
+            Ok(())
+        });
+        written.map(Some)
+    }
+
+    /// Reads what [`View::save`] wrote; this view has to be new. Takes long: not for an async thread.
+    pub(crate) fn saved(&self, folder: &Path) -> Result<Saved, Unusable> {
+        saved::read(folder, self.begin_ratings())
+    }
+
+    /// All versions of all policies, by name and version.
+    pub(crate) fn put_policies(&self, at: Position, versions: Arc<[Version]>, now: Timestamp) {
+        self.policies.put_versions(at, versions, now);
         self.moved.notify_waiters();
+    }
+
+    /// Lets go of rulings whose time is over. Which one decides follows from the instant alone.
+    pub(crate) fn forget_rulings(&self, now: Timestamp) {
+        self.policies.forget_passed(now);
     }
 }
 
@@ -281,7 +338,7 @@ struct Applied {
 pub(crate) struct Reading {
     ratings: Guard<Option<Arc<ratings::Generation>>>,
     flags: Guard<Option<Arc<flags::Generation>>>,
-    ruling: Guard<Option<Arc<Ruling>>>,
+    rulings: Guard<Option<Arc<Rulings>>>,
     applied: Applied,
 }
 
@@ -312,8 +369,9 @@ impl Reading {
             })
     }
 
-    pub(crate) fn ruling(&self) -> Option<&Ruling> {
-        self.ruling.as_deref()
+    /// What decides at this instant.
+    pub(crate) fn ruling(&self, as_of: Timestamp) -> Option<&Ruling> {
+        self.rulings.as_ref().map(|rulings| rulings.at(as_of))
     }
 
     /// What was applied when this was read.
@@ -329,8 +387,8 @@ impl Reading {
         if let Some(flags) = self.flags.as_ref() {
             token = token.with(Log::Sanctions, at(flags.epoch(), self.applied.sanctions));
         }
-        if let Some(ruling) = self.ruling.as_ref() {
-            token = token.with(Log::Policy, at(&ruling.applied.epoch, self.applied.policy));
+        if let Some(rulings) = self.rulings.as_ref() {
+            token = token.with(Log::Policy, at(&rulings.applied.epoch, self.applied.policy));
         }
         token
     }
@@ -394,32 +452,18 @@ mod tests {
 
     #[test]
     fn p1_whoever_sees_a_revision_of_the_sanctions_log_has_its_edition_of_the_catalogue() {
-        use crate::domain::policy::Document;
-        use crate::domain::shipped;
+        use super::policies::tests::{NOW, edition, shipped_at};
 
         const EDITIONS: u64 = 60;
-        let text = include_str!("../../../sanctions/data/catalogue.yaml");
-        let edition = |number: u64| {
-            let lines = text.lines().map(|line| match line.strip_prefix("edition:") {
-                Some(_) => format!("edition: \"{number}\"\n"),
-                None => format!("{line}\n"),
-            });
-            Some(Arc::new(
-                Catalogue::from_yaml(&lines.collect::<String>()).unwrap(),
-            ))
-        };
+        let numbered = |number: u64| edition(&number.to_string(), NOW.plus(ms(number)));
         let at = |revision| Position {
             epoch: Epoch::parse("e").unwrap(),
             revision: Revision(revision),
         };
-        let (view, now) = (View::new(), Timestamp::from_micros(1_800_000_000_000_000));
-        let in_force = |document: Document| InForce {
-            document,
-            effective_at: now,
-        };
-        view.put_policies(at(1), shipped::documents().into_iter().map(in_force).collect());
+        let (view, now) = (View::new(), NOW.plus(ms(1_000)));
+        view.put_policies(at(1), shipped_at(NOW).into(), now);
         view.replace_ratings(at(1), view.begin_ratings());
-        view.replace_flags(at(1), edition(1), Vec::new(), now);
+        view.replace_flags(at(1), vec![numbered(1)], Vec::new(), now);
         std::thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| {
@@ -427,14 +471,14 @@ mod tests {
                     while seen < EDITIONS {
                         let reading = view.read().unwrap();
                         seen = reading.applied.sanctions.0;
-                        let policy = reading.ruling().unwrap().policy.as_ref().unwrap();
+                        let policy = reading.ruling(now).unwrap().policy.as_ref().unwrap();
                         let edition: u64 = policy.catalogue().edition().parse().unwrap();
                         assert!(edition >= seen, "edition {edition} at revision {seen}");
                     }
                 });
             }
             for number in 2..=EDITIONS {
-                view.put_catalogue(edition(number));
+                view.put_edition(numbered(number), now);
                 view.apply_flags(Vec::new(), Revision(number), now);
             }
         });
@@ -455,7 +499,7 @@ mod tests {
             epoch: Epoch::parse("e").unwrap(),
             revision: Revision(revision),
         };
-        view.replace_flags(at(1), None, vec![row(ms(400))], now);
+        view.replace_flags(at(1), Vec::new(), vec![row(ms(400))], now);
         assert_eq!(view.as_of(now, true), now.plus(ms(400)));
         // That far ahead is no clock of ours: the flag is in force all the same.
         view.apply_flags(vec![row(ms(3_600_000))], Revision(2), now);

@@ -44,6 +44,19 @@ impl<T: ?Sized + Eq + Hash> Names<T> {
         Some(number)
     }
 
+    /// Gives the value the next number; `None` if it has one, or there is none left.
+    pub(super) fn add(&self, value: &Arc<T>) -> Option<u16> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = known.len();
+        drop(known);
+        self.number(value).filter(|number| usize::from(*number) == next)
+    }
+
+    /// All values, by number.
+    pub(super) fn all(&self) -> Vec<&Arc<T>> {
+        (0..NONE).map_while(|number| self.value(number)).collect()
+    }
+
     pub(super) fn value(&self, number: u16) -> Option<&Arc<T>> {
         let (chunk, at) = place(number);
         self.chunks.get(chunk)?.get()?.get(at)?.get()

@@ -1,5 +1,6 @@
-//! The policies in force, compiled against the catalogue in force. Both change rarely and are swapped as one,
-//! so that no answer mixes two versions.
+//! The policies, compiled against the catalogue: what is in force and what is to come, so that time alone switches
+//! from one to the next at its instant, on every replica alike. All of it is swapped as one, so that no answer
+//! mixes two versions.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,90 +10,320 @@ use greenstar_kernel::{Position, Timestamp};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::policy::{Document, Policy};
 
-/// A policy document and since when it is in force.
+/// So many switches are compiled ahead; those behind them when time has come closer.
+const AHEAD: usize = 8;
+
+/// One version of a policy. Of those whose instant has come the last counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct InForce {
+pub(crate) struct Version {
     pub(crate) document: Document,
     pub(crate) effective_at: Timestamp,
 }
 
-/// What decisions are computed by.
+/// One edition of the catalogue. Of those whose instant has come the one with the latest counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Edition {
+    /// `catalogues/{edition}`
+    pub(crate) name: Arc<str>,
+    pub(crate) from: Timestamp,
+    /// As it came, to keep and to compare.
+    pub(crate) source: Arc<[u8]>,
+    /// `None`: it cannot be read.
+    pub(crate) catalogue: Option<Arc<Catalogue>>,
+}
+
+/// What decisions are computed by from an instant on.
 #[derive(Debug)]
 pub(crate) struct Ruling {
-    /// Of the policy log.
-    pub(crate) applied: Position,
-    pub(crate) documents: Arc<[InForce]>,
+    from: Timestamp,
+    /// The policies in force.
+    pub(crate) versions: Vec<Version>,
     /// `None`: nothing could be compiled yet.
     pub(crate) policy: Option<Arc<Policy>>,
-    /// False: `policy` is an earlier one, because what is in force now could not be compiled. It says
+    /// False: `policy` is an earlier one, because what is in force could not be compiled. It says
     /// which matters there are; it decides nothing (P10).
     pub(crate) sound: bool,
 }
 
+/// Rulings in the order of time.
+#[derive(Debug)]
+pub(crate) struct Rulings {
+    /// Of the policy log.
+    pub(crate) applied: Position,
+    first: Ruling,
+    later: Vec<Ruling>,
+}
+
+impl Rulings {
+    /// What decides at this instant.
+    pub(crate) fn at(&self, instant: Timestamp) -> &Ruling {
+        let come = self.later.iter().rev().find(|ruling| ruling.from <= instant);
+        come.unwrap_or(&self.first)
+    }
+
+    /// False: there is nothing to decide by yet.
+    pub(super) fn is_usable(&self) -> bool {
+        self.first.policy.is_some()
+    }
+}
+
 #[derive(Debug, Default)]
 struct Inputs {
-    documents: Option<(Position, Arc<[InForce]>)>,
-    catalogue: Option<Arc<Catalogue>>,
+    versions: Option<(Position, Arc<[Version]>)>,
+    /// In the order of their coming.
+    editions: Vec<Edition>,
+}
+
+impl Inputs {
+    /// The edition that counts at this instant; the first there will be if none does.
+    fn edition(&self, instant: Timestamp) -> Option<&Edition> {
+        let come = self.editions.iter().filter(|edition| edition.from <= instant);
+        let first = || self.editions.iter().min_by_key(|edition| edition.from);
+        come.max_by_key(|edition| edition.from).or_else(first)
+    }
+
+    /// Instants after `now` at which something else counts, the next ones only.
+    fn switches(&self, now: Timestamp) -> Vec<Timestamp> {
+        let versions = self.versions.iter().flat_map(|(_, versions)| versions.iter());
+        let versions = versions.map(|version| version.effective_at);
+        let editions = self.editions.iter().map(|edition| edition.from);
+        let mut instants: Vec<_> = versions.chain(editions).filter(|from| *from > now).collect();
+        instants.sort_unstable();
+        instants.dedup();
+        instants.truncate(AHEAD);
+        instants
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct Policies {
-    ruling: ArcSwapOption<Ruling>,
+    rulings: ArcSwapOption<Rulings>,
     inputs: Mutex<Inputs>,
 }
 
 impl Policies {
     pub(super) fn new() -> Policies {
         Policies {
-            ruling: ArcSwapOption::empty(),
+            rulings: ArcSwapOption::empty(),
             inputs: Mutex::default(),
         }
     }
 
     /// `None` before the policies were read.
-    pub(super) fn read(&self) -> Guard<Option<Arc<Ruling>>> {
-        self.ruling.load()
+    pub(super) fn read(&self) -> Guard<Option<Arc<Rulings>>> {
+        self.rulings.load()
     }
 
-    pub(super) fn put_documents(&self, at: Position, documents: Arc<[InForce]>) {
-        self.change(|inputs| inputs.documents = Some((at, documents)));
+    /// All versions of all policies, by name and version.
+    pub(super) fn put_versions(&self, at: Position, versions: Arc<[Version]>, now: Timestamp) {
+        self.change(now, |inputs| inputs.versions = Some((at, versions)));
     }
 
-    /// `None`: the edition in force cannot be read.
-    pub(super) fn put_catalogue(&self, catalogue: Option<Arc<Catalogue>>) {
-        self.change(|inputs| inputs.catalogue = catalogue);
+    pub(super) fn put_edition(&self, edition: Edition, now: Timestamp) {
+        self.change(now, |inputs| {
+            inputs.editions.retain(|other| other.name != edition.name);
+            inputs.editions.push(edition);
+        });
     }
 
-    fn change(&self, change: impl FnOnce(&mut Inputs)) {
+    pub(super) fn replace_editions(&self, editions: Vec<Edition>, now: Timestamp) {
+        self.change(now, |inputs| inputs.editions = editions);
+    }
+
+    pub(super) fn editions(&self) -> Vec<Edition> {
+        let inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        inputs.editions.clone()
+    }
+
+    /// Lets go of rulings whose time is over, and compiles those that have come closer. Takes them back if it was
+    /// a clock that has run back since.
+    pub(super) fn forget_passed(&self, now: Timestamp) {
+        let due = |rulings: &Rulings| {
+            let next = rulings.later.first();
+            next.is_some_and(|next| next.from <= now) || now < rulings.first.from
+        };
+        if self.read().as_deref().is_some_and(due) {
+            self.change(now, |_| {});
+        }
+    }
+
+    fn change(&self, now: Timestamp, change: impl FnOnce(&mut Inputs)) {
         let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut inputs);
-        let Some((applied, in_force)) = inputs.documents.clone() else {
+        let Some((applied, versions)) = inputs.versions.clone() else {
             return;
         };
-        let before = self.ruling.load_full();
-        let compiled = inputs
-            .catalogue
-            .clone()
-            .and_then(|catalogue| compile(&in_force, catalogue));
-        let sound = compiled.is_some();
-        let policy = compiled.or_else(|| before.and_then(|before| before.policy.clone()));
-        self.ruling.store(Some(Arc::new(Ruling {
+        let before = self.rulings.load_full();
+        let before = before.and_then(|before| before.at(now).policy.clone());
+        let first = ruling(&versions, inputs.edition(now), now, before);
+        let mut later: Vec<Ruling> = Vec::new();
+        for from in inputs.switches(now) {
+            let before = later.last().unwrap_or(&first).policy.clone();
+            later.push(ruling(&versions, inputs.edition(from), from, before));
+        }
+        self.rulings.store(Some(Arc::new(Rulings {
             applied,
-            documents: in_force,
-            policy,
-            sound,
+            first,
+            later,
         })));
     }
 }
 
-fn compile(in_force: &[InForce], catalogue: Arc<Catalogue>) -> Option<Arc<Policy>> {
-    let documents: Vec<Document> = in_force.iter().map(|policy| policy.document.clone()).collect();
+/// `before` names the matters if what counts at this instant cannot be compiled.
+fn ruling(
+    versions: &[Version],
+    edition: Option<&Edition>,
+    from: Timestamp,
+    before: Option<Arc<Policy>>,
+) -> Ruling {
+    let mut in_force: Vec<Version> = Vec::new();
+    for version in versions.iter().filter(|version| version.effective_at <= from) {
+        in_force.retain(|other| other.document.name != version.document.name);
+        in_force.push(version.clone());
+    }
+    let catalogue = edition.and_then(|edition| edition.catalogue.clone());
+    let compiled = catalogue.and_then(|catalogue| compile(&in_force, catalogue));
+    Ruling {
+        from,
+        versions: in_force,
+        sound: compiled.is_some(),
+        policy: compiled.or(before),
+    }
+}
+
+fn compile(in_force: &[Version], catalogue: Arc<Catalogue>) -> Option<Arc<Policy>> {
+    let documents: Vec<Document> = in_force.iter().map(|version| version.document.clone()).collect();
     let edition = catalogue.edition().to_owned();
     match Policy::load(&documents, catalogue) {
         Ok(policy) => Some(Arc::new(policy)),
         Err(errors) => {
-            tracing::error!(%errors, edition, "the policies in force do not fit the catalogue in force; decisions go to manual review");
+            tracing::error!(%errors, edition, "the policies do not fit the catalogue; decisions go to manual review while both are in force");
             None
         }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::time::Duration;
+
+    use greenstar_kernel::{Epoch, Revision};
+
+    use super::*;
+    use crate::domain::shipped;
+
+    pub(in crate::view) const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+
+    /// The shipped catalogue under another name.
+    pub(in crate::view) fn edition(name: &str, from: Timestamp) -> Edition {
+        let text = include_str!("../../../sanctions/data/catalogue.yaml");
+        let lines = text.lines().map(|line| match line.strip_prefix("edition:") {
+            Some(_) => format!("edition: \"{name}\"\n"),
+            None => format!("{line}\n"),
+        });
+        Edition {
+            name: format!("catalogues/{name}").into(),
+            from,
+            source: name.as_bytes().into(),
+            catalogue: Some(Arc::new(
+                Catalogue::from_yaml(&lines.collect::<String>()).unwrap(),
+            )),
+        }
+    }
+
+    fn at(revision: u64) -> Position {
+        Position {
+            epoch: Epoch::parse("e").unwrap(),
+            revision: Revision(revision),
+        }
+    }
+
+    pub(in crate::view) fn shipped_at(effective_at: Timestamp) -> Vec<Version> {
+        let version = |document| Version {
+            document,
+            effective_at,
+        };
+        shipped::documents().into_iter().map(version).collect()
+    }
+
+    fn edition_at(policies: &Policies, instant: Timestamp) -> Option<String> {
+        let rulings = policies.read();
+        let ruling = rulings.as_ref().unwrap().at(instant);
+        let policy = ruling.policy.as_ref().filter(|_| ruling.sound)?;
+        Some(policy.catalogue().edition().to_owned())
+    }
+
+    fn after(seconds: u64) -> Timestamp {
+        NOW.plus(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn an_edition_to_come_takes_over_at_its_instant_and_not_before() {
+        let policies = Policies::new();
+        policies.put_versions(at(1), shipped_at(NOW).into(), NOW);
+        policies.put_edition(edition("one", NOW), NOW);
+        policies.put_edition(edition("three", after(20)), NOW);
+        policies.put_edition(edition("two", after(10)), NOW);
+        let told = |instant| edition_at(&policies, instant).unwrap();
+        let just_before = Timestamp::from_micros(after(10).micros() - 1);
+        for (instant, name) in [
+            (NOW, "one"),
+            (just_before, "one"),
+            (after(10), "two"),
+            (after(20), "three"),
+            (after(9_999), "three"),
+        ] {
+            assert_eq!(told(instant), name);
+        }
+        policies.forget_passed(after(15));
+        assert_eq!((told(after(15)), told(after(20))), ("two".into(), "three".into()));
+        assert_eq!(policies.read().as_ref().unwrap().later.len(), 1);
+    }
+
+    #[test]
+    fn an_edition_that_cannot_be_read_spoils_its_own_time_only() {
+        let policies = Policies::new();
+        policies.put_versions(at(1), shipped_at(NOW).into(), NOW);
+        policies.put_edition(edition("one", NOW), NOW);
+        let mut unread = edition("two", after(10));
+        unread.catalogue = None;
+        policies.put_edition(unread, NOW);
+        policies.put_edition(edition("three", after(20)), NOW);
+        let told = |instant| edition_at(&policies, instant);
+        assert_eq!(told(after(9)).as_deref(), Some("one"));
+        assert_eq!(told(after(10)), None);
+        let rulings = policies.read();
+        assert!(
+            rulings.as_ref().unwrap().at(after(10)).policy.is_some(),
+            "the matters are known"
+        );
+        assert_eq!(told(after(20)).as_deref(), Some("three"));
+    }
+
+    #[test]
+    fn a_version_of_a_policy_takes_effect_at_its_instant_although_it_was_told_before() {
+        let policies = Policies::new();
+        policies.put_edition(edition("one", NOW), NOW);
+        let mut versions = shipped_at(NOW);
+        let first = versions.first().cloned().unwrap();
+        versions.insert(
+            1,
+            Version {
+                effective_at: after(5),
+                ..first.clone()
+            },
+        );
+        policies.put_versions(at(2), versions.into(), NOW);
+        let since = |instant| {
+            let rulings = policies.read();
+            let ruling = rulings.as_ref().unwrap().at(instant);
+            let of_name = |version: &&Version| version.document.name == first.document.name;
+            let mut found = ruling.versions.iter().filter(of_name);
+            let since = found.next().unwrap().effective_at;
+            assert!(found.next().is_none(), "one version at a time");
+            since
+        };
+        assert_eq!(since(after(4)), NOW);
+        assert_eq!(since(after(5)), after(5));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwapOption, Guard};
 use foldhash::fast::RandomState;
-use greenstar_kernel::{Epoch, Position, Revision, Uscc};
+use greenstar_kernel::{Epoch, LocalizedText, Position, Revision, Uscc};
 use papaya::HashMap;
 
 use super::base::Base;
@@ -74,8 +74,35 @@ impl Generation {
         packed.unpack(side, &self.shared, flags)
     }
 
+    /// All rows as they are now.
+    pub(super) fn rows(&self) -> Rows {
+        Rows {
+            base: self.base.clone(),
+            newer: self.overlay.pin().values().cloned().collect(),
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     fn is_due_for_folding(&self) -> bool {
         self.overlay.len() > FOLD_LEAST.max(self.base.len() / FOLD_PART)
+    }
+}
+
+/// Rows that nobody changes any more.
+#[derive(Debug)]
+pub(super) struct Rows {
+    base: Arc<Base>,
+    newer: Vec<Held>,
+}
+
+impl Rows {
+    /// The later row of an enterprise counts.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Packed, Option<Arc<Side>>)> {
+        let newer = self.newer.iter().map(|held| (held.packed, held.side.clone()));
+        self.base.iter().chain(newer)
     }
 }
 
@@ -90,6 +117,19 @@ impl Snapshot {
     pub(crate) fn put(&mut self, (uscc, facts): &RatingRow) {
         let (packed, side) = Packed::pack(uscc, facts, &self.shared);
         self.base.put(packed, side);
+    }
+
+    pub(super) fn put_packed(&mut self, packed: Packed, side: Option<Arc<Side>>) {
+        self.base.put(packed, side);
+    }
+
+    /// The next name that rows refer to by number. `None`: it had a number.
+    pub(super) fn name(&self, text: &str) -> Option<()> {
+        self.shared.texts.add(&text.into()).map(drop)
+    }
+
+    pub(super) fn cause(&self, cause: LocalizedText) -> Option<()> {
+        self.shared.causes.add(&cause.into()).map(drop)
     }
 }
 
@@ -213,4 +253,4 @@ impl Ratings {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use greenstar_kernel::{LocalizedText, Points, RatingState, Standing, Star, Timestamp, Uscc};
+use serde::{Deserialize, Serialize};
 
 use super::names::{ASIDE, NONE, Names};
 use crate::domain::facts::{District, Event, Facts, Flag, PolluterClass, RatingFacts, Sector, Transition};
@@ -17,8 +18,8 @@ pub(crate) struct Unreadable;
 #[derive(Debug)]
 pub(super) struct Shared {
     /// Sectors, districts, schemes.
-    texts: Names<str>,
-    causes: Names<LocalizedText>,
+    pub(super) texts: Names<str>,
+    pub(super) causes: Names<LocalizedText>,
 }
 
 impl Shared {
@@ -31,7 +32,7 @@ impl Shared {
 }
 
 /// Four-byte alignment throughout, so that nothing is padding.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Packed {
     total: i32,
     categories: [i32; 5],
@@ -50,7 +51,8 @@ pub(super) struct Packed {
 }
 
 /// What does not fit the packed row.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Side {
     next: Option<Transition>,
     events: Option<Arc<[Event]>>,
@@ -83,6 +85,82 @@ const OBJECTION_OPEN: u8 = 0b1000;
 impl Packed {
     pub(super) fn uscc(&self) -> &[u8; 18] {
         &self.uscc
+    }
+
+    /// It stands for a row that could not be understood.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.standing == UNREADABLE
+    }
+
+    /// As a snapshot on disk has it; numbers of names stay numbers.
+    pub(super) fn write_to(&self, out: &mut Vec<u8>) {
+        let Packed {
+            total,
+            categories,
+            version,
+            rated_at,
+            valid_until,
+            next_at,
+            sector,
+            district,
+            scheme,
+            next_cause,
+            uscc,
+            standing,
+            next_standing,
+            marks,
+        } = self;
+        out.extend(total.to_le_bytes());
+        out.extend(categories.iter().flat_map(|points| points.to_le_bytes()));
+        out.extend(version.to_le_bytes());
+        for part in [rated_at, valid_until, next_at].into_iter().flatten() {
+            out.extend(part.to_le_bytes());
+        }
+        for number in [sector, district, scheme, next_cause] {
+            out.extend(number.to_le_bytes());
+        }
+        out.extend(uscc);
+        out.extend([standing, next_standing, marks]);
+    }
+
+    /// The row, and what follows it; `None` if it is too short.
+    pub(super) fn read_from(mut bytes: &[u8]) -> Option<(Packed, &[u8])> {
+        let from = &mut bytes;
+        let total = i32::from_le_bytes(take(from)?);
+        let mut categories = [0; 5];
+        for points in &mut categories {
+            *points = i32::from_le_bytes(take(from)?);
+        }
+        let version = u32::from_le_bytes(take(from)?);
+        let mut parts = [0; 6];
+        for part in &mut parts {
+            *part = u32::from_le_bytes(take(from)?);
+        }
+        let [a, b, c, d, e, f] = parts;
+        let mut numbers = [0; 4];
+        for number in &mut numbers {
+            *number = u16::from_le_bytes(take(from)?);
+        }
+        let [sector, district, scheme, next_cause] = numbers;
+        let uscc = take(from)?;
+        let [standing, next_standing, marks] = take(from)?;
+        let packed = Packed {
+            total,
+            categories,
+            version,
+            rated_at: [a, b],
+            valid_until: [c, d],
+            next_at: [e, f],
+            sector,
+            district,
+            scheme,
+            next_cause,
+            uscc,
+            standing,
+            next_standing,
+            marks,
+        };
+        Some((packed, bytes))
     }
 
     /// Flags are kept elsewhere, so those of `facts` are not looked at.
@@ -207,6 +285,12 @@ impl Packed {
             flags,
         })
     }
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(*taken)
 }
 
 fn code<T: FromStr>(number: u16, aside: Option<T>, shared: &Shared) -> Result<Option<T>, Unreadable> {

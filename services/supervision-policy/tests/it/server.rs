@@ -160,6 +160,7 @@ impl Server {
             rating: client(sources.rating_proxy.address(), "supervision-policy"),
             sanctions: client(sources.sanctions_proxy.address(), "supervision-policy"),
             record,
+            snapshot: Some(scratch.dir().join("snapshot")),
             subscriber: "supervision-policy".to_owned(),
         };
         let supervision = Supervision::start(deps).await.unwrap();

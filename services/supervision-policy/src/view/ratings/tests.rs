@@ -10,7 +10,7 @@ use super::*;
 use crate::domain::facts::{Event, PolluterClass, RatingFacts, Transition};
 
 /// Codes whose check characters are right, made from a number.
-fn uscc(number: u32) -> Uscc {
+pub(in crate::view) fn uscc(number: u32) -> Uscc {
     let body = format!("91110115MA{number:07}");
     let found = "0123456789ABCDEFGHJKLMNPQRTUWXY".chars().find_map(|check| {
         let code: Uscc = format!("{body}{check}").parse().ok()?;
@@ -39,7 +39,7 @@ fn instant() -> impl Strategy<Value = Timestamp> {
 }
 
 prop_compose! {
-    fn facts()(
+    pub(in crate::view) fn facts()(
         standing in standing(),
         total in points(),
         categories in prop::array::uniform5(points()),
