@@ -1,6 +1,6 @@
 //! Why a watch ends or is refused.
 
-use greenstar_kernel::{LocalizedText, Position, Said};
+use greenstar_kernel::{LocalizedText, Position, Revision, Said};
 use greenstar_store::StoreError;
 
 /// Each names the subscriber's next step.
@@ -22,6 +22,18 @@ pub enum FeedError {
     /// WATCH_MALFORMED: not the order of messages that a watch has.
     #[error("the watch is malformed: {0}")]
     Malformed(&'static str),
+    /// ACKNOWLEDGEMENT_AHEAD: it was sent everything up to `sent`, and no more.
+    #[error("the subscriber acknowledges or rejects what was not sent; it was sent up to {sent}")]
+    AcknowledgementAhead { sent: Revision },
+    /// SUBSCRIBER_REPLACED: the name is taken by a later watch, or an operator removed it.
+    #[error("another watch took the subscriber's name, or it was removed")]
+    Replaced,
+    /// SUBSCRIBER_UNKNOWN: nobody is registered, or connected here, by this name.
+    #[error("no subscriber has this name")]
+    SubscriberUnknown,
+    /// WATCH_FILTER_INVALID: this log knows nothing by which it could be narrowed so.
+    #[error("the filter's {field} cannot narrow this log")]
+    FilterInvalid { field: &'static str },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -48,6 +60,28 @@ impl Said for FeedError {
             FeedError::Malformed(what) => LocalizedText::new(
                 format!("订阅消息不符合约定（{what}）；请先发送 open，再发送 ping 与确认。"),
                 format!("The watch is malformed ({what}); send open first, then pings and acknowledgements."),
+            ),
+            FeedError::AcknowledgementAhead { sent } => LocalizedText::new(
+                format!(
+                    "确认或拒绝了尚未发送的版次（已发送至 {sent}）；请只确认已收到的版次，并从该处重新打开订阅。"
+                ),
+                format!(
+                    "The subscriber speaks of what it was not sent; acknowledge at most {sent}, and open the watch again from there."
+                ),
+            ),
+            FeedError::Replaced => LocalizedText::new(
+                "同名订阅方已另行打开订阅，或运维人员已将其移除；每个订阅方请使用各自的名称。",
+                "Another watch was opened under this name, or an operator removed it; give every subscriber a name of its own.",
+            ),
+            FeedError::SubscriberUnknown => LocalizedText::new(
+                "没有这个名称的订阅方；请核对名称，或先打开订阅。",
+                "No subscriber has this name; check it, or open the watch first.",
+            ),
+            FeedError::FilterInvalid { field } => LocalizedText::new(
+                format!("筛选条件 {field} 对该变更日志无意义，或目录中没有所列的值；请更正或去掉该条件。"),
+                format!(
+                    "The filter's {field} names what this log does not know; correct it or leave it out."
+                ),
             ),
             FeedError::Store(error) => error.said(),
         }

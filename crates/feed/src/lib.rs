@@ -3,22 +3,30 @@
 //! old that is (protocol.md §2–4).
 
 mod age;
+mod converge;
 mod cursor;
 mod error;
 mod fanout;
 mod figures;
+mod filter;
 pub mod follow;
 mod frame;
+mod registry;
 mod ring;
+mod seat;
 mod session;
 mod snapshot;
 mod tail;
 
 pub use age::Age;
+pub use converge::{Convergence, Listing, Report, Siblings, Standing, State};
 pub use cursor::{Cursor, Gap};
 pub use error::FeedError;
 pub use fanout::{FanOut, MalformedRedisUrl};
 pub use figures::Figures;
+pub use filter::Filter;
 pub use frame::{Frame, Relevance};
-pub use session::{Inbound, Outbound, Source};
+pub use registry::{Replica, Subscriber, Subscribers};
+pub use seat::{Ack, Known};
+pub use session::{Inbound, Open, Outbound, Source};
 pub use tail::Feed;

@@ -12,10 +12,12 @@ use greenstar_store::{Entry, StoreError, Tx};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use crate::registry::{Inner, Subscriber, Ticket};
 use crate::ring::Found;
+use crate::seat::Ack;
 use crate::snapshot::{self, Told};
 use crate::tail::Live;
-use crate::{Feed, FeedError, Frame, Relevance, frame};
+use crate::{Feed, FeedError, Filter, Frame, Relevance, frame};
 
 /// A subscriber that receives nothing for so long is told that nothing happened.
 const IDLE: Duration = Duration::from_secs(1);
@@ -25,17 +27,34 @@ const PINGS: usize = 16;
 /// What a subscriber says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inbound {
-    /// First, and once. Without a cursor it receives a snapshot first.
-    Open {
-        from: Option<Position>,
-    },
+    /// First, and once.
+    Open(Open),
     Ping {
         nonce: u64,
     },
-    /// It has applied everything up to here.
-    Ack {
-        revision: Revision,
-    },
+    /// What it has applied.
+    Ack(Ack),
+}
+
+/// How a watch begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Open {
+    /// Where the subscriber stands. Without a cursor it receives a snapshot first, and also if it stood by another
+    /// filter before.
+    pub from: Option<Position>,
+    /// None: nobody in particular, whom no lag or convergence counts.
+    pub subscriber: Option<Subscriber>,
+    pub filter: Filter,
+}
+
+impl Open {
+    /// Nobody in particular, who goes on from there and wants everything.
+    pub fn at(from: Option<Position>) -> Open {
+        Open {
+            from,
+            ..Open::default()
+        }
+    }
 }
 
 /// What it is told.
@@ -66,45 +85,72 @@ pub trait Source: Send + Sync + 'static {
     /// The rows after `last` in an order with a unique tie-break; none ends the snapshot. At most 1,000.
     async fn page(&self, tx: &mut Tx, last: Option<&Self::Row>) -> Result<Vec<Self::Row>, StoreError>;
 
-    /// What `entry` is to this subscriber; without a filter everything is inside.
-    fn relevance(&self, entry: &Entry) -> Relevance {
-        let _ = entry;
+    /// What `entry` is to a subscriber with this filter; an empty one lets all pass that is meant for subscribers.
+    fn relevance(&self, entry: &Entry, filter: &Filter) -> Relevance {
+        let _ = (entry, filter);
         Relevance::Inside
+    }
+
+    /// Whether a row of the snapshot is for a subscriber with this filter.
+    fn covers(&self, row: &Self::Row, filter: &Filter) -> bool {
+        let _ = (row, filter);
+        true
+    }
+
+    /// The field of a filter that narrows by what this log does not know.
+    async fn unknown(&self, tx: &mut Tx, filter: &Filter) -> Result<Option<&'static str>, StoreError> {
+        let _ = (tx, filter);
+        Ok(None)
     }
 }
 
 impl Feed {
     /// Serves one watch. It ends when the subscriber's side ends, after an error, or when the feed is closed.
     ///
-    /// Frames are not read ahead: a subscriber that does not take them costs a cursor.
+    /// Frames are not read ahead: a subscriber that does not take them costs a cursor. Nobody is registered; see
+    /// [`crate::Subscribers::watch`].
     pub fn watch<S: Source, E: Send + 'static>(
         &self,
         source: Arc<S>,
         inbound: impl Stream<Item = Result<Inbound, E>> + Send + 'static,
     ) -> impl Stream<Item = Result<Outbound<S::Row>, FeedError>> + Send + 'static {
-        let live = self.shared.live();
-        let history = live.borrow().history;
-        let session = Session {
-            feed: self.clone(),
-            source,
-            inbound: Box::pin(inbound),
-            live,
-            history,
-            stage: Stage::Opening,
-            cursor: Revision::ZERO,
-            pongs: VecDeque::new(),
-            idle_at: Instant::now() + IDLE,
-        };
-        let closed = self.stop.clone().cancelled_owned();
-        futures::stream::unfold(session, |mut session| async move {
-            let next = session.next().await?;
-            if next.is_err() {
-                session.stage = Stage::Ended;
-            }
-            Some((next, session))
-        })
-        .take_until(closed)
+        run(self, None, source, inbound)
     }
+}
+
+/// `books`: where subscribers are registered.
+pub(crate) fn run<S: Source, E: Send + 'static>(
+    feed: &Feed,
+    books: Option<Arc<Inner>>,
+    source: Arc<S>,
+    inbound: impl Stream<Item = Result<Inbound, E>> + Send + 'static,
+) -> impl Stream<Item = Result<Outbound<S::Row>, FeedError>> + Send + 'static {
+    let live = feed.shared.live();
+    let history = live.borrow().history;
+    let session = Session {
+        feed: feed.clone(),
+        books,
+        ticket: None,
+        source,
+        filter: Arc::default(),
+        inbound: Box::pin(inbound),
+        live,
+        history,
+        stage: Stage::Opening,
+        cursor: Revision::ZERO,
+        pongs: VecDeque::new(),
+        idle_at: Instant::now() + IDLE,
+    };
+    let closed = feed.stop.clone().cancelled_owned();
+    futures::stream::unfold(session, |mut session| async move {
+        let next = session.next().await?;
+        if next.is_err() {
+            session.stage = Stage::Ended;
+            session.ticket = None;
+        }
+        Some((next, session))
+    })
+    .take_until(closed)
 }
 
 enum Stage<S: Source> {
@@ -120,7 +166,11 @@ enum Stage<S: Source> {
 
 struct Session<S: Source, I> {
     feed: Feed,
+    books: Option<Arc<Inner>>,
+    /// Its place in the books.
+    ticket: Option<Ticket>,
     source: Arc<S>,
+    filter: Arc<Filter>,
     inbound: std::pin::Pin<Box<I>>,
     live: watch::Receiver<Live>,
     history: u64,
@@ -148,9 +198,12 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
                     let first = self.inbound.next().await?.ok()?;
                     self.open(first).await.map(Some)
                 }
-                Stage::Snapshot(told) => match told.recv().await {
-                    Some(told) => self.snapshot(told).map(Some),
-                    None => return None,
+                Stage::Snapshot(told) => tokio::select! {
+                    told = told.recv() => match told {
+                        Some(told) => self.snapshot(told).map(Some),
+                        None => return None,
+                    },
+                    () = ended(self.ticket.as_ref()) => Err(FeedError::Replaced),
                 },
                 Stage::CatchUp { .. } | Stage::Live => self.follow().await,
             };
@@ -164,24 +217,51 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
     }
 
     async fn open(&mut self, first: Inbound) -> Result<Step<S::Row>, FeedError> {
-        let Inbound::Open { from } = first else {
+        let Inbound::Open(Open {
+            from,
+            subscriber,
+            filter,
+        }) = first
+        else {
             return Err(FeedError::Malformed("it does not begin with open"));
         };
-        let Some(from) = from else {
-            self.stage = Stage::Snapshot(snapshot::start(&self.feed, self.source.clone()));
-            return Ok(Step::Again);
-        };
-        let Live { head, history, .. } = self.live.borrow().clone();
-        if from.epoch == head.epoch && from.revision <= head.revision {
-            self.history = history;
-        } else {
-            // A sibling may have told of what the tail has not seen yet.
-            self.feed.sync(Some(&from)).await?;
-            self.history = self.live.borrow().history;
+        if !filter.is_empty() {
+            let mut tx = self.feed.shared.database.read().await?;
+            if let Some(field) = self.source.unknown(&mut tx, &filter).await? {
+                return Err(FeedError::FilterInvalid { field });
+            }
         }
-        self.cursor = from.revision;
-        self.stage = Stage::CatchUp {
-            read: VecDeque::new(),
+        self.filter = Arc::new(filter);
+        if let Some(from) = &from {
+            let Live { head, history, .. } = self.live.borrow().clone();
+            if from.epoch == head.epoch && from.revision <= head.revision {
+                self.history = history;
+            } else {
+                // A sibling may have told of what the tail has not seen yet.
+                self.feed.sync(Some(from)).await?;
+                self.history = self.live.borrow().history;
+            }
+        }
+        // Only now: who is refused is not registered, and ends nobody's watch.
+        let mut from = from.map(|from| from.revision);
+        if let (Some(books), Some(subscriber)) = (&self.books, &subscriber) {
+            let (ticket, refiltered) = books.register(subscriber, &self.filter, from).await?;
+            self.ticket = Some(ticket);
+            // What it holds was reached by another filter.
+            from = from.filter(|_| !refiltered);
+        }
+        self.stage = match from {
+            Some(from) => {
+                self.cursor = from;
+                Stage::CatchUp {
+                    read: VecDeque::new(),
+                }
+            }
+            None => Stage::Snapshot(snapshot::start(
+                &self.feed,
+                self.source.clone(),
+                self.filter.clone(),
+            )),
         };
         Ok(Step::Again)
     }
@@ -190,7 +270,12 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
         let told = told?;
         match &told {
             // The tail may be behind the snapshot; it is of the same life, though, or will say so.
-            Outbound::SnapshotBegin { at } => self.cursor = at.revision,
+            Outbound::SnapshotBegin { at } => {
+                self.cursor = at.revision;
+                if let Some(ticket) = &self.ticket {
+                    ticket.sent(at.revision, at.revision);
+                }
+            }
             Outbound::SnapshotEnd { .. } => {
                 self.stage = Stage::CatchUp {
                     read: VecDeque::new(),
@@ -203,6 +288,9 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
 
     /// None: the subscriber has gone.
     async fn follow(&mut self) -> Result<Option<Step<S::Row>>, FeedError> {
+        if self.ticket.as_ref().is_some_and(Ticket::has_ended) {
+            return Err(FeedError::Replaced);
+        }
         // One message at a time, or a subscriber that talks much would never hear anything.
         if let Some(said) = self.inbound.next().now_or_never() {
             let Some(Ok(said)) = said else { return Ok(None) };
@@ -216,8 +304,8 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
             return Ok(Some(Step::Say(self.pong(nonce, at))));
         }
         if let Some(frame) = self.frame().await? {
-            let source = &self.source;
-            let frame = frame.cut(self.cursor, |entry| source.relevance(entry));
+            let (source, filter) = (&self.source, &self.filter);
+            let frame = frame.cut(self.cursor, |entry| source.relevance(entry, filter));
             return Ok(Some(self.say(frame)));
         }
         tokio::select! {
@@ -230,6 +318,7 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
                     return Ok(None);
                 }
             }
+            () = ended(self.ticket.as_ref()) => return Err(FeedError::Replaced),
             () = tokio::time::sleep_until(self.idle_at) => {
                 let frame = Arc::new(Frame::idle(self.cursor));
                 return Ok(Some(self.say(frame)));
@@ -239,6 +328,9 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
     }
 
     fn say(&mut self, frame: Arc<Frame>) -> Step<S::Row> {
+        if let Some(ticket) = &self.ticket {
+            ticket.sent(frame.after, frame.to);
+        }
         self.cursor = frame.to;
         self.idle_at = Instant::now() + IDLE;
         Step::Say(Outbound::Frame(frame))
@@ -279,12 +371,18 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
     }
 
     fn hear(&mut self, said: Inbound) -> Result<(), FeedError> {
+        if let Some(ticket) = &self.ticket {
+            ticket.heard();
+        }
         match said {
-            Inbound::Open { .. } => Err(FeedError::Malformed("it is opened twice")),
-            Inbound::Ack { revision } if revision > self.cursor => {
-                Err(FeedError::Malformed("it acknowledges what was not sent"))
-            }
-            Inbound::Ack { .. } => Ok(()),
+            Inbound::Open(_) => Err(FeedError::Malformed("it is opened twice")),
+            Inbound::Ack(ack) => match &self.ticket {
+                Some(ticket) => ticket.acknowledge(ack),
+                None if ack.revision > self.cursor => {
+                    Err(FeedError::AcknowledgementAhead { sent: self.cursor })
+                }
+                None => Ok(()),
+            },
             Inbound::Ping { nonce } => {
                 let at = self.live.borrow().clone();
                 if at.history != self.history {
@@ -307,6 +405,14 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
             head_age,
             wall: clock.now(),
         }
+    }
+}
+
+/// Done when another watch took the subscriber's name.
+async fn ended(ticket: Option<&Ticket>) {
+    match ticket {
+        Some(ticket) => ticket.ended().await,
+        None => std::future::pending().await,
     }
 }
 

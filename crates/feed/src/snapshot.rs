@@ -14,7 +14,7 @@ use greenstar_store::StoreError;
 use tokio::sync::mpsc;
 
 use crate::tail::Shared;
-use crate::{Feed, FeedError, Outbound, Source};
+use crate::{Feed, FeedError, Filter, Outbound, Source};
 
 /// Snapshots in memory at once. Fewer than the four readers that a SQLite database has.
 pub(crate) const AT_ONCE: usize = 2;
@@ -32,24 +32,24 @@ struct Slow;
 
 /// Starts a snapshot. It goes on without being asked, so that a subscriber which asks for nothing more
 /// does not keep it.
-pub(crate) fn start<S: Source>(feed: &Feed, source: Arc<S>) -> mpsc::Receiver<Told<S>> {
+pub(crate) fn start<S: Source>(feed: &Feed, source: Arc<S>, filter: Arc<Filter>) -> mpsc::Receiver<Told<S>> {
     let (tell, told) = mpsc::channel(1);
     let (shared, stop) = (feed.shared.clone(), feed.stop.clone());
     feed.task.spawn(stop.run_until_cancelled_owned(async move {
         let gone = tell.clone();
         tokio::select! {
             () = gone.closed() => {}
-            () = take(&shared, &*source, &tell) => {}
+            () = take(&shared, &*source, &filter, &tell) => {}
         }
     }));
     told
 }
 
-async fn take<S: Source>(shared: &Shared, source: &S, tell: &mpsc::Sender<Told<S>>) {
+async fn take<S: Source>(shared: &Shared, source: &S, filter: &Filter, tell: &mpsc::Sender<Told<S>>) {
     let Ok(turn) = shared.snapshots.acquire().await else {
         return;
     };
-    let read = tokio::time::timeout(READING, read(shared, source)).await;
+    let read = tokio::time::timeout(READING, read(shared, source, filter)).await;
     let taken = match read.unwrap_or_else(|_| Err(StoreError::Unavailable(Arc::new(Slow)))) {
         Ok((at, pages)) => send(at, pages, tell, TAKING).await,
         Err(error) => Err(error.into()),
@@ -61,18 +61,29 @@ async fn take<S: Source>(shared: &Shared, source: &S, tell: &mpsc::Sender<Told<S
     }
 }
 
-/// All rows, and the position of which they are.
-async fn read<S: Source>(shared: &Shared, source: &S) -> Result<(Position, Vec<Vec<S::Row>>), StoreError> {
+/// All rows that the filter covers, and the position of which they are.
+async fn read<S: Source>(
+    shared: &Shared,
+    source: &S,
+    filter: &Filter,
+) -> Result<(Position, Vec<Vec<S::Row>>), StoreError> {
     let mut tx = shared.database.read().await?;
     let at = tx.head().await?;
     let mut pages: Vec<Vec<S::Row>> = Vec::new();
+    // Behind it the next page begins, whether it is covered or not.
+    let mut last: Option<S::Row> = None;
     loop {
-        let last = pages.last().and_then(|page| page.last());
-        let page = source.page(&mut tx, last).await?;
-        if page.is_empty() {
-            return Ok((at, pages));
+        let mut page = source.page(&mut tx, last.as_ref()).await?;
+        let next = page.pop();
+        let rows = last.take().into_iter().chain(page);
+        let covered: Vec<S::Row> = rows.filter(|row| source.covers(row, filter)).collect();
+        if !covered.is_empty() {
+            pages.push(covered);
         }
-        pages.push(page);
+        match next {
+            Some(next) => last = Some(next),
+            None => return Ok((at, pages)),
+        }
     }
 }
 

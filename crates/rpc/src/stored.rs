@@ -62,6 +62,16 @@ pub fn feed(log: Log, error: &FeedError) -> Status {
             (Code::ResourceExhausted, ErrorReason::WatchCutOff, metadata)
         }
         FeedError::Malformed(_) => (Code::InvalidArgument, ErrorReason::WatchMalformed, vec![]),
+        FeedError::AcknowledgementAhead { sent } => {
+            let metadata = vec![("sent", sent.to_string())];
+            (Code::InvalidArgument, ErrorReason::AcknowledgementAhead, metadata)
+        }
+        FeedError::Replaced => (Code::Aborted, ErrorReason::SubscriberReplaced, vec![]),
+        FeedError::SubscriberUnknown => (Code::NotFound, ErrorReason::SubscriberUnknown, vec![]),
+        FeedError::FilterInvalid { field } => {
+            let metadata = vec![("field", (*field).to_owned())];
+            (Code::InvalidArgument, ErrorReason::WatchFilterInvalid, metadata)
+        }
         FeedError::Store(error) => return store(error),
     };
     status(code, reason, &error.said(), &metadata)

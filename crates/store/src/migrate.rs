@@ -15,7 +15,10 @@ pub struct Migrations {
     pub files: &'static [(u16, &'static str, &'static str)],
 }
 
-const COMMON: &[(u16, &str, &str)] = &[(1, "change log", include_str!("../migrations/0001_change_log.sql"))];
+const COMMON: &[(u16, &str, &str)] = &[
+    (1, "change log", include_str!("../migrations/0001_change_log.sql")),
+    (2, "subscriber", include_str!("../migrations/0002_subscriber.sql")),
+];
 /// Services number from 1 as well; theirs stand above this, so both can grow.
 const SERVICE_BASE: i64 = 1000;
 

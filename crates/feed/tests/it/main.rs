@@ -5,6 +5,8 @@ mod distrust;
 mod fanout;
 mod fleet;
 mod interleavings;
+mod model;
 mod notes;
 mod replicas;
+mod subscribers;
 mod watch;

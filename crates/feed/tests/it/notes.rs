@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{Stream, StreamExt as _};
-use greenstar_feed::{Cursor, Feed, FeedError, Frame, Inbound, Outbound, Relevance, Source};
+use greenstar_feed::{Cursor, Feed, FeedError, Filter, Frame, Inbound, Open, Outbound, Relevance, Source};
 use greenstar_kernel::{Clock, Position, Revision, SystemClock, Uscc};
 use greenstar_store::{Database, Entry, Journal, Migrations, Request, Row, StoreError, Turn, Tx, Writer};
 use greenstar_testkit::Scratch;
@@ -95,7 +95,11 @@ impl Source for NoteSource {
             .collect()
     }
 
-    fn relevance(&self, entry: &Entry) -> Relevance {
+    fn covers(&self, (name, _): &(String, Revision), filter: &Filter) -> bool {
+        filter.is_empty() || name == "mine"
+    }
+
+    fn relevance(&self, entry: &Entry, _: &Filter) -> Relevance {
         match self.only {
             None => Relevance::Inside,
             Some(_) if entry.enterprise != self.only => Relevance::Outside,
@@ -200,7 +204,7 @@ impl Follower {
     pub(crate) fn open(feed: &Feed, from: Option<Position>, source: NoteSource) -> Follower {
         let mut follower = Follower::silent(feed, source);
         follower.cursor = from.clone().map(Cursor::at);
-        follower.say.send(Inbound::Open { from }).unwrap();
+        follower.say.send(Inbound::Open(Open::at(from))).unwrap();
         follower
     }
 

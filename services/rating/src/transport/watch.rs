@@ -47,14 +47,11 @@ fn inbound(message: pb::WatchRatingsRequest) -> Result<Inbound, Status> {
     match message.step {
         Some(Step::Open(open)) => {
             let from = open.cursor.as_ref().map(position).transpose();
-            Ok(Inbound::Open {
-                from: from.map_err(|error| status::feed(&error))?,
-            })
+            let from = from.map_err(|error| status::feed(&error))?;
+            Ok(Inbound::Open(greenstar_feed::Open::at(from)))
         }
         Some(Step::Ping(ping)) => Ok(Inbound::Ping { nonce: ping.nonce }),
-        Some(Step::Acknowledgement(ack)) => Ok(Inbound::Ack {
-            revision: Revision(ack.revision),
-        }),
+        Some(Step::Acknowledgement(ack)) => Ok(Inbound::Ack(greenstar_feed::Ack::up_to(Revision(ack.revision)))),
         None => Err(status::feed(&FeedError::Malformed("a message without a step"))),
     }
 }

@@ -1,10 +1,10 @@
-//! What followers are given: the edition in force and every flag that was confirmed and not lifted, then what binds
-//! or ends. No clock decides here: time is the follower's to apply.
+//! What followers are given: all editions and every flag that binds, then what changes. No clock decides here: time is
+//! the follower's to apply.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use greenstar_feed::{Relevance, Source};
+use greenstar_feed::{Filter, Relevance, Source};
 use greenstar_store::{Entry, StoreError, Tx};
 
 use super::catalogue::Shelf;
@@ -42,13 +42,15 @@ impl Source for FeedSource {
         let mut page = Vec::new();
         let after = match last {
             None => {
-                page.extend(self.shelf.in_force(tx).await?.map(Row::Catalogue));
+                // Those to come as well: which one is in force is the follower's to say, at each instant.
+                let law = self.shelf.law(tx).await?;
+                page.extend(law.editions().iter().cloned().map(Row::Catalogue));
                 ""
             }
             Some(Row::Catalogue(_)) => "",
             Some(Row::Flag(flag)) => flag.id.as_str(),
         };
-        // Lapsed ones too: a clock that is wrong for a moment must not lose a flag that binds.
+        // Also those whose term has ended, until that is written down: they say so themselves.
         let sql = "SELECT fact FROM flag WHERE stage = 'in_force' AND id > $1 ORDER BY id LIMIT $2";
         for row in tx.rows(sql, &[after.into(), PAGE.into()]).await? {
             page.push(Row::Flag(Box::new(flag::read(&row)?)));
@@ -57,7 +59,7 @@ impl Source for FeedSource {
     }
 
     /// A proposal binds nobody: its revision is told, it is not.
-    fn relevance(&self, entry: &Entry) -> Relevance {
+    fn relevance(&self, entry: &Entry, _: &Filter) -> Relevance {
         match entry.kind.as_str() {
             entry::PROPOSED | entry::WITHDRAWN => Relevance::Outside,
             _ => Relevance::Inside,

@@ -72,14 +72,11 @@ fn step(message: pb::WatchFlagsRequest) -> Result<Inbound, Status> {
     match message.step {
         Some(Step::Open(open)) => {
             let from = open.cursor.as_ref().map(position).transpose();
-            Ok(Inbound::Open {
-                from: from.map_err(|error| status::feed(&error))?,
-            })
+            let from = from.map_err(|error| status::feed(&error))?;
+            Ok(Inbound::Open(greenstar_feed::Open::at(from)))
         }
         Some(Step::Ping(ping)) => Ok(Inbound::Ping { nonce: ping.nonce }),
-        Some(Step::Acknowledgement(ack)) => Ok(Inbound::Ack {
-            revision: Revision(ack.revision),
-        }),
+        Some(Step::Acknowledgement(ack)) => Ok(Inbound::Ack(greenstar_feed::Ack::up_to(Revision(ack.revision)))),
         None => Err(status::feed(&FeedError::Malformed("a message says nothing"))),
     }
 }
@@ -94,7 +91,7 @@ fn row(row: &Row) -> pb::FlagRow {
 
 /// As it stood after its last move: time is the follower's to apply. Officers are not its business.
 fn shown(flag: &Flag) -> pb::Flag {
-    convert::flag(flag, flag.state(flag.moved_at()), false)
+    convert::flag(flag, flag.moved_at(), false)
 }
 
 fn wire_frame(frame: &Frame) -> Result<pb::FlagFrame, StoreError> {
@@ -113,7 +110,7 @@ fn wire_frame(frame: &Frame) -> Result<pb::FlagFrame, StoreError> {
 /// A kind that this program does not know is never skipped.
 fn change(entry: &Entry) -> Result<pb::FlagChange, StoreError> {
     let row = match entry.kind.as_str() {
-        entry::CONFIRMED | entry::LIFTED => flag_row::Row::Flag(shown(&entry.json::<Flag>()?)),
+        kind if entry::KNOWN.contains(&kind) => flag_row::Row::Flag(shown(&entry.json::<Flag>()?)),
         entry::CATALOGUE => flag_row::Row::Catalogue(convert::catalogue(&entry.json::<InForce>()?)),
         other => {
             return Err(StoreError::corrupt(format!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{Stream, StreamExt as _};
-use greenstar_feed::{Feed, FeedError, Inbound, Outbound, Source as FeedSource};
+use greenstar_feed::{Ack, Feed, FeedError, Inbound, Open, Outbound, Source as FeedSource};
 use greenstar_kernel::{Clock, Epoch, Log, Position, Revision, Said as _, Token};
 use greenstar_proto::common::v1 as common;
 use greenstar_proto::common::v1::ErrorReason;
@@ -238,7 +238,7 @@ impl Rpc {
     ) -> Answers<T> {
         let acknowledged = self.acknowledged.clone();
         let inbound = inbound.inspect(move |message| {
-            if let Ok(Inbound::Ack { revision }) = message {
+            if let Ok(Inbound::Ack(Ack { revision, .. })) = message {
                 acknowledged.send_modify(|before| {
                     assert!(revision.0 >= *before, "acknowledgements only rise");
                     *before = revision.0;
@@ -301,6 +301,12 @@ fn refused(error: &FeedError) -> Status {
         FeedError::Ahead => (Code::InvalidArgument, ErrorReason::TokenAhead),
         FeedError::CutOff { .. } => (Code::ResourceExhausted, ErrorReason::WatchCutOff),
         FeedError::Malformed(_) => (Code::InvalidArgument, ErrorReason::WatchMalformed),
+        FeedError::AcknowledgementAhead { .. } => {
+            (Code::InvalidArgument, ErrorReason::AcknowledgementAhead)
+        }
+        FeedError::Replaced | FeedError::SubscriberUnknown | FeedError::FilterInvalid { .. } => {
+            panic!("nobody registers here: {error}")
+        }
         FeedError::Store(_) => (Code::Unavailable, ErrorReason::StoreUnavailable),
     };
     greenstar_rpc::status(code, reason, &error.said(), &[])
@@ -327,13 +333,11 @@ macro_rules! inbound {
         $request.into_inner().map(|message| {
             use $module::Step;
             match message?.step.unwrap() {
-                Step::Open(open) => Ok(Inbound::Open {
-                    from: open.cursor.map(|cursor| position(&cursor)).transpose()?,
-                }),
+                Step::Open(open) => Ok(Inbound::Open(Open::at(
+                    open.cursor.map(|cursor| position(&cursor)).transpose()?,
+                ))),
                 Step::Ping(ping) => Ok(Inbound::Ping { nonce: ping.nonce }),
-                Step::Acknowledgement(ack) => Ok(Inbound::Ack {
-                    revision: Revision(ack.revision),
-                }),
+                Step::Acknowledgement(ack) => Ok(Inbound::Ack(Ack::up_to(Revision(ack.revision)))),
             }
         })
     };

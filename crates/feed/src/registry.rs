@@ -1,0 +1,534 @@
+//! Who follows a log (protocol.md §5). Registrations are rows, so that a subscriber which is away is still named;
+//! what each has applied is known to the replica that holds its watch, and to nobody else.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::{Stream, StreamExt as _};
+use greenstar_kernel::{Clock, Revision, Timestamp};
+use greenstar_store::{Database, StoreError, Value};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use uuid::Uuid;
+
+use crate::converge::{Report, Siblings};
+use crate::seat::{Ack, Known, Seat};
+use crate::tail::Shared;
+use crate::{Feed, FeedError, Filter, Inbound, Outbound, Source, session};
+
+/// Between two renewals.
+const RENEW: Duration = Duration::from_secs(1);
+/// A replica that did not renew its row for so long is gone, and is not asked any more.
+const LEASE: Duration = Duration::from_secs(5);
+/// A read that comes so late says nothing about who was silent meanwhile.
+const LATE: Duration = Duration::from_secs(3);
+/// Between two reports to a sibling; what moves meanwhile is one report (at most 50 a second).
+const REPORT: Duration = Duration::from_millis(20);
+/// Rows renewed by one statement.
+const RENEWED: usize = 256;
+
+/// Who opens a watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    /// Its name; a second watch of the same name ends the first.
+    pub name: Arc<str>,
+    /// It promises to answer nothing as fresh once it has heard nothing for so long. None: a department's own
+    /// system, which never counts as fenced.
+    pub fences_after: Option<Duration>,
+}
+
+/// How a replica is known to its siblings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// Its name among the replicas of its service.
+    pub id: String,
+    /// Where siblings reach it; none: it is alone.
+    pub url: Option<String>,
+}
+
+/// The subscribers of one log, as one replica of its service knows them. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Subscribers {
+    pub(crate) feed: Feed,
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    shared: Arc<Shared>,
+    replica: Replica,
+    pub(crate) siblings: Option<Arc<dyn Siblings>>,
+    books: Mutex<Books>,
+    /// Counts up whenever something was acknowledged, opened, ended or renewed.
+    moved: watch::Sender<u64>,
+    failing: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Books {
+    rows: BTreeMap<Arc<str>, Row>,
+    seats: HashMap<Arc<str>, Arc<Seat>>,
+    replicas: BTreeMap<String, Lease>,
+    read_at: Instant,
+}
+
+/// A subscriber's row, and since when it has not changed. Wall clocks of replicas differ, so silence is measured
+/// by this replica's own clock.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    session: String,
+    pub(crate) fences_after: Option<Duration>,
+    pub(crate) registered_at: Timestamp,
+    pub(crate) renewed_at: Timestamp,
+    /// [`Clock::monotonic`] when `renewed_at` was first seen.
+    seen: Duration,
+    /// [`Clock::monotonic`] when it was last seen.
+    looked: Duration,
+}
+
+impl Row {
+    /// For how long nobody has heard of the subscriber, as far as the row tells.
+    pub(crate) fn silent(&self) -> Duration {
+        self.looked.saturating_sub(self.seen)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Lease {
+    url: String,
+    renewed_at: Timestamp,
+    seen: Duration,
+    looked: Duration,
+}
+
+/// A subscriber as this replica knows it at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) name: Arc<str>,
+    pub(crate) row: Row,
+    /// Its watch here, if it has or had one.
+    pub(crate) seat: Option<Arc<Seat>>,
+}
+
+impl Subscribers {
+    /// Starts to keep the books of `feed`, which ends it. `siblings` asks other replicas; none: there are none.
+    pub async fn start(
+        feed: &Feed,
+        replica: Replica,
+        siblings: Option<Arc<dyn Siblings>>,
+    ) -> Result<Subscribers, StoreError> {
+        let inner = Arc::new(Inner {
+            shared: feed.shared.clone(),
+            replica,
+            siblings,
+            books: Mutex::new(Books {
+                rows: BTreeMap::new(),
+                seats: HashMap::new(),
+                replicas: BTreeMap::new(),
+                read_at: Instant::now(),
+            }),
+            moved: watch::Sender::new(0),
+            failing: AtomicBool::new(false),
+        });
+        inner.renew().await?;
+        let (books, stop) = (Arc::downgrade(&inner), feed.stop.clone());
+        feed.task.spawn(async move {
+            let mut tick = tokio::time::interval(RENEW);
+            tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while stop.run_until_cancelled(tick.tick()).await.is_some() {
+                let Some(inner) = books.upgrade() else { return };
+                inner.keep_up().await;
+            }
+            if let Some(inner) = books.upgrade() {
+                // Siblings need not wait for the lease to end; if this fails they do.
+                let _ = tokio::time::timeout(RENEW, inner.leave()).await;
+            }
+        });
+        Ok(Subscribers {
+            feed: feed.clone(),
+            inner,
+        })
+    }
+
+    /// Serves one watch as [`Feed::watch`], and keeps the books of it if its opening names a subscriber.
+    pub fn watch<S: Source, E: Send + 'static>(
+        &self,
+        source: Arc<S>,
+        inbound: impl Stream<Item = Result<Inbound, E>> + Send + 'static,
+    ) -> impl Stream<Item = Result<Outbound<S::Row>, FeedError>> + Send + 'static {
+        session::run(&self.feed, Some(self.inner.clone()), source, inbound)
+    }
+
+    /// Takes an acknowledgement that came by another way than the watch, which must be open on this replica.
+    pub fn acknowledge(&self, name: &str, ack: Ack) -> Result<(), FeedError> {
+        let seat = self.inner.books().seats.get(name).cloned();
+        let seat = seat.filter(|seat| seat.known().connected);
+        let seat = seat.ok_or(FeedError::SubscriberUnknown)?;
+        let now = self.inner.clock().monotonic();
+        seat.heard(now);
+        seat.acknowledge(ack, now)?;
+        self.inner.moves();
+        Ok(())
+    }
+
+    /// Forgets a subscriber, and ends its watch, wherever that is, within a second or two.
+    pub async fn remove(&self, name: &str) -> Result<(), FeedError> {
+        let mut tx = self.inner.database().write().await?;
+        let gone = tx
+            .run("DELETE FROM subscriber WHERE name = $1", &[name.into()])
+            .await?;
+        tx.commit().await?;
+        if gone == 0 {
+            return Err(FeedError::SubscriberUnknown);
+        }
+        self.inner.read().await?;
+        Ok(())
+    }
+
+    /// For a sibling: who is connected here and how far each is; first all of them, then whoever moves.
+    pub fn reports(&self) -> impl Stream<Item = Report> + Send + 'static {
+        let (inner, moved) = (self.inner.clone(), self.inner.moved.subscribe());
+        let begun = futures::stream::unfold(
+            (inner, moved, None::<BTreeMap<Arc<str>, Known>>),
+            |(inner, mut moved, told)| async move {
+                loop {
+                    moved.borrow_and_update();
+                    let known = inner.known();
+                    let news: Vec<_> = known
+                        .iter()
+                        .filter(|(name, known)| told.as_ref().and_then(|told| told.get(*name)) != Some(known))
+                        .map(|(name, known)| (name.clone(), known.clone()))
+                        .collect();
+                    let whole = told.is_none();
+                    if whole || !news.is_empty() {
+                        let report = Report { whole, known: news };
+                        return Some((report, (inner, moved, Some(known))));
+                    }
+                    moved.changed().await.ok()?;
+                    tokio::time::sleep(REPORT).await;
+                }
+            },
+        );
+        begun.take_until(self.feed.stop.clone().cancelled_owned())
+    }
+}
+
+impl Inner {
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn database(&self) -> &Database {
+        &self.shared.database
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.shared.clock
+    }
+
+    pub(crate) fn movement(&self) -> watch::Receiver<u64> {
+        self.moved.subscribe()
+    }
+
+    fn moves(&self) {
+        self.moved.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn known(&self) -> BTreeMap<Arc<str>, Known> {
+        let books = self.books();
+        let known = books
+            .seats
+            .iter()
+            .map(|(name, seat)| (name.clone(), seat.known()));
+        known.collect()
+    }
+
+    /// Everybody who is registered, by name.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        let books = self.books();
+        let entries = books.rows.iter().map(|(name, row)| Entry {
+            name: name.clone(),
+            row: row.clone(),
+            seat: books.seats.get(name).cloned(),
+        });
+        entries.collect()
+    }
+
+    /// The other replicas that live: id, and where they are reached.
+    pub(crate) fn others(&self) -> Vec<(String, String)> {
+        let books = self.books();
+        let live = books.replicas.iter().filter(|(id, lease)| {
+            **id != self.replica.id && lease.looked.saturating_sub(lease.seen) <= LEASE
+        });
+        live.map(|(id, lease)| (id.clone(), lease.url.clone())).collect()
+    }
+
+    /// Takes a subscriber's opening into the books. `at` is where it stands: none if it is to have a snapshot.
+    /// Answers its seat, and whether it was reached by another filter before.
+    pub(crate) async fn register(
+        self: &Arc<Inner>,
+        subscriber: &Subscriber,
+        filter: &Filter,
+        at: Option<Revision>,
+    ) -> Result<(Ticket, bool), StoreError> {
+        const BEFORE: &str = "SELECT filter, registered_at FROM subscriber WHERE name = $1";
+        const COLUMNS: [&str; 7] = [
+            "name",
+            "session",
+            "replica",
+            "fences_after_ms",
+            "filter",
+            "registered_at",
+            "renewed_at",
+        ];
+        let name = subscriber.name.clone();
+        let session = Uuid::new_v4().to_string();
+        let wanted = serde_json::to_string(filter).map_err(StoreError::corrupt)?;
+        let now = self.clock().now();
+        let fences = subscriber.fences_after;
+        let fences = fences.map(|span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
+        let mut tx = self.database().write().await?;
+        let before = tx.row(BEFORE, &[Value::from(&*name)]).await?;
+        let (changed, registered_at) = match &before {
+            Some(row) => (row.get::<String>("filter")? != wanted, row.get("registered_at")?),
+            None => (false, now),
+        };
+        let row = vec![
+            Value::from(&*name),
+            session.clone().into(),
+            self.replica.id.clone().into(),
+            fences.into(),
+            wanted.into(),
+            registered_at.into(),
+            now.into(),
+        ];
+        tx.upsert("subscriber", &COLUMNS, &["name"], vec![row]).await?;
+        tx.commit().await?;
+
+        let mono = self.clock().monotonic();
+        let at = at.filter(|_| !changed).unwrap_or_default();
+        let seat = Arc::new(Seat::new(session.clone(), at, mono));
+        let row = Row {
+            session,
+            fences_after: subscriber.fences_after,
+            registered_at,
+            renewed_at: now,
+            seen: mono,
+            looked: mono,
+        };
+        {
+            let mut books = self.books();
+            if let Some(old) = books.seats.insert(name.clone(), seat.clone()) {
+                seat.goes_on_from(&old);
+                old.ended.cancel();
+            }
+            books.rows.insert(name.clone(), row);
+        }
+        self.moves();
+        let ticket = Ticket {
+            inner: self.clone(),
+            seat,
+        };
+        Ok((ticket, changed))
+    }
+
+    /// One renewal, and what it costs when the database cannot be reached: time.
+    async fn keep_up(&self) {
+        let renewed = self.renew().await;
+        let failed = renewed.is_err();
+        if self.failing.swap(failed, Ordering::Relaxed) != failed {
+            match renewed {
+                Ok(()) => tracing::info!("registrations are renewed again"),
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "registrations cannot be renewed"
+                ),
+            }
+        }
+    }
+
+    async fn renew(&self) -> Result<(), StoreError> {
+        let now = self.clock().now();
+        let heard: Vec<Arc<Seat>> = {
+            let books = self.books();
+            let heard = books.seats.values().filter(|seat| seat.is_unrenewed());
+            heard.cloned().collect()
+        };
+        let replica = vec![
+            self.replica.id.clone().into(),
+            self.replica.url.clone().unwrap_or_default().into(),
+            now.into(),
+        ];
+        let mut tx = self.database().write().await?;
+        tx.upsert("replica", &["id", "url", "renewed_at"], &["id"], vec![replica])
+            .await?;
+        for part in heard.chunks(RENEWED) {
+            let (text, values) = renewal(now, part);
+            tx.run(&text, &values).await?;
+        }
+        tx.commit().await?;
+        heard.iter().for_each(|seat| seat.renewed());
+        self.read().await
+    }
+
+    /// Reads who is registered. A watch here that no longer speaks for its name ends.
+    pub(crate) async fn read(&self) -> Result<(), StoreError> {
+        const ROWS: &str =
+            "SELECT name, session, fences_after_ms, registered_at, renewed_at FROM subscriber ORDER BY name";
+        const REPLICAS: &str = "SELECT id, url, renewed_at FROM replica ORDER BY id";
+        let (began, mono) = (Instant::now(), self.clock().monotonic());
+        let mut tx = self.database().read().await?;
+        let subscribers = tx.rows(ROWS, &[]).await?;
+        let replicas = tx.rows(REPLICAS, &[]).await?;
+        drop(tx);
+        let mut rows = BTreeMap::new();
+        for row in &subscribers {
+            let fences: Option<i64> = row.get("fences_after_ms")?;
+            let read = Row {
+                session: row.get("session")?,
+                fences_after: fences.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or_default())),
+                registered_at: row.get("registered_at")?,
+                renewed_at: row.get("renewed_at")?,
+                seen: mono,
+                looked: mono,
+            };
+            rows.insert(Arc::<str>::from(row.get::<String>("name")?), read);
+        }
+        let mut leases = BTreeMap::new();
+        for row in &replicas {
+            let lease = Lease {
+                url: row.get("url")?,
+                renewed_at: row.get("renewed_at")?,
+                seen: mono,
+                looked: mono,
+            };
+            leases.insert(row.get::<String>("id")?, lease);
+        }
+        self.books().replace(began, rows, leases);
+        self.moves();
+        Ok(())
+    }
+
+    async fn leave(&self) -> Result<(), StoreError> {
+        let mut tx = self.database().write().await?;
+        tx.run(
+            "DELETE FROM replica WHERE id = $1",
+            &[self.replica.id.clone().into()],
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    /// What each subscriber wants to hear of.
+    pub(crate) async fn filters(&self) -> Result<HashMap<String, Filter>, StoreError> {
+        let mut tx = self.database().read().await?;
+        let rows = tx.rows("SELECT name, filter FROM subscriber", &[]).await?;
+        rows.iter()
+            .map(|row| Ok((row.get("name")?, row.json("filter")?)))
+            .collect()
+    }
+}
+
+impl Books {
+    /// `began`: when the reading did.
+    fn replace(
+        &mut self,
+        began: Instant,
+        mut rows: BTreeMap<Arc<str>, Row>,
+        mut replicas: BTreeMap<String, Lease>,
+    ) {
+        // While nobody could write, nobody was renewed: that is no silence.
+        let late = self.read_at.elapsed() > LATE;
+        self.read_at = Instant::now();
+        for (name, row) in &mut rows {
+            if let Some(known) = self.rows.get(name)
+                && known.renewed_at == row.renewed_at
+                && !late
+            {
+                row.seen = known.seen;
+            }
+        }
+        for (id, lease) in &mut replicas {
+            if let Some(known) = self.replicas.get(id)
+                && known.renewed_at == lease.renewed_at
+                && !late
+            {
+                lease.seen = known.seen;
+            }
+        }
+        for (name, seat) in &self.seats {
+            // Opened since: the rows may not show it yet.
+            if seat.opened >= began
+                && let Some(known) = self.rows.get(name)
+            {
+                rows.insert(name.clone(), known.clone());
+            }
+        }
+        self.seats.retain(|name, seat| {
+            let speaks = rows.get(name).is_some_and(|row| row.session == seat.session);
+            if !speaks {
+                seat.ended.cancel();
+            }
+            speaks
+        });
+        self.rows = rows;
+        self.replicas = replicas;
+    }
+}
+
+/// `UPDATE … IN ($2, …)`, padded with its last value so that few texts are prepared.
+fn renewal(now: Timestamp, seats: &[Arc<Seat>]) -> (String, Vec<Value>) {
+    let mut values = vec![now.into()];
+    let mut text = "UPDATE subscriber SET renewed_at = $1 WHERE session IN (".to_owned();
+    let padding = seats.len().next_power_of_two() - seats.len();
+    for seat in seats.iter().chain(seats.last().into_iter().cycle().take(padding)) {
+        values.push(seat.session.clone().into());
+        let comma = if values.len() == 2 { "" } else { ", " };
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{comma}${}", values.len());
+    }
+    text.push(')');
+    (text, values)
+}
+
+/// A watch's place in the books; given back when it ends.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    inner: Arc<Inner>,
+    seat: Arc<Seat>,
+}
+
+impl Ticket {
+    /// Done when another watch took the name, or an operator removed it.
+    pub(crate) async fn ended(&self) {
+        self.seat.ended.cancelled().await;
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.seat.ended.is_cancelled()
+    }
+
+    pub(crate) fn heard(&self) {
+        self.seat.heard(self.inner.clock().monotonic());
+    }
+
+    pub(crate) fn sent(&self, after: Revision, to: Revision) {
+        self.seat.sent(after, to, self.inner.clock().monotonic());
+    }
+
+    pub(crate) fn acknowledge(&self, ack: Ack) -> Result<(), FeedError> {
+        self.seat.acknowledge(ack, self.inner.clock().monotonic())?;
+        self.inner.moves();
+        Ok(())
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.seat.disconnect();
+        self.inner.moves();
+    }
+}

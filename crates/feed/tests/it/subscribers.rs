@@ -1,0 +1,364 @@
+//! Who follows, and who has applied what.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt as _};
+use greenstar_feed::follow::{Cause, Rejection};
+use greenstar_feed::{
+    Ack, Convergence, Feed, FeedError, Filter, Inbound, Open, Outbound, Replica, Report, Siblings, State,
+    Subscriber, Subscribers,
+};
+use greenstar_kernel::{Epoch, ManualClock, Position, Revision, Timestamp, Uscc};
+use greenstar_testkit::Scratch;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::notes::{NoteSource, Set, World};
+
+type Told = Result<Outbound<(String, Revision)>, FeedError>;
+
+/// A replica of the source, whose clock stands.
+struct Source {
+    feed: Feed,
+    subscribers: Subscribers,
+    clock: Arc<ManualClock>,
+}
+
+impl Source {
+    async fn start(world: &World, id: &str, siblings: Option<Arc<dyn Siblings>>) -> Source {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000)));
+        let batches = world.writer.batches();
+        let feed = Feed::start(world.database.clone(), batches, clock.clone(), None)
+            .await
+            .unwrap();
+        let replica = Replica {
+            id: id.to_owned(),
+            url: Some(format!("memory://{id}")),
+        };
+        let subscribers = Subscribers::start(&feed, replica, siblings).await.unwrap();
+        Source {
+            feed,
+            subscribers,
+            clock,
+        }
+    }
+
+    fn open(&self, open: Open) -> Watch {
+        let (say, mut said) = mpsc::unbounded_channel();
+        let inbound = futures::stream::poll_fn(move |context| said.poll_recv(context)).map(Ok::<_, ()>);
+        say.send(Inbound::Open(open)).unwrap();
+        Watch {
+            say,
+            told: Box::pin(self.subscribers.watch(Arc::new(NoteSource::default()), inbound)),
+        }
+    }
+
+    fn follow(&self, name: &str, from: &Position, fences_after: Option<Duration>) -> Watch {
+        self.open(named(name, Some(from.clone()), fences_after))
+    }
+
+    async fn wait(&self, position: &Position, millis: u64) -> Convergence {
+        let deadline = Instant::now() + Duration::from_millis(millis);
+        let mut answers = Box::pin(self.subscribers.converge(position.clone(), deadline));
+        let mut last = None;
+        while let Some(answer) = answers.next().await {
+            let answer = answer.unwrap();
+            assert!(last.as_ref().is_none_or(|before: &Convergence| !before.last));
+            last = Some(answer);
+        }
+        let last = last.unwrap();
+        assert!(last.last);
+        last
+    }
+}
+
+fn named(name: &str, from: Option<Position>, fences_after: Option<Duration>) -> Open {
+    let name = name.into();
+    Open {
+        from,
+        subscriber: Some(Subscriber { name, fences_after }),
+        filter: Filter::default(),
+    }
+}
+
+struct Watch {
+    say: mpsc::UnboundedSender<Inbound>,
+    told: Pin<Box<dyn Stream<Item = Told> + Send>>,
+}
+
+impl Watch {
+    async fn next(&mut self) -> Told {
+        let next = tokio::time::timeout(Duration::from_secs(20), self.told.next());
+        next.await.unwrap().unwrap()
+    }
+
+    /// Takes what it is told up to `to`.
+    async fn take(&mut self, to: &Position) {
+        while !matches!(self.next().await.unwrap(), Outbound::Frame(frame) if frame.to >= to.revision) {}
+    }
+
+    /// Takes the frames of it, acknowledges, and takes the next idle frame, before which that was heard.
+    async fn apply(&mut self, to: &Position) {
+        self.take(to).await;
+        self.ack(Ack::up_to(to.revision)).await;
+    }
+
+    async fn ack(&mut self, ack: Ack) {
+        self.say.send(Inbound::Ack(ack)).unwrap();
+        self.next().await.unwrap();
+    }
+
+    async fn error(&mut self) -> FeedError {
+        loop {
+            if let Err(error) = self.next().await {
+                return error;
+            }
+        }
+    }
+}
+
+fn states(convergence: &Convergence) -> Vec<(&str, State)> {
+    let states = convergence.subscribers.iter();
+    states.map(|standing| (&*standing.name, standing.state)).collect()
+}
+
+#[tokio::test]
+async fn whoever_is_silent_rejects_or_is_fenced_is_named_and_only_the_fenced_one_is_passed_over() {
+    for scratch in [Scratch::sqlite(), Scratch::postgres().await] {
+        let world = World::on(scratch).await;
+        let source = Source::start(&world, "one", None).await;
+        let start = world.database.head().await.unwrap();
+        let promise = Some(Duration::from_secs(7));
+        let mut quick = source.follow("policy/1", &start, promise);
+        let mut silent = source.follow("licensing/silent", &start, None);
+        let mut rejecting = source.follow("finance/rejecting", &start, None);
+        let mut gone = source.follow("policy/2", &start, promise);
+        let head = world.set(&["a"]).await;
+        for watch in [&mut silent, &mut rejecting, &mut gone] {
+            watch.take(&head).await;
+        }
+        quick.apply(&head).await;
+        let refusal = Rejection {
+            revision: head.revision,
+            reason: "it knows no such kind".to_owned(),
+        };
+        let rejection = Some(refusal.clone());
+        let revision = start.revision;
+        rejecting.ack(Ack { revision, rejection }).await;
+        drop(gone);
+
+        let waited = source.wait(&head, 300).await;
+        assert!(!waited.converged);
+        assert_eq!(
+            states(&waited),
+            [
+                ("finance/rejecting", State::Rejected),
+                ("licensing/silent", State::Laggard),
+                ("policy/1", State::Converged),
+                ("policy/2", State::Disconnected),
+            ]
+        );
+        assert_eq!(waited.subscribers[0].rejection, Some(refusal));
+        assert_eq!((waited.subscribers[1].lag, waited.subscribers[1].took), (1, None));
+        assert!(waited.took.is_some() && waited.subscribers[2].took.is_some());
+
+        // The one that promised to answer nothing as fresh is fenced by its own silence.
+        source.clock.advance(Duration::from_secs(9));
+        silent.ack(Ack::up_to(head.revision)).await;
+        rejecting.ack(Ack::up_to(head.revision)).await;
+        let waited = source.wait(&head, 20_000).await;
+        assert!(waited.converged, "{waited:?}");
+        let fenced = &waited.subscribers[3];
+        assert_eq!((&*fenced.name, fenced.state), ("policy/2", State::Fenced));
+        let all = waited.subscribers[..3].iter();
+        assert!(all.into_iter().all(|standing| standing.state == State::Converged));
+        source.feed.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_second_watch_of_a_name_ends_the_first_here_and_at_a_sibling() {
+    let world = World::on(Scratch::postgres().await).await;
+    let (one, two) = (
+        Source::start(&world, "one", None).await,
+        Source::start(&world, "two", None).await,
+    );
+    let head = world.set(&["a"]).await;
+    let mut first = one.follow("policy/1", &head, None);
+    first.next().await.unwrap();
+    let mut second = one.follow("policy/1", &head, None);
+    second.next().await.unwrap();
+    assert!(matches!(first.error().await, FeedError::Replaced));
+    let mut third = two.follow("policy/1", &head, None);
+    third.next().await.unwrap();
+    assert!(matches!(second.error().await, FeedError::Replaced));
+    third.next().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_registration_outlives_the_program_and_ends_when_it_is_removed() {
+    for scratch in [Scratch::sqlite(), Scratch::postgres().await] {
+        let world = World::on(scratch).await;
+        let source = Source::start(&world, "one", None).await;
+        let head = world.set(&["a"]).await;
+        let mut watch = source.follow("licensing/1", &head, None);
+        watch.next().await.unwrap();
+        source.feed.close().await;
+        drop(watch);
+
+        let source = Source::start(&world, "one", None).await;
+        let listed = source.subscribers.list().await.unwrap();
+        let [(standing, filter)] = listed.subscribers.as_slice() else {
+            panic!("{listed:?}")
+        };
+        assert_eq!(
+            (&*standing.name, standing.state),
+            ("licensing/1", State::Disconnected)
+        );
+        assert_eq!(
+            (standing.lag, filter),
+            (1, &Filter::default()),
+            "nobody knows what it has"
+        );
+        // It comes back and says where it stands.
+        let mut watch = source.follow("licensing/1", &head, None);
+        watch.next().await.unwrap();
+        assert!(source.wait(&head, 5_000).await.converged);
+
+        source.subscribers.remove("licensing/1").await.unwrap();
+        assert!(matches!(watch.error().await, FeedError::Replaced));
+        assert!(source.subscribers.list().await.unwrap().subscribers.is_empty());
+        assert!(matches!(
+            source.subscribers.remove("licensing/1").await,
+            Err(FeedError::SubscriberUnknown)
+        ));
+        source.feed.close().await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_refused_is_not_registered() {
+    let world = World::on(Scratch::sqlite()).await;
+    let source = Source::start(&world, "one", None).await;
+    let head = world.set(&["a"]).await;
+    let foreign = Position {
+        epoch: Epoch::parse("another").unwrap(),
+        revision: Revision(1),
+    };
+    assert!(matches!(
+        source.follow("licensing/1", &foreign, None).error().await,
+        FeedError::Foreign
+    ));
+    let ahead = Position {
+        revision: head.revision.next(),
+        ..head.clone()
+    };
+    assert!(matches!(
+        source.follow("licensing/1", &ahead, None).error().await,
+        FeedError::Ahead
+    ));
+    assert!(source.subscribers.list().await.unwrap().subscribers.is_empty());
+    // Nor is an acknowledgement believed that cannot be.
+    let mut watch = source.follow("licensing/1", &head, None);
+    watch.next().await.unwrap();
+    let early = Inbound::Ack(Ack::up_to(Revision(99)));
+    watch.say.send(early).unwrap();
+    assert!(matches!(
+        watch.error().await,
+        FeedError::AcknowledgementAhead { sent } if sent == head.revision
+    ));
+    let gone = source
+        .subscribers
+        .acknowledge("licensing/1", Ack::up_to(head.revision));
+    assert!(matches!(gone, Err(FeedError::SubscriberUnknown)));
+}
+
+#[tokio::test]
+async fn another_filter_begins_with_a_snapshot_that_honours_it() {
+    let world = World::on(Scratch::sqlite()).await;
+    let mine: Uscc = "91350100M000100Y43".parse().unwrap();
+    world.set(&["theirs", "others"]).await;
+    let set = Set {
+        names: vec!["mine".to_owned()],
+        enterprise: Some(mine),
+    };
+    let head = world.writer.submit(set).await.unwrap().position;
+    let source = Source::start(&world, "one", None).await;
+    let opening = |filter: Filter| Open {
+        filter,
+        ..named("licensing/1", Some(head.clone()), None)
+    };
+    let narrow = Filter {
+        enterprises: [mine].into(),
+        ..Filter::default()
+    };
+    let mut watch = source.open(opening(Filter::default()));
+    assert!(matches!(watch.next().await.unwrap(), Outbound::Frame(_)));
+    // Its cursor was reached by another filter.
+    let mut watch = source.open(opening(narrow.clone()));
+    assert!(matches!(watch.next().await.unwrap(), Outbound::SnapshotBegin { at } if at == head));
+    let Outbound::SnapshotRows(rows) = watch.next().await.unwrap() else {
+        panic!("no rows")
+    };
+    let names: Vec<&str> = rows.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["mine"]);
+    assert_eq!(watch.next().await.unwrap(), Outbound::SnapshotEnd { rows: 1 });
+    // The same again goes on.
+    let mut watch = source.open(opening(narrow));
+    assert!(matches!(watch.next().await.unwrap(), Outbound::Frame(_)));
+}
+
+/// The other replicas, in this process. One that was taken out cannot be asked.
+#[derive(Debug, Default)]
+struct Neighbours(Mutex<std::collections::BTreeMap<String, Subscribers>>);
+
+impl Siblings for Neighbours {
+    fn reports(&self, url: &str) -> BoxStream<'static, Result<Report, Cause>> {
+        match self.0.lock().unwrap().get(url) {
+            Some(other) => other.reports().map(Ok).boxed(),
+            None => futures::stream::once(async { Err(Cause::from("it is gone")) }).boxed(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_connected_to_another_replica_is_asked_for_there() {
+    let world = World::on(Scratch::postgres().await).await;
+    let neighbours = Arc::new(Neighbours::default());
+    let one = Source::start(&world, "one", Some(neighbours.clone())).await;
+    let two = Source::start(&world, "two", Some(neighbours.clone())).await;
+    let url = "memory://two".to_owned();
+    neighbours
+        .0
+        .lock()
+        .unwrap()
+        .insert(url.clone(), two.subscribers.clone());
+    let start = world.database.head().await.unwrap();
+    let mut watch = two.follow("policy/1", &start, None);
+    let head = world.set(&["a"]).await;
+    watch.take(&head).await;
+    let waiting = one.wait(&head, 20_000);
+    let applying = async {
+        let early = one.wait(&head, 200).await;
+        assert_eq!(states(&early), [("policy/1", State::Laggard)]);
+        watch.ack(Ack::up_to(head.revision)).await;
+    };
+    let (waited, ()) = tokio::join!(waiting, applying);
+    assert!(waited.converged, "{waited:?}");
+    assert!(waited.took.is_some(), "late when it was asked for");
+
+    // A replica that holds a lease and does not answer may hold a laggard: that is no convergence.
+    neighbours.0.lock().unwrap().remove(&url);
+    let waited = one.wait(&head, 500).await;
+    assert!(!waited.converged);
+    assert_eq!(waited.unreachable, ["two"]);
+    // It stops, and its subscriber comes over.
+    two.feed.close().await;
+    drop(watch);
+    let mut watch = one.follow("policy/1", &head, None);
+    watch.next().await.unwrap();
+    assert!(one.wait(&head, 10_000).await.converged);
+}
