@@ -13,6 +13,7 @@ mod door;
 mod guard;
 mod json;
 mod limit;
+mod meters;
 mod misread;
 pub mod names;
 mod observe;

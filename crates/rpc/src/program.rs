@@ -45,7 +45,9 @@ pub fn main<C: clap::Parser, F: Future<Output = Result<(), Ended>>>(run: impl Fn
         runtime.block_on(async {
             greenstar_telemetry::init(Format::Text)
                 .map_err(|error| Ended::Settings(anyhow::anyhow!("{error}")))?;
-            run(config).await
+            let ended = run(config).await;
+            greenstar_telemetry::close().await;
+            ended
         })
     });
     match ended {

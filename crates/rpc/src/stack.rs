@@ -5,7 +5,10 @@ use std::io;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
+use greenstar_feed::Feed;
+use greenstar_kernel::Log;
 use greenstar_proto::rest::Grpc;
+use greenstar_store::Tally;
 use greenstar_telemetry::{Metrics, Telemetry};
 use http::Request;
 use tokio::net::TcpListener;
@@ -23,6 +26,7 @@ use crate::client;
 use crate::credentials::Credentials;
 use crate::door::Door;
 use crate::guard::{Guard, Limits};
+use crate::meters;
 use crate::reflection::add_reflection;
 
 /// A server that is put together and not yet, or more than once, served.
@@ -141,6 +145,16 @@ impl StackBuilder {
     /// Where the service may register what it has to tell.
     pub fn metrics(&self) -> &Metrics {
         self.telemetry.metrics()
+    }
+
+    /// Tells of the service's own log: where its feed stands, and what its writer has done.
+    #[must_use]
+    pub fn tells_of(self, log: Log, feed: &Feed, tally: Tally) -> StackBuilder {
+        let feed = feed.clone();
+        let who = format!("log/{}", log.as_str());
+        self.metrics()
+            .register(who, move |samples| meters::log(samples, log, &feed, &tally));
+        self
     }
 
     /// The finished stack; it says NOT_SERVING until [`Health::serving`].

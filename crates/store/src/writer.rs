@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::batch::{self, Decided, Outcome};
 use crate::error::Damage;
 use crate::journal::{Committed, Journal, SubmitError};
+use crate::tally::Tally;
 use crate::tx::{CommitFailure, Slot};
 use crate::{Batch, Database, StoreError};
 
@@ -38,6 +39,7 @@ pub struct Writer<J: Journal> {
     inbox: mpsc::Sender<Job<J>>,
     commits: watch::Receiver<Option<Position>>,
     batches: broadcast::Sender<Arc<Batch>>,
+    tally: Tally,
     stop: CancellationToken,
     task: TaskTracker,
 }
@@ -53,6 +55,7 @@ impl<J: Journal> Writer<J> {
         let (inbox, jobs) = mpsc::channel(QUEUE);
         let (told, commits) = watch::channel(None);
         let batches = broadcast::Sender::new(HANDED);
+        let tally = Tally::default();
         let stop = CancellationToken::new();
         let slot = database.write_slot();
         let task = TaskTracker::new();
@@ -64,6 +67,7 @@ impl<J: Journal> Writer<J> {
                 clock,
                 told,
                 batches: batches.clone(),
+                tally: tally.clone(),
             }
             .run(jobs, stop.clone()),
         );
@@ -72,9 +76,15 @@ impl<J: Journal> Writer<J> {
             inbox,
             commits,
             batches,
+            tally,
             stop,
             task,
         }
+    }
+
+    /// What it has done so far.
+    pub fn tally(&self) -> Tally {
+        self.tally.clone()
     }
 
     /// Carries a command out, or refuses it, and answers when that is committed.
@@ -112,6 +122,7 @@ impl<J: Journal> Clone for Writer<J> {
             inbox: self.inbox.clone(),
             commits: self.commits.clone(),
             batches: self.batches.clone(),
+            tally: self.tally.clone(),
             stop: self.stop.clone(),
             task: self.task.clone(),
         }
@@ -133,6 +144,7 @@ struct Task<J: Journal> {
     clock: Arc<dyn Clock>,
     told: watch::Sender<Option<Position>>,
     batches: broadcast::Sender<Arc<Batch>>,
+    tally: Tally,
 }
 
 /// How one attempt ended without an answer for its callers.
@@ -302,6 +314,7 @@ impl<J: Journal> Task<J> {
     }
 
     fn publish(&self, decided: Decided<J>) -> Vec<Outcome<J>> {
+        self.tally.batch(decided.outcomes.len());
         if let Some(batch) = decided.batch {
             // Without a reader there is nobody to tell.
             drop(self.batches.send(batch));

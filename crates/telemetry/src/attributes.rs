@@ -16,3 +16,7 @@ pub const PRINCIPAL: &str = "greenstar.principal";
 pub const REASON: &str = "greenstar.reason";
 /// Which of the change logs: `rating`, `sanctions`, `policy`.
 pub const LOG: &str = "greenstar.log";
+/// How something came: `own`, `redis`, `table`.
+pub const WAY: &str = "greenstar.way";
+/// Of a subscriber: `live`, `silent`, `fenced`.
+pub const STATE: &str = "greenstar.state";

@@ -64,33 +64,43 @@ catalogue! {
     RPC_DURATION = Histogram("rpc.server.call.duration", "s",
         "How long calls took, streams from open to end, by method and canonical code.");
     RPC_ERRORS = Counter("greenstar.rpc.errors", "{call}",
-        "Calls that were answered with an error, by method, code and ErrorInfo reason.");
+        "Calls that ended with an error, by method, code and ErrorInfo reason; WATCH_CUT_OFF is a watch that was too slow.");
     RPC_STREAMS = Gauge("greenstar.rpc.streams", "{stream}",
         "Streams that are open now, by method; watches are among them.");
     VIEW_AGE = Gauge("greenstar.view.age", "s",
-        "How old the view may be, per log; absent while nothing is known, which is older than any bound.");
+        "How old the view may be; absent while nobody can say, which is older than any bound.");
+    VIEW_FRESH = Gauge("greenstar.view.fresh", "{replica}",
+        "1 while the view is within its bound of staleness, 0 while matters answer by their on_stale.");
     VIEW_APPLIED = Gauge("greenstar.view.applied", "{revision}",
         "The revision of each log that the view has applied.");
-    VIEW_FRESH = Gauge("greenstar.view.fresh", "{replica}",
-        "1 while the view is within its bound of staleness, 0 when matters answer by their on_stale.");
     RECORD_BACKLOG = Gauge("greenstar.record.backlog", "{record}",
-        "Decision records in this replica's segments that are not in the database yet.");
+        "Decision records that only this replica's folder has: they are not in the database yet.");
     RECORD_DROPPED = Counter("greenstar.record.dropped", "{record}",
-        "Decisions that were refused or lost because they could not be recorded.");
+        "Decision records that were to be kept and were not.");
     FEED_HEAD = Gauge("greenstar.feed.head", "{revision}",
-        "The head of the service's own log as its feed last read it.");
+        "The head of the service's own log as this replica knows it.");
     FEED_HEAD_AGE = Gauge("greenstar.feed.head.age", "s",
-        "Time since the last successful read of the head began; it grows when the log cannot be read.");
-    FEED_CUT_OFFS = Counter("greenstar.feed.cut_offs", "{watch}",
-        "Watches that were ended because they fell too far behind.");
-    FEED_FANOUT_FAILURES = Counter("greenstar.feed.fanout.failures", "{attempt}",
-        "Failed attempts to publish to or read from the Redis stream; polling goes on beneath.");
+        "Time since the last good read of the log's head began; it grows when the log cannot be read.");
     SUBSCRIBERS = Gauge("greenstar.feed.subscribers", "{subscriber}",
-        "Registered subscribers of the log by their state: live, laggard, fenced.");
+        "Registered subscribers of the log by state: live, silent, fenced.");
+    FEED_LAG = Gauge("greenstar.feed.lag", "{revision}",
+        "How far the slowest subscriber that is connected to this replica is behind its head.");
+    FEED_FRAMES = Counter("greenstar.feed.frames", "{frame}",
+        "Frames of the log by how they came: own, redis, table.");
+    FEED_GAPS = Counter("greenstar.feed.gaps", "{gap}",
+        "Times that something was missed and the table was read at once.");
+    FEED_SIBLING_DELAY = Gauge("greenstar.feed.sibling.delay", "s",
+        "How long the last frame of a sibling took by Redis, by the two replicas' clocks.");
+    FANOUT_CONNECTED = Gauge("greenstar.feed.fanout.connected", "{replica}",
+        "1 while siblings are heard by Redis; 0 while they are polled, and where no Redis is set up.");
+    FANOUT_FAILURES = Counter("greenstar.feed.fanout.failures", "{attempt}",
+        "Times that Redis was lost or did not take a frame; polling goes on beneath.");
+    FANOUT_ROTATIONS = Counter("greenstar.feed.fanout.rotations", "{stream}",
+        "Streams of another life of the log that were dropped, as after a restore.");
     WRITER_BATCHES = Counter("greenstar.writer.batches", "{transaction}",
-        "Joined transactions that were committed.");
+        "Joined transactions that ended with answers.");
     WRITER_COMMANDS = Counter("greenstar.writer.commands", "{command}",
-        "Commands that were carried out in them; divided by the batches it is the mean batch size.");
+        "Commands that were answered in them; divided by the batches it is the mean batch size.");
 }
 
 #[cfg(test)]
@@ -104,7 +114,7 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), ALL.len());
         assert_eq!(VIEW_AGE.prometheus(), "greenstar_view_age_seconds");
-        assert_eq!(FEED_CUT_OFFS.prometheus(), "greenstar_feed_cut_offs_total");
+        assert_eq!(FEED_GAPS.prometheus(), "greenstar_feed_gaps_total");
         assert_eq!(RPC_DURATION.prometheus(), "rpc_server_call_duration_seconds");
     }
 }

@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use greenstar_feed::Feed;
-use greenstar_kernel::{Caller, Clock, Date, LocalizedText, Said};
+use greenstar_kernel::{Caller, Clock, Date, LocalizedText, Log, Said};
 use greenstar_proto::rating::v1::enterprise_service_server::EnterpriseServiceServer;
 use greenstar_proto::rating::v1::rating_service_server::RatingServiceServer;
 use greenstar_proto::rating::v1::round_service_server::RoundServiceServer;
@@ -103,6 +103,7 @@ impl Rating {
             .with(SchemeServiceServer::new(self.desk.clone()))
             .with(RoundServiceServer::new(self.desk.clone()))
             .with(RatingServiceServer::new(self.desk.clone()))
+            .tells_of(Log::Rating, &self.desk.feed, self.desk.writer.tally())
     }
 
     /// Loads the sample round unless it is there. Its dates are offsets from `sample_date`, or from today.

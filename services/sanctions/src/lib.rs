@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 
 use greenstar_feed::Feed;
-use greenstar_kernel::{Clock, LocalizedText, Said};
+use greenstar_kernel::{Clock, LocalizedText, Log, Said};
 use greenstar_proto::sanctions::v1::catalogue_service_server::CatalogueServiceServer;
 use greenstar_proto::sanctions::v1::flag_service_server::FlagServiceServer;
 use greenstar_rpc::{Credentials, Stack, StackBuilder};
@@ -106,6 +106,7 @@ impl Sanctions {
         stack
             .with(FlagServiceServer::new(flags))
             .with(CatalogueServiceServer::new(catalogue))
+            .tells_of(Log::Sanctions, &self.feed, self.writer.tally())
     }
 
     /// Finishes what was handed in, then lets go of the database.

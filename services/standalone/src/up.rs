@@ -12,7 +12,7 @@ const FIRM: &str = "91110115MAX000015J";
 
 pub(crate) async fn run(common: &Common, up: &Up) -> ExitCode {
     if let Err(error) = greenstar_telemetry::init(Format::Text) {
-        eprintln!("greenstar: GREENSTAR_LOG cannot be read: {error}");
+        eprintln!("greenstar: {error}");
         return ExitCode::from(64);
     }
     let sample = match (up.no_sample, up.sample_date) {
@@ -39,6 +39,7 @@ pub(crate) async fn run(common: &Common, up: &Up) -> ExitCode {
     );
     stop.cancelled().await;
     suite.stop().await;
+    greenstar_telemetry::close().await;
     ExitCode::SUCCESS
 }
 

@@ -6,6 +6,7 @@ pub mod config;
 mod consistency;
 pub mod domain;
 mod follow;
+mod meters;
 pub mod program;
 mod record;
 mod store;
@@ -169,6 +170,10 @@ impl Supervision {
     #[must_use]
     pub fn add_to(&self, stack: StackBuilder) -> StackBuilder {
         let desk = || self.desk.clone();
+        let this = self.clone();
+        stack
+            .metrics()
+            .register("supervision-policy", move |samples| this.tell(samples));
         stack
             .with(DecisionServiceServer::new(DecisionRpc(desk())))
             .with(LicensingServiceServer::new(LicensingRpc(desk())))

@@ -209,7 +209,6 @@ impl RecordLog {
     }
 
     /// All records that were to be kept and were not.
-    #[cfg(test)]
     pub(crate) fn dropped(&self) -> u64 {
         self.shared.dropped.load(Ordering::Relaxed)
     }

@@ -1,0 +1,25 @@
+//! What the service has to tell beside its calls: how old its view is, and what became of its records.
+
+use greenstar_kernel::Log;
+use greenstar_telemetry::attributes::LOG;
+use greenstar_telemetry::{Samples, catalogue as c};
+
+use crate::Supervision;
+
+impl Supervision {
+    pub(crate) fn tell(&self, samples: &mut Samples) {
+        let desk = &self.desk;
+        let age = desk.view.age(desk.clock.monotonic(), desk.clock.now());
+        if let Some(age) = age {
+            samples.number(&c::VIEW_AGE, &[], age.as_secs_f64());
+        }
+        samples.count(&c::VIEW_FRESH, &[], self.is_fresh().into());
+        for log in Log::ALL {
+            if let Some(applied) = desk.view.applied(log) {
+                samples.count(&c::VIEW_APPLIED, &[(LOG, log.as_str())], applied.revision.0);
+            }
+        }
+        samples.count(&c::RECORD_BACKLOG, &[], desk.records.backlog() as u64);
+        samples.count(&c::RECORD_DROPPED, &[], desk.records.dropped());
+    }
+}
