@@ -3,27 +3,33 @@
 
 pub mod config;
 pub mod domain;
+mod lapse;
 pub mod program;
 mod store;
 mod transport;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use greenstar_feed::Feed;
 use greenstar_kernel::{Clock, LocalizedText, Log, Said};
+use greenstar_proto::rating::v1::rating_service_client::RatingServiceClient;
+use greenstar_proto::sanctions::v1::appeal_service_server::AppealServiceServer;
 use greenstar_proto::sanctions::v1::catalogue_service_server::CatalogueServiceServer;
 use greenstar_proto::sanctions::v1::flag_service_server::FlagServiceServer;
-use greenstar_rpc::{Credentials, Stack, StackBuilder};
+use greenstar_proto::sanctions::v1::repair_service_server::RepairServiceServer;
+use greenstar_rpc::watching::{Replica, Watching};
+use greenstar_rpc::{Client, Credentials, Stack, StackBuilder};
 use greenstar_store::{Database, StoreError, SubmitError, Writer};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use store::MIGRATIONS;
 
 use domain::catalogue::{Catalogue, CatalogueErrors, SHIPPED};
-use store::{Command, FeedSource, Reader, SanctionsJournal, Shelf};
-use transport::{CatalogueRpc, FlagRpc};
+use store::{Cases, Command, FeedSource, Reader, SanctionsJournal, Shelf};
+use transport::{AppealRpc, CatalogueRpc, Desk, FlagRpc, Rating, RepairRpc, Siblings};
 
 /// The service on its database: one writer, one feed.
 #[derive(Clone, Debug)]
@@ -32,8 +38,12 @@ pub struct Sanctions {
     writer: Writer<SanctionsJournal>,
     reader: Reader,
     feed: Feed,
+    watching: Watching,
+    rating: Rating,
     shelf: Shelf,
     clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+    lapses: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 /// Why the service does not start.
@@ -74,20 +84,45 @@ impl Sanctions {
         clock: Arc<dyn Clock>,
         catalogue: Catalogue,
     ) -> Result<Sanctions, StartError> {
+        Sanctions::start_as(database, clock, catalogue, Replica::alone(Log::Sanctions)).await
+    }
+
+    /// As [`Sanctions::start_with`], as one replica of several.
+    pub async fn start_as(
+        database: Database,
+        clock: Arc<dyn Clock>,
+        catalogue: Catalogue,
+        replica: Replica,
+    ) -> Result<Sanctions, StartError> {
         let shelf = Shelf::default();
         let journal = SanctionsJournal::new(shelf.clone());
         let writer = Writer::start(database.clone(), journal, clock.clone());
         let reader = Reader::new(database.clone(), shelf.clone());
-        enact(&writer, &reader, catalogue).await?;
-        let feed = Feed::start(database.clone(), writer.batches(), clock.clone(), None).await?;
+        enact(&writer, &reader, catalogue, &*clock).await?;
+        let fan_out = replica.fan_out.clone();
+        let feed = Feed::start(database.clone(), writer.batches(), clock.clone(), fan_out).await?;
+        let watching = Watching::start(Log::Sanctions, &feed, &replica, Siblings).await?;
+        let stop = CancellationToken::new();
+        let task = lapse::run(database.clone(), writer.clone(), clock.clone(), stop.clone());
+        let lapses = Arc::new(Mutex::new(Some(tokio::spawn(task))));
         Ok(Sanctions {
             database,
             writer,
             reader,
             feed,
+            watching,
+            rating: Rating::default(),
             shelf,
             clock,
+            stop,
+            lapses,
         })
+    }
+
+    /// Says where rating is, so that `WaitConverged` can follow what it makes of a write. The first one stands.
+    pub fn know_rating(&self, rating: Client) {
+        // Said twice in one process, it is the same service.
+        let _ = self.rating.set(RatingServiceClient::new(rating));
     }
 
     /// Adds the service's gRPC services.
@@ -97,20 +132,38 @@ impl Sanctions {
             writer: self.writer.clone(),
             reader: self.reader.clone(),
             feed: self.feed.clone(),
+            watching: self.watching.clone(),
+            rating: self.rating.clone(),
             source: Arc::new(FeedSource::new(self.shelf.clone())),
             clock: self.clock.clone(),
         };
         let catalogue = CatalogueRpc {
+            writer: self.writer.clone(),
             reader: self.reader.clone(),
+            clock: self.clock.clone(),
+        };
+        let desk = Desk {
+            writer: self.writer.clone(),
+            cases: Cases::new(self.database.clone(), self.shelf.clone()),
+            clock: self.clock.clone(),
         };
         stack
             .with(FlagServiceServer::new(flags))
             .with(CatalogueServiceServer::new(catalogue))
+            .with(RepairServiceServer::new(RepairRpc { desk: desk.clone() }))
+            .with(AppealServiceServer::new(AppealRpc { desk }))
             .tells_of(Log::Sanctions, &self.feed, self.writer.tally())
     }
 
     /// Finishes what was handed in, then lets go of the database.
     pub async fn close(&self) {
+        self.stop.cancel();
+        let task = self.lapses.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task
+            && let Err(error) = task.await
+        {
+            tracing::error!(error = %error, "the task that writes lapses down did not end well");
+        }
         self.writer.close().await;
         self.feed.close().await;
         self.database.close().await;
@@ -123,6 +176,7 @@ async fn enact(
     writer: &Writer<SanctionsJournal>,
     reader: &Reader,
     shipped: Catalogue,
+    clock: &dyn Clock,
 ) -> Result<(), StartError> {
     let edition = *shipped.edition();
     writer
@@ -132,18 +186,21 @@ async fn enact(
             SubmitError::Store(error) => StartError::Store(error),
             SubmitError::Refused(_) | SubmitError::RequestIdReused | SubmitError::Closed => StartError::Enact,
         })?;
-    match reader.catalogue().await?.0 {
-        None => return Err(StartError::Enact),
-        Some(law) if law.catalogue == shipped => {
-            tracing::info!(%edition, since = %law.since, "catalogue in force")
+    let (law, _) = reader.law().await?;
+    let known = law
+        .editions()
+        .iter()
+        .find(|known| *known.catalogue.edition() == edition);
+    match known {
+        Some(known) if known.catalogue == shipped => {}
+        Some(_) => {
+            tracing::warn!(%edition, "the shipped catalogue differs from the one of this number; give it a new number");
         }
-        Some(law) if *law.catalogue.edition() == edition => {
-            tracing::warn!(%edition, "the shipped catalogue differs from the edition in force; give it a new number");
-        }
-        Some(law) => {
-            tracing::warn!(shipped = %edition, in_force = %law.catalogue.edition(), "kept the newer catalogue")
-        }
+        None => tracing::warn!(shipped = %edition, "kept the newer catalogue"),
     }
+    let in_force = law.at(clock.now()).ok_or(StartError::Enact)?;
+    let edition = in_force.catalogue.edition();
+    tracing::info!(%edition, since = %in_force.since, "catalogue in force");
     Ok(())
 }
 

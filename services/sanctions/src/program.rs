@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use greenstar_kernel::Clock;
+use greenstar_kernel::{Clock, Log};
 use greenstar_rpc::program::{Callers, Ended};
 use greenstar_rpc::{stop_on_signal, stored};
 use tokio::net::TcpListener;
 
 use crate::config::{Config, Task};
+use crate::domain::catalogue::{Catalogue, SHIPPED};
 use crate::{MIGRATIONS, Sanctions, serve};
 
 /// Serves on the clock that it is given until a signal says stop, or migrates.
@@ -25,7 +26,18 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Ended> {
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let database = stored::open(&config.database_url, &MIGRATIONS).await?;
-    let sanctions = Sanctions::start(database, clock).await?;
+    let replica = callers.replica(
+        Log::Sanctions,
+        &config.replica,
+        config.advertise.as_deref(),
+        config.redis.as_deref(),
+        &config.subscriber,
+    )?;
+    let shipped = Catalogue::from_yaml(SHIPPED)?;
+    let sanctions = Sanctions::start_as(database, clock, shipped, replica).await?;
+    if let Some(rating) = &config.rating {
+        sanctions.know_rating(callers.client(rating, &config.subscriber)?);
+    }
     let stop = stop_on_signal();
     // Last of all: who reads this line may call, and may end the process.
     println!("ready http://{}", listener.local_addr()?);

@@ -5,7 +5,10 @@ use std::fmt;
 use greenstar_kernel::{Code, Department, Document, LocalizedText, Officer, Timestamp, Uscc};
 use serde::{Deserialize, Serialize};
 
-use super::catalogue::{Edition, LegalBasis, Severity};
+use super::catalogue::{AppealRule, Edition, LegalBasis, Severity, Window};
+use super::evidence::{Evidence, Penalty};
+use super::gate::Claim;
+use super::stage::{Confirmation, Ending, FlagState, Stage};
 
 /// Names a flag: `enterprises/{uscc}/flags/{flag}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,6 +76,11 @@ pub struct Flag {
     pub identity: Identity,
     pub title: LocalizedText,
     pub severity: Severity,
+    /// What the document imposes; the gravest gives the severity.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub penalties: Vec<Penalty>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
     /// Why, for people; may be empty.
     pub reason: String,
     /// The kind's bases that were law when it was raised, and from its confirmation on, when it was confirmed.
@@ -80,68 +88,38 @@ pub struct Flag {
     pub reaches_all: bool,
     /// Edition by which it was raised; from its confirmation on, by which it was confirmed.
     pub catalogue: Edition,
+    /// What that edition says of its publicity, repair and appeal; `None` in flags from before editions said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Rules>,
     /// Who raised it; only officers of this department move it on.
     pub department: Department,
     pub proposer: Officer,
     pub raised_at: Timestamp,
     /// From this instant on it binds nobody.
     pub ends_at: Timestamp,
+    /// The flag on a wrong enterprise in whose place it was proposed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrects: Option<FlagName>,
     pub stage: Stage,
 }
 
-/// What was done with a flag. Time ends one without a step of its own: see [`Flag::state`].
+/// What an edition says of the publicity, repair and appeal of a flag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// Restricts nothing.
-    Proposed,
-    /// A proposal that was taken back: nobody but its department ever saw it.
-    Withdrawn {
-        ending: Ending,
-    },
-    InForce {
-        confirmation: Confirmation,
-    },
-    Lifted {
-        confirmation: Confirmation,
-        ending: Ending,
-    },
+pub struct Rules {
+    /// Of its severity.
+    pub window: Window,
+    /// False: the law leaves no repair.
+    pub repairable: bool,
+    pub appeal: AppealRule,
 }
 
-/// By whom and when a flag became binding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Confirmation {
-    pub officer: Officer,
-    pub at: Timestamp,
-}
-
-/// By whom, when and why a flag ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ending {
-    pub officer: Officer,
-    pub at: Timestamp,
-    pub reason: String,
-}
-
-/// Where a flag stands at an instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FlagState {
-    Proposed,
-    InForce,
-    /// Lifted, or a proposal withdrawn.
-    Lifted,
-    /// Its term has ended.
-    Lapsed,
-}
-
-impl FlagState {
-    /// As written in errors and on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            FlagState::Proposed => "PROPOSED",
-            FlagState::InForce => "IN_FORCE",
-            FlagState::Lifted => "LIFTED",
-            FlagState::Lapsed => "LAPSED",
+impl Rules {
+    /// For a flag from before editions said it.
+    fn of_order_36(severity: Severity) -> Rules {
+        Rules {
+            window: Window::of_order_36(severity),
+            repairable: true,
+            appeal: AppealRule::default(),
         }
     }
 }
@@ -156,11 +134,16 @@ impl Flag {
 
     /// Only what was in force can lapse: a proposal past its term stays one that nobody can confirm.
     pub fn state(&self, at: Timestamp) -> FlagState {
+        let over = self.ends_at <= at;
         match &self.stage {
             Stage::Proposed => FlagState::Proposed,
-            Stage::InForce { .. } if at < self.ends_at => FlagState::InForce,
-            Stage::InForce { .. } => FlagState::Lapsed,
+            Stage::InForce { .. } | Stage::Suspended { .. } if over => FlagState::Lapsed,
+            Stage::InForce { .. } => FlagState::InForce,
+            Stage::Suspended { .. } => FlagState::Suspended,
+            Stage::Lapsed { .. } => FlagState::Lapsed,
             Stage::Withdrawn { .. } | Stage::Lifted { .. } => FlagState::Lifted,
+            Stage::Repaired { .. } => FlagState::Repaired,
+            Stage::Revoked { .. } => FlagState::Revoked,
         }
     }
 
@@ -173,29 +156,88 @@ impl Flag {
     pub fn is_open(&self, at: Timestamp) -> bool {
         match self.state(at) {
             FlagState::Proposed => at < self.ends_at,
-            FlagState::InForce => true,
-            FlagState::Lifted | FlagState::Lapsed => false,
+            FlagState::InForce | FlagState::Suspended => true,
+            FlagState::Lifted | FlagState::Lapsed | FlagState::Repaired | FlagState::Revoked => false,
         }
     }
 
     pub fn confirmation(&self) -> Option<&Confirmation> {
-        match &self.stage {
-            Stage::Proposed | Stage::Withdrawn { .. } => None,
-            Stage::InForce { confirmation } | Stage::Lifted { confirmation, .. } => Some(confirmation),
-        }
+        self.stage.confirmation()
     }
 
     pub fn ending(&self) -> Option<&Ending> {
-        match &self.stage {
-            Stage::Proposed | Stage::InForce { .. } => None,
-            Stage::Withdrawn { ending } | Stage::Lifted { ending, .. } => Some(ending),
+        self.stage.ending()
+    }
+
+    /// What the gate is asked again.
+    pub fn claim(&self) -> Claim<'_> {
+        Claim {
+            identity: &self.identity,
+            severity: Some(self.severity),
+            penalties: &self.penalties,
+            department: &self.department,
         }
     }
 
     /// When it was last moved.
     pub fn moved_at(&self) -> Timestamp {
-        let ended = self.ending().map(|ending| ending.at);
-        let confirmed = self.confirmation().map(|confirmation| confirmation.at);
-        ended.or(confirmed).unwrap_or(self.raised_at)
+        match &self.stage {
+            Stage::Proposed => self.raised_at,
+            Stage::InForce { confirmation, review } => {
+                review.as_ref().map_or(confirmation.at, |review| review.at)
+            }
+            Stage::Suspended { suspension, .. } => suspension.at,
+            Stage::Lapsed { .. } => self.ends_at,
+            Stage::Withdrawn { ending }
+            | Stage::Lifted { ending, .. }
+            | Stage::Repaired { ending, .. }
+            | Stage::Revoked { ending, .. } => ending.at,
+        }
+    }
+
+    /// What the law says of its publicity, repair and appeal.
+    pub fn rules(&self) -> Rules {
+        let written = self.rules.clone();
+        written.unwrap_or_else(|| Rules::of_order_36(self.severity))
+    }
+
+    /// From this instant on it can be repaired; `None`: the law leaves no repair.
+    pub fn repair_from(&self) -> Option<Timestamp> {
+        let Rules {
+            window, repairable, ..
+        } = self.rules();
+        repairable.then(|| window.repair_from(self.identity.document.date))
+    }
+
+    /// Until this instant it is shown to the public; `None`: not at all. What is repaired or revoked never is.
+    pub fn published_until(&self) -> Option<Timestamp> {
+        match self.stage {
+            Stage::Repaired { .. } | Stage::Revoked { .. } => None,
+            Stage::Proposed
+            | Stage::Withdrawn { .. }
+            | Stage::InForce { .. }
+            | Stage::Suspended { .. }
+            | Stage::Lapsed { .. }
+            | Stage::Lifted { .. } => self.rules().window.published_until(self.identity.document.date),
+        }
+    }
+
+    /// Whether the public may be shown it.
+    pub fn is_published(&self, at: Timestamp) -> bool {
+        let shown = match self.state(at) {
+            FlagState::InForce | FlagState::Lapsed => true,
+            FlagState::Proposed
+            | FlagState::Suspended
+            | FlagState::Lifted
+            | FlagState::Repaired
+            | FlagState::Revoked => false,
+        };
+        shown && self.published_until().is_some_and(|until| at < until)
+    }
+
+    /// From this instant on it is too late to appeal; `None` before its confirmation.
+    pub fn appeal_until(&self) -> Option<Timestamp> {
+        let confirmation = self.confirmation()?;
+        Some(self.rules().appeal.until(confirmation.at))
     }
 }

@@ -3,7 +3,8 @@
 use greenstar_kernel::{Code, Department, LocalizedText, Timestamp};
 
 use super::catalogue::{Catalogue, Edition, FlagKind, LegalBasis, Severity};
-use super::flag::Identity;
+use super::evidence::Penalty;
+use super::flag::{Identity, Rules};
 use super::refusal::Refusal;
 
 /// What the catalogue adds to a flag that it lets through.
@@ -14,19 +15,28 @@ pub struct Admitted {
     pub bases: Vec<LegalBasis>,
     pub reaches_all: bool,
     pub catalogue: Edition,
+    pub rules: Rules,
     pub ends_at: Timestamp,
 }
 
-/// Lets a flag of `department` through, or names the first rule that stops it.
-///
-/// `severity` may be left out where the kind has only one.
-pub fn admit(
-    catalogue: &Catalogue,
-    identity: &Identity,
-    severity: Option<Severity>,
-    department: &Department,
-    now: Timestamp,
-) -> Result<Admitted, Refusal> {
+/// What somebody wants to flag.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    pub identity: &'a Identity,
+    /// May be left out where the penalties say it, or the kind has only one.
+    pub severity: Option<Severity>,
+    pub penalties: &'a [Penalty],
+    pub department: &'a Department,
+}
+
+/// Lets a flag through, or names the first rule that stops it.
+pub fn admit(catalogue: &Catalogue, claim: Claim<'_>, now: Timestamp) -> Result<Admitted, Refusal> {
+    let Claim {
+        identity,
+        severity,
+        penalties,
+        department,
+    } = claim;
     let kind = catalogue
         .kind(&identity.kind)
         .ok_or_else(|| Refusal::KindUnknown {
@@ -36,6 +46,7 @@ pub fn admit(
         let (kind, departments) = (kind.code.clone(), kind.departments.clone());
         return Err(Refusal::KindNotYours { kind, departments });
     }
+    let severity = agreed(catalogue, kind, severity, penalties)?;
     let (severity, months) = severity_of(kind, severity)?;
     scope_fits(kind, identity.scope.as_ref())?;
     let date = identity.document.date;
@@ -63,8 +74,39 @@ pub fn admit(
             .collect(),
         reaches_all: kind.reaches_all,
         catalogue: *catalogue.edition(),
+        rules: Rules {
+            window: catalogue.window(severity),
+            repairable: kind.repairable,
+            appeal: kind.appeal.clone(),
+        },
         ends_at,
     })
+}
+
+/// The gravest penalty gives the severity, so that the longest window holds; what was said beside it must agree.
+fn agreed(
+    catalogue: &Catalogue,
+    kind: &FlagKind,
+    asked: Option<Severity>,
+    penalties: &[Penalty],
+) -> Result<Option<Severity>, Refusal> {
+    let mut gravest = None;
+    for Penalty { of_type, .. } in penalties {
+        let known = catalogue
+            .penalty(of_type)
+            .ok_or_else(|| Refusal::PenaltyUnknown {
+                penalty: of_type.clone(),
+                known: catalogue.penalty_codes(),
+            })?;
+        gravest = gravest.max(Some(known.severity));
+    }
+    match (asked, gravest) {
+        (Some(asked), Some(gravest)) if asked != gravest => Err(Refusal::SeverityNotAllowed {
+            kind: kind.code.clone(),
+            allowed: vec![gravest],
+        }),
+        (asked, gravest) => Ok(gravest.or(asked)),
+    }
 }
 
 fn severity_of(

@@ -1,14 +1,21 @@
 //! What can be done with flags. Commands are decided one after another, each seeing those before it.
 
+mod correction;
+mod edition;
+mod outcome;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use greenstar_kernel::{Code, Department, Officer, Timestamp};
+use greenstar_kernel::{Code, Department, Officer, Timestamp, Uscc};
 
-use super::catalogue::{Catalogue, InForce, Severity};
-use super::flag::{Confirmation, Ending, Flag, FlagName, FlagState, Identity, Stage};
-use super::gate::{self, Admitted};
+use super::catalogue::{Law, Severity};
+use super::evidence::{Evidence, Penalty};
+use super::flag::{Flag, FlagName, Identity};
+use super::gate::{self, Admitted, Claim};
 use super::refusal::Refusal;
+use super::stage::{Confirmation, Ending, FlagState, Stage};
+
+pub use correction::{Corrected, Correction};
 
 /// Who does something: always one officer of one department.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +30,12 @@ pub struct Proposal {
     /// Made by the caller of the domain; nothing else has it.
     pub id: Code,
     pub identity: Identity,
-    /// May be left out where the kind has only one.
+    /// May be left out where the penalties say it, or the kind has only one.
     pub severity: Option<Severity>,
+    /// May be empty.
+    pub penalties: Vec<Penalty>,
+    /// May be empty.
+    pub evidence: Vec<Evidence>,
     /// May be empty.
     pub reason: String,
 }
@@ -34,20 +45,45 @@ pub struct Proposal {
 pub enum Step {
     Raise(Box<Proposal>),
     Confirm(FlagName),
-    Lift { name: FlagName, reason: String },
+    Lift {
+        name: FlagName,
+        reason: String,
+    },
+    /// It never should have been, e.g. because its document was annulled.
+    Revoke {
+        name: FlagName,
+        reason: String,
+    },
+}
+
+impl Step {
+    /// The flag that it moves on; `None`: it makes one.
+    pub fn moves(&self) -> Option<&FlagName> {
+        match self {
+            Step::Raise(_) => None,
+            Step::Confirm(name) | Step::Lift { name, .. } | Step::Revoke { name, .. } => Some(name),
+        }
+    }
+
+    /// Whose flags it looks at.
+    pub fn enterprise(&self) -> Uscc {
+        match self {
+            Step::Raise(proposal) => proposal.identity.enterprise,
+            Step::Confirm(name) | Step::Lift { name, .. } | Step::Revoke { name, .. } => name.enterprise,
+        }
+    }
 }
 
 /// The flags that a batch of commands looks at, and the law.
 #[derive(Debug)]
 pub struct Ledger {
-    /// `None` before the first edition: then nothing can be flagged.
-    law: Option<Arc<InForce>>,
+    law: Law,
     flags: BTreeMap<Code, Flag>,
     changed: BTreeSet<Code>,
 }
 
 impl Ledger {
-    pub fn new(law: Option<Arc<InForce>>, flags: impl IntoIterator<Item = Flag>) -> Ledger {
+    pub fn new(law: Law, flags: impl IntoIterator<Item = Flag>) -> Ledger {
         let flags = flags.into_iter().map(|flag| (flag.id.clone(), flag)).collect();
         Ledger {
             law,
@@ -56,21 +92,16 @@ impl Ledger {
         }
     }
 
-    /// Brings an edition into force if it is newer than the one that is.
-    pub fn enact(&mut self, catalogue: &Catalogue, now: Timestamp) -> Option<Arc<InForce>> {
-        if self
-            .law
-            .as_ref()
-            .is_some_and(|law| catalogue.edition() <= law.catalogue.edition())
-        {
-            return None;
-        }
-        let law = Arc::new(InForce {
-            catalogue: catalogue.clone(),
-            since: now,
-        });
-        self.law = Some(law.clone());
-        Some(law)
+    /// Of the flags that this batch looks at.
+    pub fn flag(&self, name: &FlagName) -> Result<&Flag, Refusal> {
+        let flag = self.flags.get(&name.id);
+        flag.filter(|flag| flag.identity.enterprise == name.enterprise)
+            .ok_or_else(|| Refusal::FlagUnknown { flag: name.clone() })
+    }
+
+    /// All of them, by id.
+    pub fn flags(&self) -> impl Iterator<Item = &Flag> {
+        self.flags.values()
     }
 
     /// The flags that steps changed, each as the last one left it.
@@ -84,10 +115,18 @@ impl Ledger {
             Step::Raise(proposal) => self.raise(proposal, actor, now)?,
             Step::Confirm(name) => self.confirm(name, actor, now)?,
             Step::Lift { name, reason } => self.lift(name, reason, actor, now)?,
+            Step::Revoke { name, reason } => {
+                let ending = ending(actor, reason, now);
+                self.own(name, actor)?.revoked(ending, None, None)?
+            }
         };
+        Ok(self.keep(flag))
+    }
+
+    fn keep(&mut self, flag: Flag) -> Flag {
         self.flags.insert(flag.id.clone(), flag.clone());
         self.changed.insert(flag.id.clone());
-        Ok(flag)
+        flag
     }
 
     fn raise(&self, proposal: &Proposal, actor: &Actor, now: Timestamp) -> Result<Flag, Refusal> {
@@ -95,9 +134,17 @@ impl Ledger {
             id,
             identity,
             severity,
+            penalties,
+            evidence,
             reason,
         } = proposal;
-        let admitted = self.admit(identity, *severity, &actor.department, now)?;
+        let claim = Claim {
+            identity,
+            severity: *severity,
+            penalties,
+            department: &actor.department,
+        };
+        let admitted = self.admit(claim, now)?;
         // Another department's proposal is not for these eyes, so it is in nobody's way.
         let seen = |flag: &Flag| flag.is_known() || flag.department == actor.department;
         self.unflagged(identity, |flag| flag.is_open(now) && seen(flag))?;
@@ -106,14 +153,18 @@ impl Ledger {
             identity: identity.clone(),
             title: admitted.title,
             severity: admitted.severity,
+            penalties: penalties.clone(),
+            evidence: evidence.clone(),
             reason: reason.clone(),
             bases: admitted.bases,
             reaches_all: admitted.reaches_all,
             catalogue: admitted.catalogue,
+            rules: Some(admitted.rules),
             department: actor.department.clone(),
             proposer: actor.officer.clone(),
             raised_at: now,
             ends_at: admitted.ends_at,
+            corrects: None,
             stage: Stage::Proposed,
         })
     }
@@ -144,21 +195,23 @@ impl Ledger {
                 officer: actor.officer.clone(),
             });
         }
-        let admitted = self.admit(&flag.identity, Some(flag.severity), &flag.department, now)?;
+        let admitted = self.admit(flag.claim(), now)?;
         // Another department may have proposed the same, and was first to confirm it.
-        self.unflagged(&flag.identity, |other| other.state(now) == FlagState::InForce)?;
+        self.unflagged(&flag.identity, |other| other.is_known() && other.is_open(now))?;
         Ok(Flag {
             title: admitted.title,
             severity: admitted.severity,
             bases: admitted.bases,
             reaches_all: admitted.reaches_all,
             catalogue: admitted.catalogue,
+            rules: Some(admitted.rules),
             ends_at: admitted.ends_at,
             stage: Stage::InForce {
                 confirmation: Confirmation {
                     officer: actor.officer.clone(),
                     at: now,
                 },
+                review: None,
             },
             ..flag.clone()
         })
@@ -166,20 +219,23 @@ impl Ledger {
 
     fn lift(&self, name: &FlagName, reason: &str, actor: &Actor, now: Timestamp) -> Result<Flag, Refusal> {
         let flag = self.own(name, actor)?;
-        let ending = Ending {
-            officer: actor.officer.clone(),
-            at: now,
-            reason: reason.to_owned(),
-        };
-        let state = flag.state(now);
-        let stage = match (state, &flag.stage) {
-            (FlagState::Proposed, Stage::Proposed) => Stage::Withdrawn { ending },
-            (FlagState::InForce, Stage::InForce { confirmation }) => Stage::Lifted {
+        let ending = ending(actor, reason, now);
+        let stage = match (flag.state(now), flag.confirmation()) {
+            (FlagState::Proposed, _) => Stage::Withdrawn { ending },
+            (FlagState::InForce | FlagState::Suspended, Some(confirmation)) => Stage::Lifted {
                 confirmation: confirmation.clone(),
                 ending,
             },
-            (FlagState::Proposed | FlagState::InForce | FlagState::Lifted | FlagState::Lapsed, _) => {
-                let needed = &[FlagState::Proposed, FlagState::InForce];
+            (
+                state @ (FlagState::InForce
+                | FlagState::Suspended
+                | FlagState::Lifted
+                | FlagState::Lapsed
+                | FlagState::Repaired
+                | FlagState::Revoked),
+                _,
+            ) => {
+                let needed = &[FlagState::Proposed, FlagState::InForce, FlagState::Suspended];
                 return Err(Refusal::FlagState { state, needed });
             }
         };
@@ -189,27 +245,17 @@ impl Ledger {
         })
     }
 
-    fn admit(
-        &self,
-        identity: &Identity,
-        severity: Option<Severity>,
-        department: &Department,
-        now: Timestamp,
-    ) -> Result<Admitted, Refusal> {
-        match &self.law {
-            Some(law) => gate::admit(&law.catalogue, identity, severity, department, now),
+    fn admit(&self, claim: Claim<'_>, now: Timestamp) -> Result<Admitted, Refusal> {
+        match self.law.at(now) {
+            Some(law) => gate::admit(&law.catalogue, claim, now),
             None => Err(Refusal::KindUnknown {
-                kind: identity.kind.clone(),
+                kind: claim.identity.kind.clone(),
             }),
         }
     }
 
     fn own(&self, name: &FlagName, actor: &Actor) -> Result<&Flag, Refusal> {
-        let flag = self
-            .flags
-            .get(&name.id)
-            .filter(|flag| flag.identity.enterprise == name.enterprise);
-        let flag = flag.ok_or_else(|| Refusal::FlagUnknown { flag: name.clone() })?;
+        let flag = self.flag(name)?;
         if flag.department == actor.department {
             Ok(flag)
         } else if flag.is_known() {
@@ -218,6 +264,14 @@ impl Ledger {
         } else {
             Err(Refusal::FlagHidden { flag: name.clone() })
         }
+    }
+}
+
+fn ending(actor: &Actor, reason: &str, now: Timestamp) -> Ending {
+    Ending {
+        officer: actor.officer.clone(),
+        at: now,
+        reason: reason.to_owned(),
     }
 }
 

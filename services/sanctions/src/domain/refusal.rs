@@ -1,9 +1,11 @@
 //! Why a step was not taken: for people in both languages, and what to do next.
 
-use greenstar_kernel::{Code, Date, Department, LocalizedText, Officer, Said, Timestamp};
+use greenstar_kernel::{Code, Date, Department, LocalizedText, Officer, Said, Timestamp, Uscc};
 
-use super::catalogue::Severity;
-use super::flag::{FlagName, FlagState};
+use super::catalogue::{Edition, Severity};
+use super::flag::FlagName;
+use super::remedies::RemedyRefusal;
+use super::stage::FlagState;
 
 /// Why a step was not taken. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,11 +43,28 @@ pub enum Refusal {
     DepartmentNotAllowed { department: Department },
     #[error("{officer} raised this flag; another officer of the department must confirm it")]
     SameOfficer { officer: Officer },
+    #[error("the catalogue has no type of penalty {penalty}; choose one of {}", list(.known))]
+    PenaltyUnknown { penalty: Code, known: Vec<Code> },
+    #[error("{enterprise} is the enterprise that the flag is on; name the right one, or revoke the flag")]
+    CorrectionInvalid { enterprise: Uscc },
+    #[error("the law leaves no repair for {kind}; appeal if it is wrong, or wait for the end of its term")]
+    NotRepairable { kind: Code },
+    #[error("the newest edition is {newest}, so {edition} is taken or too old; give a higher number")]
+    EditionExists { edition: Edition, newest: Edition },
+    #[error("edition {edition} cannot take effect on {effective}; name {earliest} or a later day")]
+    EditionNotAllowed {
+        edition: Edition,
+        effective: Date,
+        earliest: Date,
+    },
+    #[error(transparent)]
+    Remedy(#[from] RemedyRefusal),
 }
 
 impl Said for Refusal {
     fn said(&self) -> LocalizedText {
         let zh = match self {
+            Refusal::Remedy(refusal) => return refusal.said(),
             Refusal::KindUnknown { kind } => format!("目录中没有失信标记种类 {kind}，请选用目录中的种类"),
             Refusal::KindNotYours { kind, departments } => {
                 format!("{kind} 只能由 {} 提出，请将文书移交其中之一", list(departments))
@@ -85,6 +104,25 @@ impl Said for Refusal {
             }
             Refusal::SameOfficer { officer } => {
                 format!("该标记由 {officer} 提出，须由本部门另一名工作人员确认")
+            }
+            Refusal::PenaltyUnknown { penalty, known } => {
+                format!("目录中没有处罚种类 {penalty}，请选用 {} 之一", list(known))
+            }
+            Refusal::CorrectionInvalid { enterprise } => {
+                format!("{enterprise} 就是现在被标记的企业，请填写正确的企业，或者撤销该标记")
+            }
+            Refusal::NotRepairable { kind } => {
+                format!("法律没有为 {kind} 规定信用修复；认为有误的可以提出异议，否则待期限届满")
+            }
+            Refusal::EditionExists { edition, newest } => {
+                format!("最新版目录为 {newest}，{edition} 已被使用或者过旧，请使用更大的版次")
+            }
+            Refusal::EditionNotAllowed {
+                edition,
+                effective,
+                earliest,
+            } => {
+                format!("目录 {edition} 不能自 {effective} 起生效，请填写 {earliest} 或者更晚的日期")
             }
         };
         LocalizedText::new(zh, self.to_string())

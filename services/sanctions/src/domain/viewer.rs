@@ -21,6 +21,14 @@ impl Viewer {
         }
     }
 
+    /// A repair or an appeal is between the firm and the body that recognised the fault.
+    pub fn sees_case(&self, enterprise: &Uscc, body: &Department) -> bool {
+        match self {
+            Viewer::Department(department) => department == body,
+            Viewer::Enterprise(uscc) => uscc == enterprise,
+        }
+    }
+
     /// Officers are named to their own department only.
     pub fn sees_officers(&self, flag: &Flag) -> bool {
         match self {

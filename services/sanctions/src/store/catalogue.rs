@@ -5,36 +5,40 @@ use std::sync::{Arc, Mutex, PoisonError};
 use greenstar_kernel::Revision;
 use greenstar_store::{StoreError, Tx};
 
-use crate::domain::catalogue::{Edition, InForce};
+use crate::domain::catalogue::{InForce, Law};
 
-/// The edition in force. It is large and hardly ever changes, so it is parsed once and kept; which one
-/// is in force is asked in every transaction.
+/// All editions. They are large, few, and never change, so each is parsed once and kept; whether there is
+/// another one is asked in every transaction.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Shelf(Arc<Mutex<Option<Arc<InForce>>>>);
+pub(crate) struct Shelf(Arc<Mutex<Law>>);
 
 impl Shelf {
-    /// `None` before the first edition.
-    pub(crate) async fn in_force(&self, tx: &mut Tx) -> Result<Option<Arc<InForce>>, StoreError> {
-        let latest = tx
+    /// Which one is in force is a matter of time: see [`Law::at`].
+    pub(crate) async fn law(&self, tx: &mut Tx) -> Result<Law, StoreError> {
+        let newest = tx
             .row(
                 "SELECT edition FROM catalogue ORDER BY revision DESC LIMIT 1",
                 &[],
             )
             .await?;
-        let Some(latest) = latest else { return Ok(None) };
-        let edition: Edition = latest.parse("edition")?;
+        let Some(newest) = newest else {
+            return Ok(Law::default());
+        };
+        let newest = newest.parse("edition")?;
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(kept) = kept.filter(|kept| *kept.catalogue.edition() == edition) {
-            return Ok(Some(kept));
+        if kept
+            .newest()
+            .is_some_and(|kept| *kept.catalogue.edition() == newest)
+        {
+            return Ok(kept);
         }
-        let name = edition.to_string();
-        let row = tx
-            .row("SELECT fact FROM catalogue WHERE edition = $1", &[name.into()])
+        let rows = tx
+            .rows("SELECT fact FROM catalogue ORDER BY revision", &[])
             .await?;
-        let row = row.ok_or_else(|| StoreError::corrupt(format!("edition {edition} is gone")))?;
-        let read: Arc<InForce> = Arc::new(row.json("fact")?);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(read.clone());
-        Ok(Some(read))
+        let editions = rows.iter().map(|row| Ok(Arc::new(row.json("fact")?)));
+        let law = Law::new(editions.collect::<Result<_, StoreError>>()?);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = law.clone();
+        Ok(law)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use greenstar_kernel::Code;
+use greenstar_kernel::{Code, Timestamp};
 use greenstar_store::{Row, StoreError, Tx, Value};
 
-use crate::domain::flag::{Flag, Stage};
+use crate::domain::flag::Flag;
+use crate::domain::stage::Stage;
 
 const COLUMNS: [&str; 7] = [
     "id",
@@ -22,7 +23,11 @@ pub(super) fn stage(stage: &Stage) -> &'static str {
         Stage::Proposed => "proposed",
         Stage::Withdrawn { .. } => "withdrawn",
         Stage::InForce { .. } => "in_force",
+        Stage::Suspended { .. } => "suspended",
+        Stage::Lapsed { .. } => "lapsed",
         Stage::Lifted { .. } => "lifted",
+        Stage::Repaired { .. } => "repaired",
+        Stage::Revoked { .. } => "revoked",
     }
 }
 
@@ -46,9 +51,26 @@ pub(super) async fn one(tx: &mut Tx, id: &Code) -> Result<Option<Flag>, StoreErr
 
 /// What may stand in the way of another flag on the same document.
 pub(super) async fn standing(tx: &mut Tx, enterprises: Vec<Value>) -> Result<Vec<Flag>, StoreError> {
-    let before = "SELECT fact FROM flag WHERE stage IN ('proposed', 'in_force') AND enterprise";
+    let before = "SELECT fact FROM flag WHERE stage IN ('proposed', 'in_force', 'suspended') AND enterprise";
     let rows = tx.rows_in(before, enterprises, "").await?;
     rows.iter().map(read).collect()
+}
+
+/// Flags whose term has ended, and that nobody has written down; the earliest first.
+pub(crate) async fn due(tx: &mut Tx, now: Timestamp, limit: usize) -> Result<Vec<Code>, StoreError> {
+    let limit = Value::Int(Some(i64::try_from(limit).unwrap_or(i64::MAX)));
+    let sql = "SELECT id FROM flag WHERE stage IN ('in_force', 'suspended') AND ends_at <= $1 \
+               ORDER BY ends_at, id LIMIT $2";
+    let rows = tx.rows(sql, &[now.into(), limit]).await?;
+    rows.iter()
+        .map(|row| Code::parse(&row.get::<String>("id")?).map_err(StoreError::corrupt))
+        .collect()
+}
+
+/// When the next term ends that nobody has written down.
+pub(crate) async fn next_due(tx: &mut Tx) -> Result<Option<Timestamp>, StoreError> {
+    let sql = "SELECT ends_at FROM flag WHERE stage IN ('in_force', 'suspended') ORDER BY ends_at LIMIT 1";
+    tx.row(sql, &[]).await?.map(|row| row.get("ends_at")).transpose()
 }
 
 pub(super) async fn upsert<'a>(tx: &mut Tx, flags: impl Iterator<Item = &'a Flag>) -> Result<(), StoreError> {

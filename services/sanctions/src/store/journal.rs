@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use greenstar_kernel::Revision;
+use greenstar_kernel::{Code, Date, Revision};
 use greenstar_store::{Journal, Request, StoreError, Turn, Tx, Value};
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::{self, Shelf};
-use super::{entry, flag};
+use super::{entry, flag, remedy};
 use crate::domain::catalogue::{Catalogue, Edition, InForce};
-use crate::domain::flag::{Flag, Stage};
-use crate::domain::ledger::{Actor, Ledger, Step};
+use crate::domain::flag::Flag;
+use crate::domain::ledger::{Actor, Corrected, Correction, Ledger, Step};
 use crate::domain::refusal::Refusal;
+use crate::domain::remedies::{Case, Done, Remedies, Remedy};
 
 /// What the writer carries out.
 #[derive(Clone, Debug)]
@@ -23,8 +24,27 @@ pub(crate) enum Command {
         actor: Actor,
         request: Option<Request>,
     },
-    /// Brings an edition into force, if it is newer than the one that is.
+    /// Moves a flag from the wrong enterprise to the right one.
+    Correct {
+        correction: Box<Correction>,
+        actor: Actor,
+        request: Option<Request>,
+    },
+    /// Writes down that the term of the flag with this id has ended.
+    Lapse(Code),
+    /// Brings the shipped edition into force, if its number is higher than the newest.
     Enact(Catalogue),
+    /// A step of a repair or an appeal, with what it does to flags.
+    Remedy {
+        remedy: Remedy,
+        request: Option<Request>,
+    },
+    /// Enacts an edition, from a day on.
+    Create {
+        catalogue: Box<Catalogue>,
+        effective: Option<Date>,
+        request: Option<Request>,
+    },
 }
 
 /// What the writer answers.
@@ -33,7 +53,13 @@ pub(crate) enum Command {
 pub(crate) enum Answer {
     /// As the step left it.
     Flag(Box<Flag>),
-    /// What was asked to be enacted; an older edition than the one in force changes nothing.
+    /// As the correction left them.
+    Corrected { revoked: Box<Flag>, proposed: Box<Flag> },
+    /// Whether it was this command that wrote the lapse down.
+    Lapsed { written: bool },
+    /// As the step left it.
+    Remedy(Case),
+    /// What was asked to be enacted; of the shipped editions, an older one than the newest changes nothing.
     Asked(Edition),
 }
 
@@ -41,7 +67,19 @@ pub(crate) enum Answer {
 #[derive(Debug)]
 pub(crate) struct Work {
     ledger: Ledger,
+    remedies: Remedies,
     enacted: Vec<(Arc<InForce>, Revision)>,
+}
+
+impl Work {
+    fn enact(&mut self, law: Arc<InForce>, turn: &mut Turn) {
+        let revision = turn.push(entry::CATALOGUE, None, &*law, None);
+        self.enacted.push((law, revision));
+    }
+}
+
+fn push(turn: &mut Turn, flag: &Flag) -> Revision {
+    turn.push(entry::of(flag), Some(flag.identity.enterprise), flag, None)
 }
 
 /// Loads, decides and writes for [`greenstar_store::Writer`].
@@ -65,36 +103,47 @@ impl Journal for SanctionsJournal {
 
     fn request(&self, command: &Command) -> Option<Request> {
         match command {
-            Command::Step { request, .. } => request.clone(),
-            Command::Enact(_) => None,
+            Command::Step { request, .. }
+            | Command::Correct { request, .. }
+            | Command::Remedy { request, .. }
+            | Command::Create { request, .. } => request.clone(),
+            Command::Lapse(_) | Command::Enact(_) => None,
         }
     }
 
     async fn load(&self, tx: &mut Tx, commands: &[&Command]) -> Result<Work, StoreError> {
-        let law = self.shelf.in_force(tx).await?;
+        let law = self.shelf.law(tx).await?;
+        let mut steps = Vec::new();
         let (mut ids, mut enterprises) = (BTreeSet::new(), BTreeSet::new());
         for command in commands {
             match command {
-                Command::Step {
-                    step: Step::Raise(proposal),
-                    ..
-                } => {
-                    enterprises.insert(proposal.identity.enterprise);
+                Command::Step { step, .. } => {
+                    if let Some(name) = step.moves() {
+                        ids.insert(name.id.as_str());
+                    }
+                    enterprises.insert(step.enterprise());
                 }
-                Command::Step {
-                    step: Step::Confirm(name) | Step::Lift { name, .. },
-                    ..
-                } => {
-                    ids.insert(name.id.as_str());
-                    enterprises.insert(name.enterprise);
+                Command::Correct { correction, .. } => {
+                    ids.insert(correction.name.id.as_str());
+                    enterprises.extend([correction.name.enterprise, correction.enterprise]);
                 }
-                Command::Enact(_) => {}
+                Command::Lapse(id) => {
+                    ids.insert(id.as_str());
+                }
+                Command::Remedy { remedy, .. } => {
+                    enterprises.insert(remedy.enterprise());
+                    steps.push(remedy);
+                }
+                Command::Enact(_) | Command::Create { .. } => {}
             }
         }
+        let (remedies, concerned) = remedy::load(tx, &steps).await?;
+        ids.extend(concerned.iter().map(Code::as_str));
         let mut flags = flag::by_id(tx, ids.into_iter().map(Value::from).collect()).await?;
         flags.extend(flag::standing(tx, enterprises.into_iter().map(Value::from).collect()).await?);
         Ok(Work {
             ledger: Ledger::new(law, flags),
+            remedies,
             enacted: Vec::new(),
         })
     }
@@ -103,27 +152,59 @@ impl Journal for SanctionsJournal {
         match command {
             Command::Enact(catalogue) => {
                 if let Some(law) = work.ledger.enact(catalogue, turn.now()) {
-                    let revision = turn.push(entry::CATALOGUE, None, &*law, None);
-                    work.enacted.push((law, revision));
+                    work.enact(law, turn);
                 }
+                Ok(Answer::Asked(*catalogue.edition()))
+            }
+            Command::Create {
+                catalogue, effective, ..
+            } => {
+                let law = work.ledger.create_edition(catalogue, *effective, turn.now())?;
+                work.enact(law, turn);
                 Ok(Answer::Asked(*catalogue.edition()))
             }
             Command::Step { step, actor, .. } => {
                 let flag = work.ledger.decide(step, actor, turn.now())?;
-                let kind = match &flag.stage {
-                    Stage::Proposed => entry::PROPOSED,
-                    Stage::Withdrawn { .. } => entry::WITHDRAWN,
-                    Stage::InForce { .. } => entry::CONFIRMED,
-                    Stage::Lifted { .. } => entry::LIFTED,
-                };
-                turn.push(kind, Some(flag.identity.enterprise), &flag, None);
+                push(turn, &flag);
                 Ok(Answer::Flag(Box::new(flag)))
+            }
+            Command::Correct {
+                correction, actor, ..
+            } => {
+                let Corrected { revoked, proposed } = work.ledger.correct(correction, actor, turn.now())?;
+                push(turn, &revoked);
+                push(turn, &proposed);
+                Ok(Answer::Corrected {
+                    revoked: Box::new(revoked),
+                    proposed: Box::new(proposed),
+                })
+            }
+            Command::Remedy { remedy, .. } => {
+                let (now, next) = (turn.now(), turn.next());
+                let Done { case, flags } = work.remedies.decide(&mut work.ledger, remedy, now, next)?;
+                for flag in &flags {
+                    push(turn, flag);
+                }
+                match &case {
+                    Case::Repair(repair) => turn.push(entry::REPAIR, Some(repair.enterprise), repair, None),
+                    Case::Appeal(appeal) => turn.push(entry::APPEAL, Some(appeal.enterprise), appeal, None),
+                };
+                Ok(Answer::Remedy(case))
+            }
+            Command::Lapse(id) => {
+                let lapsed = work.ledger.lapse(id, turn.now());
+                if let Some(flag) = &lapsed {
+                    push(turn, flag);
+                }
+                let written = lapsed.is_some();
+                Ok(Answer::Lapsed { written })
             }
         }
     }
 
     async fn write(&self, tx: &mut Tx, work: Work) -> Result<(), StoreError> {
         catalogue::insert(tx, work.enacted).await?;
+        remedy::write(tx, &work.remedies).await?;
         flag::upsert(tx, work.ledger.changed()).await
     }
 }

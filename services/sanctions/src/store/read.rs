@@ -1,18 +1,17 @@
 //! Reads outside the joined transaction. Each is one snapshot and says which.
 
-use std::sync::Arc;
-
 use greenstar_kernel::{Code, Position, Timestamp, Uscc};
 use greenstar_store::{Database, StoreError, Value};
 
 use super::catalogue::Shelf;
 use super::flag;
-use crate::domain::catalogue::InForce;
-use crate::domain::flag::{Flag, FlagName, FlagState};
+use crate::domain::catalogue::Law;
+use crate::domain::flag::{Flag, FlagName};
+use crate::domain::stage::FlagState;
 use crate::domain::viewer::Viewer;
 
 /// What was ever confirmed.
-const KNOWN: &str = "stage IN ('in_force', 'lifted')";
+const KNOWN: &str = "stage NOT IN ('proposed', 'withdrawn')";
 
 /// Which flags are wanted, newest first.
 #[derive(Clone, Debug)]
@@ -40,11 +39,11 @@ impl Reader {
         Reader { database, shelf }
     }
 
-    /// The edition in force.
-    pub(crate) async fn catalogue(&self) -> Result<(Option<Arc<InForce>>, Position), StoreError> {
+    /// All editions of the catalogue.
+    pub(crate) async fn law(&self) -> Result<(Law, Position), StoreError> {
         let mut tx = self.database.read().await?;
-        let found = self.shelf.in_force(&mut tx).await?;
-        Ok((found, tx.head().await?))
+        let law = self.shelf.law(&mut tx).await?;
+        Ok((law, tx.head().await?))
     }
 
     /// One flag.
@@ -95,10 +94,18 @@ fn statement(query: &Query) -> (String, Vec<Value>) {
         }
         Some(FlagState::Lapsed) => {
             wanted.push(format!(
-                "stage = 'in_force' AND ends_at <= {}",
+                "(stage = 'lapsed' OR (stage IN ('in_force', 'suspended') AND ends_at <= {}))",
                 bind(query.now.into())
             ));
         }
+        Some(FlagState::Suspended) => {
+            wanted.push(format!(
+                "stage = 'suspended' AND ends_at > {}",
+                bind(query.now.into())
+            ));
+        }
+        Some(FlagState::Repaired) => wanted.push("stage = 'repaired'".to_owned()),
+        Some(FlagState::Revoked) => wanted.push("stage = 'revoked'".to_owned()),
         Some(FlagState::Lifted) => wanted.push("stage IN ('lifted', 'withdrawn')".to_owned()),
     }
     if let Some((raised_at, id)) = &query.after {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use greenstar_feed::{Filter, Relevance, Source};
+use greenstar_kernel::Uscc;
 use greenstar_store::{Entry, StoreError, Tx};
+use serde::Deserialize;
 
 use super::catalogue::Shelf;
 use super::{entry, flag};
@@ -58,11 +60,59 @@ impl Source for FeedSource {
         Ok(page)
     }
 
-    /// A proposal binds nobody: its revision is told, it is not.
-    fn relevance(&self, entry: &Entry, _: &Filter) -> Relevance {
-        match entry.kind.as_str() {
-            entry::PROPOSED | entry::WITHDRAWN => Relevance::Outside,
-            _ => Relevance::Inside,
+    /// A proposal binds nobody: its revision is told, it is not. The law is everybody's, whatever a filter says.
+    fn relevance(&self, entry: &Entry, filter: &Filter) -> Relevance {
+        let inside = match entry.kind.as_str() {
+            entry::PROPOSED | entry::WITHDRAWN | entry::REPAIR | entry::APPEAL => false,
+            entry::CATALOGUE => true,
+            _ => {
+                // What cannot be read is not hidden: writing it out will say so.
+                let kind = || {
+                    entry
+                        .json::<Kind>()
+                        .map_or(true, |flag| filter.has_kind(&flag.kind))
+                };
+                entry.enterprise.is_none_or(|uscc| reaches(filter, &uscc))
+                    && (filter.kinds.is_empty() || kind())
+            }
+        };
+        if inside {
+            Relevance::Inside
+        } else {
+            Relevance::Outside
         }
     }
+
+    fn covers(&self, row: &Row, filter: &Filter) -> bool {
+        match row {
+            Row::Catalogue(_) => true,
+            Row::Flag(flag) => {
+                reaches(filter, &flag.identity.enterprise) && filter.has_kind(flag.identity.kind.as_str())
+            }
+        }
+    }
+
+    async fn unknown(&self, tx: &mut Tx, filter: &Filter) -> Result<Option<&'static str>, StoreError> {
+        if filter.kinds.is_empty() {
+            return Ok(None);
+        }
+        let law = self.shelf.law(tx).await?;
+        let known = |kind| {
+            law.editions()
+                .iter()
+                .any(|law| law.catalogue.kind(kind).is_some())
+        };
+        Ok((!filter.kinds.iter().all(known)).then_some("filter.kinds"))
+    }
+}
+
+/// The kind of a flag, without the rest of it.
+#[derive(Deserialize)]
+struct Kind {
+    kind: String,
+}
+
+/// A flag's district is that of the enterprise's code.
+fn reaches(filter: &Filter, uscc: &Uscc) -> bool {
+    filter.has_enterprise(uscc) && filter.has_district(uscc.area())
 }

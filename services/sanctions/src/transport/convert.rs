@@ -1,35 +1,41 @@
 //! The domain's words in the contract's.
 
-use greenstar_kernel::{Code, Date, LocalizedText, RatingState, Timestamp};
+use greenstar_kernel::{Code, Date, Document, LocalizedText, RatingState, Timestamp};
 use greenstar_proto::common::v1 as common;
 use greenstar_proto::sanctions::v1 as pb;
 
 use crate::domain::catalogue::{
-    FlagKind, InForce, LegalBasis, Measure, MeasureClass, Parameter, Severity, Stricter, Support,
+    FlagKind, InForce, LegalBasis, Measure, MeasureClass, Parameter, PenaltyType, Severity, Stricter,
+    Support, Window,
 };
-use crate::domain::flag::{Flag, FlagState};
+use crate::domain::evidence::{Evidence, Penalty};
+use crate::domain::flag::{Flag, FlagName};
+use crate::domain::stage::{Ending, FlagState, Stage};
 
-/// `officers`: whether the reader may know their names.
-pub(super) fn flag(flag: &Flag, state: FlagState, officers: bool) -> pb::Flag {
-    let (confirmation, ending) = (flag.confirmation(), flag.ending());
+/// `officers`: whether the reader may know their names. `at`: the instant at which it is looked at.
+pub(super) fn flag(flag: &Flag, at: Timestamp, officers: bool) -> pb::Flag {
+    let confirmation = flag.confirmation();
+    let Ended {
+        lifted,
+        repaired,
+        revoked,
+    } = Ended::of(&flag.stage);
     let named = |officer: Option<&greenstar_kernel::Officer>| {
         officer
             .filter(|_| officers)
             .map(|officer| officer.0.clone())
             .unwrap_or_default()
     };
+    let when = |ending: Option<&Ending>| ending.map(|ending| timestamp(ending.at));
+    let why = |ending: Option<&Ending>| ending.map(|ending| ending.reason.clone()).unwrap_or_default();
     pb::Flag {
         name: flag.name().to_string(),
         kind: flag.identity.kind.to_string(),
         title: Some(text(&flag.title)),
         severity: severity(flag.severity).into(),
-        state: flag_state(state).into(),
+        state: flag_state(flag.state(at)).into(),
         department: flag.department.to_string(),
-        document: Some(common::Document {
-            issuer: flag.identity.document.issuer.clone(),
-            number: flag.identity.document.number.clone(),
-            date: flag.identity.document.date.to_string(),
-        }),
+        document: Some(document(&flag.identity.document)),
         scope: optional(flag.identity.scope.as_ref()),
         site: flag
             .identity
@@ -44,12 +50,122 @@ pub(super) fn flag(flag: &Flag, state: FlagState, officers: bool) -> pb::Flag {
         proposer: named(Some(&flag.proposer)),
         raise_time: Some(timestamp(flag.raised_at)),
         confirmer: named(confirmation.map(|confirmation| &confirmation.officer)),
-        lifter: named(ending.map(|ending| &ending.officer)),
-        lift_time: ending.map(|ending| timestamp(ending.at)),
-        lift_reason: ending.map(|ending| ending.reason.clone()).unwrap_or_default(),
+        lifter: named(lifted.map(|ending| &ending.officer)),
+        lift_time: when(lifted),
+        lift_reason: why(lifted),
         catalogue: flag.catalogue.to_string(),
         reaches_all: flag.reaches_all,
-        ..Default::default()
+        penalties: flag.penalties.iter().map(penalty).collect(),
+        evidence: flag.evidence.iter().map(evidence).collect(),
+        earliest_repair_time: flag.repair_from().map(timestamp),
+        publish_until_time: flag.published_until().map(timestamp),
+        published: flag.is_published(at),
+        repair: repair_of(&flag.stage),
+        repair_time: when(repaired),
+        revoke_time: when(revoked),
+        revoke_reason: why(revoked),
+        appeal: appeal_of(&flag.stage),
+        superseded_by: superseded_by(&flag.stage)
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        corrects: flag
+            .corrects
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        repairable: flag.rules().repairable,
+        appeal_until_time: flag.appeal_until().map(timestamp),
+    }
+}
+
+pub(super) fn document(document: &Document) -> common::Document {
+    common::Document {
+        issuer: document.issuer.clone(),
+        number: document.number.clone(),
+        date: document.date.to_string(),
+    }
+}
+
+/// How somebody ended it; at most one of them.
+#[derive(Debug, Default)]
+struct Ended<'a> {
+    lifted: Option<&'a Ending>,
+    repaired: Option<&'a Ending>,
+    revoked: Option<&'a Ending>,
+}
+
+impl Ended<'_> {
+    fn of(stage: &Stage) -> Ended<'_> {
+        let mut ended = Ended::default();
+        match stage {
+            Stage::Proposed | Stage::InForce { .. } | Stage::Suspended { .. } | Stage::Lapsed { .. } => {}
+            Stage::Withdrawn { ending } | Stage::Lifted { ending, .. } => ended.lifted = Some(ending),
+            Stage::Repaired { ending, .. } => ended.repaired = Some(ending),
+            Stage::Revoked { ending, .. } => ended.revoked = Some(ending),
+        }
+        ended
+    }
+}
+
+fn repair_of(stage: &Stage) -> String {
+    match stage {
+        Stage::Repaired { repair, .. } => repair.clone(),
+        Stage::Proposed
+        | Stage::Withdrawn { .. }
+        | Stage::InForce { .. }
+        | Stage::Suspended { .. }
+        | Stage::Lapsed { .. }
+        | Stage::Lifted { .. }
+        | Stage::Revoked { .. } => String::new(),
+    }
+}
+
+/// The appeal that suspends, revoked or last left it.
+fn appeal_of(stage: &Stage) -> String {
+    match stage {
+        Stage::Suspended { suspension, .. } => suspension.appeal.clone(),
+        Stage::Revoked { appeal, .. } => appeal.clone().unwrap_or_default(),
+        Stage::InForce { review, .. } => review
+            .as_ref()
+            .map(|review| review.appeal.clone())
+            .unwrap_or_default(),
+        Stage::Proposed
+        | Stage::Withdrawn { .. }
+        | Stage::Lapsed { .. }
+        | Stage::Lifted { .. }
+        | Stage::Repaired { .. } => String::new(),
+    }
+}
+
+fn superseded_by(stage: &Stage) -> Option<&FlagName> {
+    match stage {
+        Stage::Revoked { superseded_by, .. } => superseded_by.as_ref(),
+        Stage::Proposed
+        | Stage::Withdrawn { .. }
+        | Stage::InForce { .. }
+        | Stage::Suspended { .. }
+        | Stage::Lapsed { .. }
+        | Stage::Lifted { .. }
+        | Stage::Repaired { .. } => None,
+    }
+}
+
+fn penalty(penalty: &Penalty) -> pb::Penalty {
+    pb::Penalty {
+        r#type: penalty.of_type.to_string(),
+        amount: penalty
+            .amount
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+    }
+}
+
+pub(super) fn evidence(evidence: &Evidence) -> pb::EvidenceDocument {
+    pb::EvidenceDocument {
+        title: evidence.title.clone(),
+        sha256: evidence.sha256.as_str().to_owned(),
+        reference: evidence.reference.clone(),
     }
 }
 
@@ -62,7 +178,8 @@ pub(super) fn catalogue(law: &InForce) -> pb::Catalogue {
         measures: parts.measures.iter().map(measure).collect(),
         bases: parts.bases.iter().map(basis).collect(),
         ceilings: terms(&parts.ceilings),
-        ..Default::default()
+        publicity_windows: parts.publicity_windows.iter().map(window).collect(),
+        penalty_types: parts.penalty_types.iter().map(penalty_type).collect(),
     }
 }
 
@@ -85,7 +202,29 @@ fn flag_kind(kind: &FlagKind) -> pb::FlagKind {
         bases: codes(&kind.bases),
         reaches_all: kind.reaches_all,
         repairable: kind.repairable,
-        ..Default::default()
+        appeal: Some(pb::AppealRule {
+            days: kind.appeal.days.into(),
+            suspends: kind.appeal.suspends,
+            amends: terms(&kind.appeal.amends),
+        }),
+        list: kind.list.as_ref().map(text),
+    }
+}
+
+fn window((one, window): (&Severity, &Window)) -> pb::PublicityWindow {
+    pb::PublicityWindow {
+        severity: severity(*one).into(),
+        min_months: window.min.0.into(),
+        max_months: window.max.0.into(),
+        published: window.published,
+    }
+}
+
+fn penalty_type(penalty: &PenaltyType) -> pb::PenaltyType {
+    pb::PenaltyType {
+        code: penalty.code.to_string(),
+        title: Some(text(&penalty.title)),
+        severity: severity(penalty.severity).into(),
     }
 }
 
@@ -160,7 +299,7 @@ fn terms<'a>(
     terms.into_iter().map(term).collect()
 }
 
-fn severity(severity: Severity) -> common::Severity {
+pub(super) fn severity(severity: Severity) -> common::Severity {
     match severity {
         Severity::Minor => common::Severity::Minor,
         Severity::Ordinary => common::Severity::Ordinary,
@@ -174,6 +313,9 @@ fn flag_state(state: FlagState) -> pb::FlagState {
         FlagState::InForce => pb::FlagState::InForce,
         FlagState::Lifted => pb::FlagState::Lifted,
         FlagState::Lapsed => pb::FlagState::Lapsed,
+        FlagState::Repaired => pb::FlagState::Repaired,
+        FlagState::Revoked => pb::FlagState::Revoked,
+        FlagState::Suspended => pb::FlagState::Suspended,
     }
 }
 
@@ -188,7 +330,7 @@ fn rating_state(state: RatingState) -> common::RatingState {
     }
 }
 
-fn text(text: &LocalizedText) -> common::LocalizedText {
+pub(super) fn text(text: &LocalizedText) -> common::LocalizedText {
     common::LocalizedText {
         zh: text.zh.clone(),
         en: text.en.clone(),

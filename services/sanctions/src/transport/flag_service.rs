@@ -1,100 +1,166 @@
 //! FlagService.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::StreamExt as _;
 use greenstar_feed::Feed;
 use greenstar_kernel::{Caller, Clock, Code, LocalizedText, Log, Position, Token};
 use greenstar_proto::common::v1::ErrorReason;
 use greenstar_proto::sanctions::v1 as pb;
 use greenstar_proto::sanctions::v1::flag_service_server::FlagService;
+use greenstar_rpc::watching::{self, Answers, Question, Watching};
 use greenstar_rpc::{Call, accept, names, pages};
 use greenstar_store::{StoreError, Writer};
 use greenstar_telemetry::attributes;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Span;
-use uuid::Uuid;
 
-use super::{convert, parse, status, watch};
+use super::{Rating, converge, convert, parse, status, watch};
 use crate::domain::flag::{Flag, FlagName};
-use crate::domain::ledger::Step;
+use crate::domain::ledger::{Correction, Step};
 use crate::domain::refusal::Refusal;
 use crate::store::{Answer, Command, FeedSource, Query, Reader, SanctionsJournal};
+
+/// As long as ConfirmFlag waits for convergence.
+const MOST_WAITED: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(crate) struct FlagRpc {
     pub(crate) writer: Writer<SanctionsJournal>,
     pub(crate) reader: Reader,
     pub(crate) feed: Feed,
+    pub(crate) watching: Watching,
+    pub(crate) rating: Rating,
     pub(crate) source: Arc<FeedSource>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 #[tonic::async_trait]
 impl FlagService for FlagRpc {
+    #[tracing::instrument(skip_all, fields(greenstar.enterprise))]
     async fn revoke_flag(
         &self,
-        _request: Request<pb::RevokeFlagRequest>,
+        request: Request<pb::RevokeFlagRequest>,
     ) -> Result<Response<pb::RevokeFlagResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        let (call, mut request) = accept(request)?;
+        let request_id = std::mem::take(&mut request.request_id);
+        let repeat = parse::request(&call, "RevokeFlag", request_id.clone(), &request);
+        let name = named(&request.name)?;
+        let step = Step::Revoke {
+            name,
+            reason: parse::filled("reason", &request.reason)?,
+        };
+        let (flag, token) = self.take(&call, step, repeat, &request_id).await?;
+        Ok(Response::new(pb::RevokeFlagResponse {
+            flag: Some(flag),
+            token,
+        }))
     }
 
+    #[tracing::instrument(skip_all, fields(greenstar.enterprise))]
     async fn correct_flag(
         &self,
-        _request: Request<pb::CorrectFlagRequest>,
+        request: Request<pb::CorrectFlagRequest>,
     ) -> Result<Response<pb::CorrectFlagResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        let (call, mut request) = accept(request)?;
+        let request_id = std::mem::take(&mut request.request_id);
+        let repeat = parse::request(&call, "CorrectFlag", request_id.clone(), &request);
+        let correction = Correction {
+            name: named(&request.name)?,
+            id: self.fresh_id()?,
+            enterprise: names::enterprise("enterprise", &request.enterprise)?,
+            reason: parse::filled("reason", &request.reason)?,
+        };
+        let command = Command::Correct {
+            correction: Box::new(correction),
+            actor: parse::actor(&call)?,
+            request: repeat,
+        };
+        let committed = self.writer.submit(command).await;
+        let committed = committed.map_err(|error| status::submit(error, &request_id))?;
+        let shown = |flag: &Flag| Some(convert::flag(flag, flag.moved_at(), true));
+        match committed.answer {
+            Answer::Corrected { revoked, proposed } => Ok(Response::new(pb::CorrectFlagResponse {
+                revoked: shown(&revoked),
+                flag: shown(&proposed),
+                token: token(committed.position),
+            })),
+            Answer::Flag(_) | Answer::Lapsed { .. } | Answer::Remedy(_) | Answer::Asked(_) => {
+                Err(status::store(&StoreError::corrupt(
+                    "a correction was answered with something else",
+                )))
+            }
+        }
     }
 
-    type StreamFlagsStream =
-        std::pin::Pin<Box<dyn futures::Stream<Item = Result<pb::StreamFlagsResponse, Status>> + Send>>;
+    type StreamFlagsStream = Answers<pb::StreamFlagsResponse>;
 
     async fn stream_flags(
         &self,
-        _request: Request<pb::StreamFlagsRequest>,
+        request: Request<pb::StreamFlagsRequest>,
     ) -> Result<Response<Self::StreamFlagsStream>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        let (call, request) = accept(request)?;
+        let answers = watch::stream(&self.watching, &call, self.source.clone(), request)?;
+        Ok(Response::new(answers))
     }
 
     async fn acknowledge_flags(
         &self,
-        _request: Request<pb::AcknowledgeFlagsRequest>,
+        request: Request<pb::AcknowledgeFlagsRequest>,
     ) -> Result<Response<pb::AcknowledgeFlagsResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        let (call, request) = accept(request)?;
+        let ack = request.acknowledgement.unwrap_or_default();
+        self.watching.acknowledge(&call, &request.subscriber, ack).await?;
+        Ok(Response::new(pb::AcknowledgeFlagsResponse {}))
     }
 
-    type WaitConvergedStream =
-        std::pin::Pin<Box<dyn futures::Stream<Item = Result<pb::WaitConvergedResponse, Status>> + Send>>;
+    type WaitConvergedStream = Answers<pb::WaitConvergedResponse>;
 
     async fn wait_converged(
         &self,
-        _request: Request<pb::WaitConvergedRequest>,
+        request: Request<pb::WaitConvergedRequest>,
     ) -> Result<Response<Self::WaitConvergedStream>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        let (call, request) = accept(request)?;
+        let question = Question::read(&call, request.question)?;
+        let answers = converge::wait(&self.watching, &self.rating, question)?;
+        Ok(Response::new(answers))
     }
 
     async fn list_subscribers(
         &self,
-        _request: Request<pb::ListSubscribersRequest>,
+        request: Request<pb::ListSubscribersRequest>,
     ) -> Result<Response<pb::ListSubscribersResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        accept(request)?;
+        let (subscribers, head, unreachable) = self.watching.list().await?;
+        Ok(Response::new(pb::ListSubscribersResponse {
+            subscribers,
+            head: Some(head),
+            unreachable,
+        }))
     }
 
     async fn remove_subscriber(
         &self,
-        _request: Request<pb::RemoveSubscriberRequest>,
+        request: Request<pb::RemoveSubscriberRequest>,
     ) -> Result<Response<pb::RemoveSubscriberResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        let (_, request) = accept(request)?;
+        self.watching.remove(&request.subscriber).await?;
+        Ok(Response::new(pb::RemoveSubscriberResponse {}))
     }
 
-    type ReportAcknowledgementsStream = std::pin::Pin<
-        Box<dyn futures::Stream<Item = Result<pb::ReportAcknowledgementsResponse, Status>> + Send>,
-    >;
+    type ReportAcknowledgementsStream = Answers<pb::ReportAcknowledgementsResponse>;
 
     async fn report_acknowledgements(
         &self,
-        _request: Request<pb::ReportAcknowledgementsRequest>,
+        request: Request<pb::ReportAcknowledgementsRequest>,
     ) -> Result<Response<Self::ReportAcknowledgementsStream>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        accept(request)?;
+        let reports = self.watching.reports().map(|report| {
+            let acknowledgements = Some(report?);
+            Ok(pb::ReportAcknowledgementsResponse { acknowledgements })
+        });
+        Ok(Response::new(reports.boxed()))
     }
 
     #[tracing::instrument(skip_all, fields(greenstar.enterprise))]
@@ -123,13 +189,24 @@ impl FlagService for FlagRpc {
     ) -> Result<Response<pb::ConfirmFlagResponse>, Status> {
         let (call, mut request) = accept(request)?;
         let request_id = std::mem::take(&mut request.request_id);
+        // How long somebody waits is no part of what is done.
+        let wait = request.wait_converged.take();
+        let wait = watching::span("wait_converged", wait, MOST_WAITED)?;
         let repeat = parse::request(&call, "ConfirmFlag", request_id.clone(), &request);
         let name = named(&request.name)?;
-        let (flag, token) = self.take(&call, Step::Confirm(name), repeat, &request_id).await?;
+        let (flag, position) = self.step(&call, Step::Confirm(name), repeat, &request_id).await?;
+        // It binds from here on, whatever becomes of the wait.
+        let convergence = match wait {
+            None => None,
+            Some(wait) => {
+                let deadline = watching::deadline(&call, wait);
+                Some(converge::after(&self.watching, position.clone(), deadline).await)
+            }
+        };
         Ok(Response::new(pb::ConfirmFlagResponse {
             flag: Some(flag),
-            token,
-            convergence: None,
+            token: token(position),
+            convergence,
         }))
     }
 
@@ -171,7 +248,7 @@ impl FlagService for FlagRpc {
         if !viewer.sees(&flag) {
             return Err(status::refused(&Refusal::FlagHidden { flag: name }));
         }
-        let shown = convert::flag(&flag, flag.state(self.clock.now()), viewer.sees_officers(&flag));
+        let shown = convert::flag(&flag, self.clock.now(), viewer.sees_officers(&flag));
         Ok(Response::new(pb::GetFlagResponse {
             flag: Some(shown),
             token: token(position),
@@ -225,7 +302,7 @@ impl FlagService for FlagRpc {
             Some(last) => pages::next_token(&query, &format!("{}:{}", last.raised_at.micros(), last.id)),
             None => String::new(),
         };
-        let shown = |flag: &Flag| convert::flag(flag, flag.state(now), viewer.sees_officers(flag));
+        let shown = |flag: &Flag| convert::flag(flag, now, viewer.sees_officers(flag));
         let flags = flags.iter().map(shown).collect();
         Ok(Response::new(pb::ListFlagsResponse {
             flags,
@@ -234,17 +311,15 @@ impl FlagService for FlagRpc {
         }))
     }
 
-    type WatchFlagsStream = watch::Responses;
+    type WatchFlagsStream = Answers<pb::WatchFlagsResponse>;
 
     async fn watch_flags(
         &self,
         request: Request<Streaming<pb::WatchFlagsRequest>>,
     ) -> Result<Response<Self::WatchFlagsStream>, Status> {
-        Ok(Response::new(watch::open(
-            &self.feed,
-            self.source.clone(),
-            request.into_inner(),
-        )))
+        let call = greenstar_rpc::call(&request);
+        let answers = watch::open(&self.watching, &call, self.source.clone(), request.into_inner());
+        Ok(Response::new(answers))
     }
 
     async fn sync_flags(
@@ -252,7 +327,7 @@ impl FlagService for FlagRpc {
         request: Request<pb::SyncFlagsRequest>,
     ) -> Result<Response<pb::SyncFlagsResponse>, Status> {
         let (_, request) = accept(request)?;
-        let at_least = request.position.as_ref().map(watch::position).transpose();
+        let at_least = request.position.as_ref().map(watching::position).transpose();
         let at_least = at_least.map_err(|error| status::feed(&error))?;
         let head = self
             .feed
@@ -260,13 +335,13 @@ impl FlagService for FlagRpc {
             .await
             .map_err(|error| status::feed(&error))?;
         Ok(Response::new(pb::SyncFlagsResponse {
-            head: Some(watch::wire_position(&head)),
+            head: Some(watching::wire_position(&head)),
         }))
     }
 }
 
 impl FlagRpc {
-    /// Takes one step; answers the flag as the step left it, whatever time has done since to a repeat.
+    /// As [`FlagRpc::step`], with the token.
     async fn take(
         &self,
         call: &Call,
@@ -274,27 +349,37 @@ impl FlagRpc {
         request: Option<greenstar_store::Request>,
         request_id: &str,
     ) -> Result<(pb::Flag, String), Status> {
+        let (flag, position) = self.step(call, step, request, request_id).await?;
+        Ok((flag, token(position)))
+    }
+
+    /// Takes one step; answers the flag as the step left it, whatever time has done since to a repeat.
+    async fn step(
+        &self,
+        call: &Call,
+        step: Step,
+        request: Option<greenstar_store::Request>,
+        request_id: &str,
+    ) -> Result<(pb::Flag, Position), Status> {
         let actor = parse::actor(call)?;
         let committed = self.writer.submit(Command::Step { step, actor, request }).await;
         let committed = committed.map_err(|error| status::submit(error, request_id))?;
         match committed.answer {
             Answer::Flag(flag) => {
-                let shown = convert::flag(&flag, flag.state(flag.moved_at()), true);
-                Ok((shown, token(committed.position)))
+                let shown = convert::flag(&flag, flag.moved_at(), true);
+                Ok((shown, committed.position))
             }
-            Answer::Asked(_) => Err(status::store(&StoreError::corrupt(
-                "a step was answered with an edition",
-            ))),
+            Answer::Corrected { .. } | Answer::Lapsed { .. } | Answer::Remedy(_) | Answer::Asked(_) => {
+                Err(status::store(&StoreError::corrupt(
+                    "a step was answered with something else than a flag",
+                )))
+            }
         }
     }
 
     /// Ids grow with time, so that pages of the store stay together.
     fn fresh_id(&self) -> Result<Code, Status> {
-        let micros = u64::try_from(self.clock.now().micros()).unwrap_or(0);
-        let nanos = u32::try_from(micros % 1_000_000 * 1000).unwrap_or(0);
-        let time = uuid::Timestamp::from_unix(uuid::NoContext, micros / 1_000_000, nanos);
-        let id = Uuid::new_v7(time).to_string();
-        Code::parse(&id).map_err(|error| status::store(&StoreError::corrupt(error)))
+        parse::fresh_id(&*self.clock)
     }
 }
 
@@ -305,7 +390,7 @@ fn named(raw: &str) -> Result<FlagName, Status> {
 }
 
 /// A firm lists its own flags, and nobody's else.
-fn whose(call: &Call, enterprise: Option<&greenstar_kernel::Uscc>) -> Result<(), Status> {
+pub(super) fn whose(call: &Call, enterprise: Option<&greenstar_kernel::Uscc>) -> Result<(), Status> {
     match (enterprise, &call.caller) {
         (Some(uscc), _) => call.own(uscc),
         (None, Caller::Department { .. }) => Ok(()),
@@ -325,6 +410,6 @@ fn whose(call: &Call, enterprise: Option<&greenstar_kernel::Uscc>) -> Result<(),
     }
 }
 
-fn token(position: Position) -> String {
+pub(super) fn token(position: Position) -> String {
     Token::of(Log::Sanctions, position).to_string()
 }

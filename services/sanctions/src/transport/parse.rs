@@ -1,16 +1,18 @@
 //! Requests in the domain's words.
 
-use greenstar_kernel::{Caller, Code, Date, Document, LocalizedText, Timestamp, Uscc};
+use greenstar_kernel::{Caller, Clock, Code, Date, Document, LocalizedText, Timestamp, Uscc};
 use greenstar_proto::common::v1::{self as common, ErrorReason};
 use greenstar_proto::sanctions::v1 as pb;
-use greenstar_rpc::{Call, field, names, status};
-use greenstar_store::Request;
+use greenstar_rpc::{Call, field, names, status, stored};
+use greenstar_store::{Request, StoreError};
 use prost::Message;
 use tonic::Status;
 
 use crate::domain::catalogue::Severity;
-use crate::domain::flag::{FlagName, FlagState, Identity};
+use crate::domain::evidence::{Evidence, Penalty};
+use crate::domain::flag::{FlagName, Identity};
 use crate::domain::ledger::{Actor, Proposal};
+use crate::domain::stage::FlagState;
 use crate::domain::viewer::Viewer;
 
 /// `enterprises/-`: of all enterprises.
@@ -116,8 +118,66 @@ pub(super) fn proposal(id: Code, request: pb::RaiseFlagRequest) -> Result<Propos
         id,
         identity,
         severity,
+        penalties: penalties(request.penalties)?,
+        evidence: evidence(request.evidence)?,
         reason: request.reason,
     })
+}
+
+fn penalties(raw: Vec<pb::Penalty>) -> Result<Vec<Penalty>, Status> {
+    let mut penalties = Vec::new();
+    for (at, penalty) in raw.into_iter().enumerate() {
+        let of_type = Code::parse(penalty.r#type.trim()).map_err(|_| {
+            let said = LocalizedText::new(
+                "目录中没有这个处罚种类，请查阅目录",
+                "the catalogue has no such type of penalty: see the catalogue",
+            );
+            let metadata = [("penalty", penalty.r#type.clone())];
+            let place = format!("penalties[{at}].type");
+            field(&place, ErrorReason::PenaltyUnknown, &said, &metadata)
+        })?;
+        let amount = match penalty.amount.trim() {
+            "" => None,
+            amount => Some(amount.parse().map_err(|_| {
+                let said = LocalizedText::new(
+                    "金额应以元为单位，最多两位小数，例如 250000.00",
+                    "an amount is written in yuan with at most two places, e.g. 250000.00",
+                );
+                let place = format!("penalties[{at}].amount");
+                field(&place, ErrorReason::FieldInvalid, &said, &[])
+            })?),
+        };
+        penalties.push(Penalty { of_type, amount });
+    }
+    Ok(penalties)
+}
+
+pub(super) fn evidence(raw: Vec<pb::EvidenceDocument>) -> Result<Vec<Evidence>, Status> {
+    let mut evidence = Vec::new();
+    for (at, document) in raw.into_iter().enumerate() {
+        evidence.push(Evidence {
+            title: filled(&format!("evidence[{at}].title"), &document.title)?,
+            sha256: document.sha256.parse().map_err(|_| {
+                let said = LocalizedText::new(
+                    "SHA-256 应为 64 位十六进制数字，请重新计算文件的哈希值",
+                    "a SHA-256 is written with 64 hexadecimal digits: take the file's hash again",
+                );
+                let place = format!("evidence[{at}].sha256");
+                field(&place, ErrorReason::FieldInvalid, &said, &[])
+            })?,
+            reference: document.reference.trim().to_owned(),
+        });
+    }
+    Ok(evidence)
+}
+
+/// For what is made now. Ids grow with time, so that pages of the store stay together.
+pub(super) fn fresh_id(clock: &dyn Clock) -> Result<Code, Status> {
+    let micros = u64::try_from(clock.now().micros()).unwrap_or(0);
+    let nanos = u32::try_from(micros % 1_000_000 * 1000).unwrap_or(0);
+    let time = uuid::Timestamp::from_unix(uuid::NoContext, micros / 1_000_000, nanos);
+    let id = uuid::Uuid::new_v7(time).to_string();
+    Code::parse(&id).map_err(|error| stored::store(&StoreError::corrupt(error)))
 }
 
 /// A text without the blanks around it; one of blanks only says nothing.
@@ -131,7 +191,7 @@ pub(super) fn filled(name: &str, value: &str) -> Result<String, Status> {
     }
 }
 
-fn document(raw: common::Document) -> Result<Document, Status> {
+pub(super) fn document(raw: common::Document) -> Result<Document, Status> {
     let issuer = filled("document.issuer", &raw.issuer)?;
     let number = filled("document.number", &raw.number)?;
     Ok(Document::typed(
@@ -141,7 +201,7 @@ fn document(raw: common::Document) -> Result<Document, Status> {
     ))
 }
 
-fn date(name: &str, raw: &str) -> Result<Date, Status> {
+pub(super) fn date(name: &str, raw: &str) -> Result<Date, Status> {
     raw.parse().map_err(|_| {
         let said = LocalizedText::new(
             "日期应为实际存在的“年-月-日”，例如 2026-03-12",
@@ -151,7 +211,7 @@ fn date(name: &str, raw: &str) -> Result<Date, Status> {
     })
 }
 
-fn severity(raw: common::Severity) -> Option<Severity> {
+pub(super) fn severity(raw: common::Severity) -> Option<Severity> {
     match raw {
         common::Severity::Unspecified => None,
         common::Severity::Minor => Some(Severity::Minor),
@@ -162,14 +222,14 @@ fn severity(raw: common::Severity) -> Option<Severity> {
 
 pub(super) fn state(raw: pb::FlagState) -> Option<FlagState> {
     match raw {
-        pb::FlagState::Unspecified
-        | pb::FlagState::Repaired
-        | pb::FlagState::Revoked
-        | pb::FlagState::Suspended => None,
+        pb::FlagState::Unspecified => None,
         pb::FlagState::Proposed => Some(FlagState::Proposed),
         pb::FlagState::InForce => Some(FlagState::InForce),
         pb::FlagState::Lifted => Some(FlagState::Lifted),
         pb::FlagState::Lapsed => Some(FlagState::Lapsed),
+        pb::FlagState::Repaired => Some(FlagState::Repaired),
+        pb::FlagState::Revoked => Some(FlagState::Revoked),
+        pb::FlagState::Suspended => Some(FlagState::Suspended),
     }
 }
 
@@ -182,16 +242,14 @@ pub(super) fn page_key(raw: &str) -> Result<(Timestamp, Code), Status> {
             Code::parse(id).ok()?,
         ))
     };
-    parse().ok_or_else(|| {
-        let said = LocalizedText::new(
-            "page_token 无效：请从第一页重新开始",
-            "the page token is not one of ours: start at the first page",
-        );
-        status(
-            tonic::Code::InvalidArgument,
-            ErrorReason::PageTokenInvalid,
-            &said,
-            &[],
-        )
-    })
+    parse().ok_or_else(page_token_invalid)
+}
+
+pub(super) fn page_token_invalid() -> Status {
+    let said = LocalizedText::new(
+        "page_token 无效：请从第一页重新开始",
+        "the page token is not one of ours: start at the first page",
+    );
+    let code = tonic::Code::InvalidArgument;
+    status(code, ErrorReason::PageTokenInvalid, &said, &[])
 }

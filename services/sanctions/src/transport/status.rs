@@ -9,13 +9,17 @@ use greenstar_store::SubmitError;
 pub(super) use stored::store;
 use tonic::{Code, Status};
 
-use crate::domain::flag::FlagState;
+use crate::domain::appeal::AppealState;
 use crate::domain::refusal::Refusal;
+use crate::domain::remedies::{RemedyRefusal, last_day};
+use crate::domain::repair::RepairState;
+use crate::domain::stage::FlagState;
 
 /// For the handler's own task.
 pub(super) fn refused(refusal: &Refusal) -> Status {
     use ErrorReason as R;
     let (code, reason, metadata) = match refusal {
+        Refusal::Remedy(refusal) => remedy(refusal),
         Refusal::KindUnknown { kind } => (
             Code::InvalidArgument,
             R::FlagKindUnknown,
@@ -70,12 +74,120 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             R::SameOfficer,
             vec![("officer", officer.to_string())],
         ),
+        Refusal::PenaltyUnknown { penalty, known } => {
+            let metadata = vec![("penalty", penalty.to_string()), ("known", list(known))];
+            (Code::InvalidArgument, R::PenaltyUnknown, metadata)
+        }
+        Refusal::CorrectionInvalid { enterprise } => {
+            let metadata = vec![("enterprise", format!("enterprises/{enterprise}"))];
+            (Code::InvalidArgument, R::CorrectionInvalid, metadata)
+        }
+        Refusal::NotRepairable { kind } => (
+            Code::FailedPrecondition,
+            R::NotRepairable,
+            vec![("kind", kind.to_string())],
+        ),
+        Refusal::EditionExists { edition, newest } => {
+            let metadata = vec![("edition", edition.to_string()), ("newest", newest.to_string())];
+            (Code::AlreadyExists, R::EditionExists, metadata)
+        }
+        Refusal::EditionNotAllowed {
+            edition,
+            effective,
+            earliest,
+        } => {
+            let metadata = vec![
+                ("edition", edition.to_string()),
+                ("effective", effective.to_string()),
+                ("earliest", earliest.to_string()),
+            ];
+            (Code::FailedPrecondition, R::EditionNotAllowed, metadata)
+        }
     };
     let status = status(code, reason, &refusal.said(), &metadata);
-    if matches!(refusal, Refusal::FlagHidden { .. }) {
+    let unseen = matches!(
+        refusal,
+        Refusal::FlagHidden { .. }
+            | Refusal::Remedy(
+                RemedyRefusal::RepairUnknown { hidden: true, .. }
+                    | RemedyRefusal::AppealUnknown { hidden: true, .. }
+            )
+    );
+    if unseen {
         hidden(R::DepartmentNotAllowed, status)
     } else {
         status
+    }
+}
+
+fn remedy(refusal: &RemedyRefusal) -> (Code, ErrorReason, Vec<(&'static str, String)>) {
+    use ErrorReason as R;
+    let precondition = |reason, metadata| (Code::FailedPrecondition, reason, metadata);
+    let denied = |reason, metadata| (Code::PermissionDenied, reason, metadata);
+    let state = |state: &str, needed: &str| vec![("state", state.to_owned()), ("needed", needed.to_owned())];
+    match refusal {
+        RemedyRefusal::NothingInForce { state } => {
+            let metadata = state.map(|state| vec![("state", state.as_str().to_owned())]);
+            precondition(R::NothingInForce, metadata.unwrap_or_default())
+        }
+        RemedyRefusal::NotRepairable { kind, .. } => {
+            precondition(R::NotRepairable, vec![("kind", kind.to_string())])
+        }
+        RemedyRefusal::TooEarly { earliest } => {
+            precondition(R::RepairTooEarly, vec![("earliest", earliest.date().to_string())])
+        }
+        RemedyRefusal::RepairExists { repair, .. } => {
+            let metadata = vec![("repair", repair.to_string())];
+            (Code::AlreadyExists, R::RepairExists, metadata)
+        }
+        RemedyRefusal::UnderRepair { repair } => {
+            precondition(R::RepairExists, vec![("repair", repair.to_string())])
+        }
+        RemedyRefusal::UnderAppeal { appeal } => {
+            precondition(R::AppealExists, vec![("appeal", appeal.to_string())])
+        }
+        RemedyRefusal::SeveralBodies { departments } => {
+            let metadata = vec![
+                ("field", "document".to_owned()),
+                ("departments", list(departments)),
+            ];
+            (Code::InvalidArgument, R::FieldInvalid, metadata)
+        }
+        RemedyRefusal::RepairUnknown { repair, .. } => {
+            let metadata = vec![("repair", repair.to_string())];
+            (Code::NotFound, R::RepairUnknown, metadata)
+        }
+        RemedyRefusal::RepairState { state: found } => {
+            let needed = RepairState::Applied.as_str();
+            precondition(R::RepairState, state(found.as_str(), needed))
+        }
+        RemedyRefusal::Condition { condition } => precondition(
+            R::RepairCondition,
+            vec![("condition", condition.as_str().to_owned())],
+        ),
+        RemedyRefusal::NotTheRecognisingBody { department } => denied(
+            R::NotTheRecognisingBody,
+            vec![("department", department.to_string())],
+        ),
+        RemedyRefusal::ReviewsOwn { officer } | RemedyRefusal::JudgesOwn { officer } => {
+            denied(R::SameOfficer, vec![("officer", officer.to_string())])
+        }
+        RemedyRefusal::AppealExists { appeal, .. } => {
+            let metadata = vec![("appeal", appeal.to_string())];
+            (Code::AlreadyExists, R::AppealExists, metadata)
+        }
+        RemedyRefusal::AppealOutOfTime { until } => precondition(
+            R::AppealOutOfTime,
+            vec![("deadline", last_day(*until).to_string())],
+        ),
+        RemedyRefusal::AppealUnknown { appeal, .. } => {
+            let metadata = vec![("appeal", appeal.to_string())];
+            (Code::NotFound, R::AppealUnknown, metadata)
+        }
+        RemedyRefusal::AppealState { state: found } => {
+            let needed = AppealState::Filed.as_str();
+            precondition(R::AppealState, state(found.as_str(), needed))
+        }
     }
 }
 

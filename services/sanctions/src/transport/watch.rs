@@ -1,84 +1,119 @@
-//! A watch in the contract's words. What it may contain and in which order is the feed's business.
+//! The log of flags in the contract's words. Which messages there are and in which order is the feed's business.
 
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use futures::{Stream, StreamExt as _, stream};
-use greenstar_feed::{Feed, FeedError, Frame, Inbound, Outbound};
-use greenstar_kernel::{Epoch, Position, Revision};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
+use greenstar_feed::Frame;
 use greenstar_proto::common::v1 as common;
 use greenstar_proto::sanctions::v1 as pb;
 use greenstar_proto::sanctions::v1::flag_row;
-use greenstar_proto::sanctions::v1::watch_flags_request::Step;
-use greenstar_proto::sanctions::v1::watch_flags_response::Event;
+use greenstar_proto::sanctions::v1::flag_service_client::FlagServiceClient;
+use greenstar_proto::sanctions::v1::watch_flags_request as request;
+use greenstar_proto::sanctions::v1::watch_flags_response as response;
+use greenstar_rpc::watching::{Answers, Event, Plain, Reports, Step, Watching};
+use greenstar_rpc::{Call, Client};
 use greenstar_store::{Entry, StoreError};
 use tonic::{Status, Streaming};
 
-use super::{convert, status};
+use super::convert;
 use crate::domain::catalogue::InForce;
 use crate::domain::flag::Flag;
 use crate::store::{FeedSource, Row, entry};
 
-pub(crate) type Responses = Pin<Box<dyn Stream<Item = Result<pb::WatchFlagsResponse, Status>> + Send>>;
-
 pub(super) fn open(
-    feed: &Feed,
+    watching: &Watching,
+    call: &Call,
     source: Arc<FeedSource>,
-    inbound: Streaming<pb::WatchFlagsRequest>,
-) -> Responses {
-    // A message that breaks the contract ends the watch; this says why, after what was sent before it.
-    let refusal = Arc::new(Mutex::new(None));
-    let last_words = refusal.clone();
-    let inbound = inbound.map(move |message| {
-        message.and_then(step).map_err(|status| {
-            *refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
-        })
-    });
-    let events = feed.watch(source, inbound).map(|event| match event {
-        Ok(event) => outbound(event).map_err(|error| status::store(&error)),
-        Err(error) => Err(status::feed(&error)),
-    });
-    let end = stream::once(async move { last_words.lock().unwrap_or_else(PoisonError::into_inner).take() });
-    Box::pin(events.chain(end.filter_map(|refusal| async move { refusal.map(Err) })))
+    messages: Streaming<pb::WatchFlagsRequest>,
+) -> Answers<pb::WatchFlagsResponse> {
+    watching.watch(call, source, messages, step, said)
 }
 
-fn outbound(event: Outbound<Row>) -> Result<pb::WatchFlagsResponse, StoreError> {
+pub(super) fn stream(
+    watching: &Watching,
+    call: &Call,
+    source: Arc<FeedSource>,
+    request: pb::StreamFlagsRequest,
+) -> Result<Answers<pb::StreamFlagsResponse>, Status> {
+    let plain = Plain {
+        cursor: request.cursor,
+        subscriber: request.subscriber,
+        filter: common::WatchFilter {
+            kinds: request.kinds,
+            districts: request.districts,
+            enterprises: request.enterprises,
+        },
+    };
+    let answers = watching.stream(call, source, plain, said)?;
+    let answers = answers.map(|answer| {
+        let (cursor, message) = answer?;
+        let message = Some(message);
+        Ok(pb::StreamFlagsResponse { cursor, message })
+    });
+    Ok(answers.boxed())
+}
+
+/// How replicas of this service ask one another.
+#[derive(Debug)]
+pub(crate) struct Siblings;
+
+impl Reports for Siblings {
+    fn reports(
+        &self,
+        client: Client,
+    ) -> BoxFuture<'static, Result<Answers<common::Acknowledgements>, Status>> {
+        async move {
+            let request = pb::ReportAcknowledgementsRequest {};
+            let answers = FlagServiceClient::new(client)
+                .report_acknowledgements(request)
+                .await?;
+            let answers = answers.into_inner().map(|answer| {
+                let said = answer?.acknowledgements;
+                Ok(said.unwrap_or_default())
+            });
+            Ok(answers.boxed())
+        }
+        .boxed()
+    }
+
+    fn acknowledge(
+        &self,
+        client: Client,
+        subscriber: String,
+        ack: common::Acknowledgement,
+    ) -> BoxFuture<'static, Result<(), Status>> {
+        async move {
+            let request = pb::AcknowledgeFlagsRequest {
+                subscriber,
+                acknowledgement: Some(ack),
+            };
+            FlagServiceClient::new(client).acknowledge_flags(request).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+fn step(message: pb::WatchFlagsRequest) -> Option<Step> {
+    Some(match message.step? {
+        request::Step::Open(open) => Step::Open(open),
+        request::Step::Ping(ping) => Step::Ping(ping),
+        request::Step::Acknowledgement(ack) => Step::Acknowledgement(ack),
+    })
+}
+
+fn said(event: Event<Row>) -> Result<pb::WatchFlagsResponse, StoreError> {
     let event = match event {
-        Outbound::SnapshotBegin { at } => Event::SnapshotBegin(common::SnapshotBegin {
-            position: Some(wire_position(&at)),
-        }),
-        Outbound::SnapshotRows(page) => Event::Rows(pb::FlagRows {
+        Event::SnapshotBegin(begin) => response::Event::SnapshotBegin(begin),
+        Event::Rows(page) => response::Event::Rows(pb::FlagRows {
             rows: page.iter().map(row).collect(),
         }),
-        Outbound::SnapshotEnd { rows } => Event::SnapshotEnd(common::SnapshotEnd { rows }),
-        Outbound::Frame(frame) => Event::Frame(wire_frame(&frame)?),
-        Outbound::Pong {
-            nonce,
-            head,
-            head_age,
-            wall,
-        } => Event::Pong(common::Pong {
-            nonce,
-            head: Some(wire_position(&head)),
-            head_age: Some(head_age.into()),
-            wall: Some(convert::timestamp(wall)),
-        }),
+        Event::SnapshotEnd(end) => response::Event::SnapshotEnd(end),
+        Event::Frame(frame) => response::Event::Frame(wire_frame(&frame)?),
+        Event::Pong(pong) => response::Event::Pong(pong),
     };
     Ok(pb::WatchFlagsResponse { event: Some(event) })
-}
-
-fn step(message: pb::WatchFlagsRequest) -> Result<Inbound, Status> {
-    greenstar_rpc::checked(&message)?;
-    match message.step {
-        Some(Step::Open(open)) => {
-            let from = open.cursor.as_ref().map(position).transpose();
-            let from = from.map_err(|error| status::feed(&error))?;
-            Ok(Inbound::Open(greenstar_feed::Open::at(from)))
-        }
-        Some(Step::Ping(ping)) => Ok(Inbound::Ping { nonce: ping.nonce }),
-        Some(Step::Acknowledgement(ack)) => Ok(Inbound::Ack(greenstar_feed::Ack::up_to(Revision(ack.revision)))),
-        None => Err(status::feed(&FeedError::Malformed("a message says nothing"))),
-    }
 }
 
 fn row(row: &Row) -> pb::FlagRow {
@@ -103,6 +138,7 @@ fn wire_frame(frame: &Frame) -> Result<pb::FlagFrame, StoreError> {
         after: frame.after.0,
         to: frame.to.0,
         changes,
+        // A flag's kind and enterprise never change, so that none ever leaves a filter.
         left: Vec::new(),
     })
 }
@@ -123,20 +159,4 @@ fn change(entry: &Entry) -> Result<pb::FlagChange, StoreError> {
         cause: entry.cause.clone().unwrap_or_default(),
         row: Some(pb::FlagRow { row: Some(row) }),
     })
-}
-
-/// An epoch that is none of ours is a foreign one.
-pub(super) fn position(wire: &common::Position) -> Result<Position, FeedError> {
-    let epoch = Epoch::parse(&wire.epoch).ok_or(FeedError::Foreign)?;
-    Ok(Position {
-        epoch,
-        revision: Revision(wire.revision),
-    })
-}
-
-pub(super) fn wire_position(position: &Position) -> common::Position {
-    common::Position {
-        epoch: position.epoch.to_string(),
-        revision: position.revision.0,
-    }
 }

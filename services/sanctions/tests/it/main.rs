@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod appeals;
 mod bad_input;
 mod catalogue;
 mod flags;
 mod lists;
 mod program;
+mod repairs;
 mod rest;
 mod server;
 mod watch;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use greenstar_kernel::{Date, Log, ManualClock, Position, Timestamp, Token};
 use greenstar_proto::common::v1::Document;
+use greenstar_proto::sanctions::v1::appeal_service_client::AppealServiceClient;
 use greenstar_proto::sanctions::v1::catalogue_service_client::CatalogueServiceClient;
 use greenstar_proto::sanctions::v1::flag_service_client::FlagServiceClient;
+use greenstar_proto::sanctions::v1::repair_service_client::RepairServiceClient;
 use greenstar_proto::sanctions::v1::{
     ConfirmFlagRequest, Flag, GetCatalogueRequest, LiftFlagRequest, RaiseFlagRequest,
 };
@@ -23,9 +25,10 @@ use tonic::{Code, Status};
 pub(crate) const FIRM: &str = "91110115MAX000015J";
 pub(crate) const OTHER_FIRM: &str = "91110115MAX000023D";
 /// Callers of the tests; the secret is the name with a tail.
-const CALLERS: [&str; 8] = [
+const CALLERS: [&str; 9] = [
     "enforcement",
     "enforcement/2",
+    "enforcement/3",
     "licensing",
     "licensing/2",
     "finance",
@@ -50,7 +53,7 @@ pub(crate) fn secret(name: &str) -> String {
 
 /// The edition of the service's data file under another number.
 pub(crate) fn edition(number: &str) -> Catalogue {
-    Catalogue::from_yaml(&SHIPPED.replace("edition: 2026-1", &format!("edition: {number}"))).unwrap()
+    Catalogue::from_yaml(&SHIPPED.replace("edition: 2026-2", &format!("edition: {number}"))).unwrap()
 }
 
 pub(crate) struct Server {
@@ -102,6 +105,14 @@ impl Server {
         FlagServiceClient::new(self.client(caller))
     }
 
+    pub(crate) fn repairs(&self, caller: &str) -> RepairServiceClient<Client> {
+        RepairServiceClient::new(self.client(caller))
+    }
+
+    pub(crate) fn appeals(&self, caller: &str) -> AppealServiceClient<Client> {
+        AppealServiceClient::new(self.client(caller))
+    }
+
     pub(crate) fn anonymous(&self) -> FlagServiceClient<tonic::transport::Channel> {
         FlagServiceClient::new(channel(&format!("http://{}", self.addr)).unwrap())
     }
@@ -133,7 +144,7 @@ impl Server {
     pub(crate) async fn confirm(&self, caller: &str, name: &str) -> Result<(Flag, String), Status> {
         let request = ConfirmFlagRequest {
             name: name.to_owned(),
-            request_id: String::new(),
+            ..Default::default()
         };
         let answer = self.flags(caller).confirm_flag(request).await?.into_inner();
         Ok((answer.flag.unwrap(), answer.token))

@@ -102,6 +102,7 @@ fn opening(cursor: Option<&Position>) -> Step {
     Step::Open(WatchOpen {
         subscriber: "supervision-policy/1".to_owned(),
         cursor,
+        ..Default::default()
     })
 }
 
@@ -170,7 +171,10 @@ async fn a_follower_gets_what_binds_then_every_change_and_never_a_proposal() {
         );
 
         watch
-            .send(Step::Acknowledgement(Acknowledgement { revision: cursor.0 }))
+            .send(Step::Acknowledgement(Acknowledgement {
+                revision: cursor.0,
+                ..Default::default()
+            }))
             .await;
         watch.send(Step::Ping(Ping { nonce: 7 })).await;
         let pong = loop {

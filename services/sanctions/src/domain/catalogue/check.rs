@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use greenstar_kernel::{Code, LocalizedText};
+use greenstar_kernel::{Code, LocalizedText, Said};
 
 use super::{LegalBasis, MeasureClass, Parts, Severity, Support};
 
@@ -37,6 +37,16 @@ pub enum Fault {
     NoTerm,
     #[error("severity {} has no ceiling of at least one month", .0.as_str())]
     NoCeiling(Severity),
+    #[error("severity {} has no publicity window", .0.as_str())]
+    NoWindow(Severity),
+    #[error("a publicity window ends before it begins")]
+    EmptyWindow,
+    #[error("the window of severity {} is shorter than that of a milder one", .0.as_str())]
+    ShorterWindow(Severity),
+    #[error("one needs at least a day to appeal")]
+    NoAppealDays,
+    #[error("an appeal amends to a milder severity, not to {}, and to a term of at least one month", .0.as_str())]
+    NoAmendment(Severity),
     #[error("a scope needs values to choose from")]
     NoScopeValue,
     #[error("nothing carries the measure")]
@@ -72,6 +82,15 @@ impl fmt::Display for CatalogueErrors {
 
 impl std::error::Error for CatalogueErrors {}
 
+impl Said for CatalogueErrors {
+    fn said(&self) -> LocalizedText {
+        LocalizedText::new(
+            format!("目录自相矛盾，请逐一更正：{self}"),
+            format!("{self}; mend each of these"),
+        )
+    }
+}
+
 pub(super) fn check(parts: &Parts) -> Result<(), CatalogueErrors> {
     let mut found = Found(Vec::new());
     for severity in Severity::ALL {
@@ -82,6 +101,8 @@ pub(super) fn check(parts: &Parts) -> Result<(), CatalogueErrors> {
             || Fault::NoCeiling(severity),
         );
     }
+    windows(parts, &mut found);
+    penalty_types(parts, &mut found);
     bases(parts, &mut found);
     flag_kinds(parts, &mut found);
     measures(parts, &mut found);
@@ -102,6 +123,35 @@ impl Found {
                 fault: fault(),
             });
         }
+    }
+}
+
+fn windows(parts: &Parts, found: &mut Found) {
+    let mut milder = None;
+    for severity in Severity::ALL {
+        let place = || "publicity_windows".to_owned();
+        let Some(window) = parts.publicity_windows.get(&severity) else {
+            found.when(true, place, || Fault::NoWindow(severity));
+            continue;
+        };
+        found.when(window.max < window.min || window.max.0 == 0, place, || {
+            Fault::EmptyWindow
+        });
+        // The gravest penalty of a document gives its window, and that has to be the longest.
+        let shorter = milder.is_some_and(|(min, max)| window.min < min || window.max < max);
+        found.when(shorter, place, || Fault::ShorterWindow(severity));
+        milder = Some((window.min, window.max));
+    }
+}
+
+fn penalty_types(parts: &Parts, found: &mut Found) {
+    let mut seen = HashSet::new();
+    for (at, penalty) in parts.penalty_types.iter().enumerate() {
+        let place = || format!("penalty_types[{at}] ({})", penalty.code);
+        found.when(!seen.insert(&penalty.code), place, || {
+            Fault::Duplicate(penalty.code.clone())
+        });
+        found.when(is_empty(&penalty.title), place, || Fault::NoText);
     }
 }
 
@@ -127,7 +177,14 @@ fn flag_kinds(parts: &Parts, found: &mut Found) {
         found.when(!seen.insert(&kind.code), place, || {
             Fault::Duplicate(kind.code.clone())
         });
-        found.when(is_empty(&kind.title), place, || Fault::NoText);
+        let texts = [Some(&kind.title), kind.list.as_ref()];
+        found.when(texts.into_iter().flatten().any(is_empty), place, || Fault::NoText);
+        found.when(kind.appeal.days == 0, place, || Fault::NoAppealDays);
+        let gravest = kind.terms.keys().next_back();
+        for (severity, months) in &kind.appeal.amends {
+            let none = months.0 == 0 || gravest.is_some_and(|gravest| gravest <= severity);
+            found.when(none, place, || Fault::NoAmendment(*severity));
+        }
         let no_term = kind.terms.is_empty() || kind.terms.values().any(|months| months.0 == 0);
         found.when(no_term, place, || Fault::NoTerm);
         if let Some(scope) = &kind.scope {
@@ -212,7 +269,7 @@ fn is_empty(text: &LocalizedText) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Catalogue, SHIPPED};
+    use super::super::{Catalogue, SHIPPED, Severity, Window};
 
     /// The shipped edition with one text replaced, and what is then wrong with it.
     fn broken(from: &str, to: &str) -> String {
@@ -227,6 +284,26 @@ mod tests {
         let catalogue = Catalogue::from_yaml(SHIPPED).unwrap();
         let json = serde_json::to_string(&catalogue).unwrap();
         assert_eq!(serde_json::from_str::<Catalogue>(&json).unwrap(), catalogue);
+    }
+
+    #[test]
+    fn an_edition_that_says_nothing_of_publicity_follows_order_36_and_allows_sixty_days_of_appeal() {
+        let mut value: serde_json::Value =
+            serde_json::to_value(Catalogue::from_yaml(SHIPPED).unwrap()).unwrap();
+        let parts = value.as_object_mut().unwrap();
+        parts.remove("publicity_windows");
+        parts.remove("penalty_types");
+        for kind in parts["flag_kinds"].as_array_mut().unwrap() {
+            let kind = kind.as_object_mut().unwrap();
+            kind.remove("appeal");
+            kind.remove("list");
+        }
+        let older: Catalogue = serde_json::from_value(value).unwrap();
+        for severity in Severity::ALL {
+            assert_eq!(older.window(severity), Window::of_order_36(severity));
+        }
+        let appeal = &older.parts().flag_kinds[0].appeal;
+        assert_eq!((appeal.days, appeal.suspends), (60, false));
     }
 
     #[test]
@@ -302,7 +379,42 @@ mod tests {
                 "bases: []",
                 "nothing stands without a legal basis",
             ),
-            ("max: 12,", "max: -1,", "least value lies above the greatest"),
+            (
+                "min: 0, max: 12, stricter",
+                "min: 0, max: -1, stricter",
+                "least value lies above the greatest",
+            ),
+            (
+                "ordinary: { min: 3, max: 12",
+                "ordinary: { min: 13, max: 12",
+                "publicity_windows: a publicity window ends before it begins",
+            ),
+            (
+                "serious: { min: 12, max: 36",
+                "serious: { min: 2, max: 36",
+                "the window of severity SERIOUS is shorter than that of a milder one",
+            ),
+            (
+                "  minor: { min: 0, max: 3, published: false }\n",
+                "",
+                "severity MINOR has no publicity window",
+            ),
+            (
+                "code: warning",
+                "code: criticism",
+                "the code criticism stands twice",
+            ),
+            ("days: 60", "days: 0", "one needs at least a day to appeal"),
+            (
+                "amends: { minor: 3, ordinary: 12 }",
+                "amends: { serious: 12 }",
+                "an appeal amends to a milder severity, not to SERIOUS",
+            ),
+            (
+                "list: { zh: 严重失信主体名单",
+                "list: { zh: \"\"",
+                "is empty in one language",
+            ),
             (
                 "end: 2026-03-31",
                 "end: 2023-04-30",
@@ -318,7 +430,7 @@ mod tests {
     #[test]
     fn what_is_no_edition_is_refused_with_its_place() {
         for (from, to, place) in [
-            ("edition: 2026-1", "edition: newest", "edition"),
+            ("edition: 2026-2", "edition: newest", "edition"),
             ("class: rights", "class: capital", "measures[3].class"),
             ("star: 4 }", "star: 6 }", "measures[0].supports"),
             ("effective: 2004-07-01", "effective: 2004-02-30", "bases[0]"),

@@ -2,14 +2,17 @@
 
 mod check;
 mod edition;
+mod publicity;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use greenstar_kernel::{Code, Date, Department, LocalizedText, Month, RatingState, Star, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use check::{CatalogueErrors, Defect, Fault};
 pub use edition::{Edition, MalformedEdition};
+pub use publicity::{AppealRule, PenaltyType, Window};
 
 /// The edition that this program ships.
 pub const SHIPPED: &str = include_str!("../../../data/catalogue.yaml");
@@ -107,6 +110,12 @@ pub struct FlagKind {
     pub reaches_all: bool,
     /// False: the law leaves no repair.
     pub repairable: bool,
+    /// How one appeals against it.
+    #[serde(default)]
+    pub appeal: AppealRule,
+    /// For a list entry: the list's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<LocalizedText>,
 }
 
 impl FlagKind {
@@ -214,6 +223,12 @@ pub struct Parts {
     pub edition: Edition,
     /// No measure rests on a flag for longer than this, whatever the flag's own end says.
     pub ceilings: BTreeMap<Severity, Month>,
+    /// How long faults are published. Every severity has one; a graver one never has the shorter window.
+    #[serde(default = "publicity::order_36")]
+    pub publicity_windows: BTreeMap<Severity, Window>,
+    /// What documents impose.
+    #[serde(default)]
+    pub penalty_types: Vec<PenaltyType>,
     pub bases: Vec<LegalBasis>,
     pub flag_kinds: Vec<FlagKind>,
     pub measures: Vec<Measure>,
@@ -247,6 +262,22 @@ impl Catalogue {
         self.0.flag_kinds.iter().find(|kind| kind.code == *code)
     }
 
+    /// How long a fault of that severity is published.
+    pub fn window(&self, severity: Severity) -> Window {
+        let written = self.0.publicity_windows.get(&severity).copied();
+        written.unwrap_or_else(|| Window::of_order_36(severity))
+    }
+
+    pub fn penalty(&self, code: &Code) -> Option<&PenaltyType> {
+        self.0.penalty_types.iter().find(|penalty| penalty.code == *code)
+    }
+
+    /// Codes of all types of penalty.
+    pub fn penalty_codes(&self) -> Vec<Code> {
+        let codes = self.0.penalty_types.iter().map(|penalty| &penalty.code);
+        codes.cloned().collect()
+    }
+
     /// The bases that these codes name; a catalogue has them all.
     pub fn bases<'a>(&'a self, codes: &'a [Code]) -> impl Iterator<Item = &'a LegalBasis> {
         codes
@@ -270,9 +301,42 @@ impl From<Catalogue> for Parts {
     }
 }
 
-/// An edition and since when it is in force.
+/// An edition and from which instant on it is in force, which may lie ahead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InForce {
     pub catalogue: Catalogue,
     pub since: Timestamp,
+}
+
+/// All editions, in the order of their numbers, which is that of the instants from which on they are in force.
+#[derive(Clone, Debug, Default)]
+pub struct Law(Vec<Arc<InForce>>);
+
+impl Law {
+    /// `editions` in their order.
+    pub fn new(editions: Vec<Arc<InForce>>) -> Law {
+        Law(editions)
+    }
+
+    /// The edition in force at an instant. What lies before the first has nothing but it: a clock that is a little
+    /// late must not find itself without law. `None` only without any edition.
+    pub fn at(&self, now: Timestamp) -> Option<&Arc<InForce>> {
+        let current = self.0.iter().rev().find(|edition| edition.since <= now);
+        current.or(self.0.first())
+    }
+
+    /// The one with the highest number; it may be one to come.
+    pub fn newest(&self) -> Option<&Arc<InForce>> {
+        self.0.last()
+    }
+
+    /// In their order.
+    pub fn editions(&self) -> &[Arc<InForce>] {
+        &self.0
+    }
+
+    /// Puts one behind the newest.
+    pub(super) fn append(&mut self, edition: Arc<InForce>) {
+        self.0.push(edition);
+    }
 }

@@ -4,7 +4,7 @@ use greenstar_kernel::{Date, Document, Uscc};
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::catalogue::SHIPPED;
+use crate::domain::catalogue::{Catalogue, SHIPPED};
 
 const FIRM: &str = "91110115MAX000015J";
 
@@ -31,7 +31,7 @@ fn actor(officer: &str) -> Actor {
 
 fn ledger_of(yaml: &str) -> Ledger {
     let catalogue = Catalogue::from_yaml(yaml).unwrap();
-    let mut ledger = Ledger::new(None, []);
+    let mut ledger = Ledger::new(Law::default(), []);
     ledger.enact(&catalogue, at("2026-01-01")).unwrap();
     ledger
 }
@@ -59,6 +59,8 @@ fn proposal(id: &str, kind: &str, dated: &str) -> Proposal {
             scope: (kind == "permit-by-deceit").then(|| code("hazardous-waste-permit")),
         },
         severity: None,
+        penalties: Vec::new(),
+        evidence: Vec::new(),
         reason: String::new(),
     }
 }
@@ -254,7 +256,7 @@ fn a_proposal_passes_the_gate_again_when_it_is_confirmed() {
     )
     .unwrap();
     let next = SHIPPED
-        .replace("edition: 2026-1", "edition: 2026-2")
+        .replace("edition: 2026-2", "edition: 2026-3")
         .replace("serious: 36 } # [S17]", "serious: 24 }");
     ledger
         .enact(&Catalogue::from_yaml(&next).unwrap(), at("2026-04-02"))
@@ -268,7 +270,7 @@ fn a_proposal_passes_the_gate_again_when_it_is_confirmed() {
         .unwrap();
     assert_eq!(
         (flag.catalogue.to_string().as_str(), flag.ends_at),
-        ("2026-2", day("2028-03-03").start())
+        ("2026-3", day("2028-03-03").start())
     );
 }
 
@@ -280,7 +282,7 @@ fn an_older_edition_never_replaces_a_newer_one() {
             .enact(&Catalogue::from_yaml(SHIPPED).unwrap(), at("2026-04-02"))
             .is_none()
     );
-    let older = SHIPPED.replace("edition: 2026-1", "edition: 2025-9");
+    let older = SHIPPED.replace("edition: 2026-2", "edition: 2025-9");
     assert!(
         ledger
             .enact(&Catalogue::from_yaml(&older).unwrap(), at("2026-04-02"))
