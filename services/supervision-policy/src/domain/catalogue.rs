@@ -43,9 +43,8 @@ pub enum MeasureClass {
     Advice,
 }
 
-/// An edition as its source hands it over, unchecked.
+/// An edition as its source hands it over, as far as decisions need it, unchecked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct CatalogueParts {
     pub edition: String,
     pub ceilings: Ceilings,
