@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use futures::stream::{BoxStream, SelectAll};
 use futures::{Stream, StreamExt as _};
 use greenstar_kernel::{Position, Revision, Timestamp};
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::follow::{Cause, Rejection};
 use crate::registry::{Entry, Subscribers};
-use crate::seat::Known;
+use crate::seat::{Ack, Known};
 use crate::{FeedError, Filter};
 
 /// Beyond its promise, before a subscriber that is not heard counts as fenced: its row is renewed once a second.
@@ -32,6 +33,9 @@ const ASKING: Duration = Duration::from_secs(1);
 pub trait Siblings: fmt::Debug + Send + Sync + 'static {
     /// What the replica at `url` reports: see [`Subscribers::reports`]. An error or its end means that it is lost.
     fn reports(&self, url: &str) -> BoxStream<'static, Result<Report, Cause>>;
+
+    /// Hands an acknowledgement on to the replica at `url`, on which the subscriber's watch is open.
+    fn acknowledge(&self, url: &str, name: &str, ack: Ack) -> BoxFuture<'static, Result<(), FeedError>>;
 }
 
 /// What one replica knows of those who are connected to it.

@@ -80,6 +80,8 @@ struct Books {
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     session: String,
+    /// On which it was opened.
+    replica: String,
     pub(crate) fences_after: Option<Duration>,
     pub(crate) registered_at: Timestamp,
     pub(crate) renewed_at: Timestamp,
@@ -162,11 +164,17 @@ impl Subscribers {
         session::run(&self.feed, Some(self.inner.clone()), source, inbound)
     }
 
-    /// Takes an acknowledgement that came by another way than the watch, which must be open on this replica.
-    pub fn acknowledge(&self, name: &str, ack: Ack) -> Result<(), FeedError> {
+    /// Takes an acknowledgement that came by another way than the watch. If that is open on another replica and
+    /// `pass_on` says so, it is handed on to it.
+    pub async fn acknowledge(&self, name: &str, ack: Ack, pass_on: bool) -> Result<(), FeedError> {
         let seat = self.inner.books().seats.get(name).cloned();
-        let seat = seat.filter(|seat| seat.known().connected);
-        let seat = seat.ok_or(FeedError::SubscriberUnknown)?;
+        let Some(seat) = seat.filter(|seat| seat.known().connected) else {
+            let elsewhere = self.inner.elsewhere(name).filter(|_| pass_on);
+            let (url, siblings) = elsewhere
+                .zip(self.inner.siblings.as_ref())
+                .ok_or(FeedError::SubscriberUnknown)?;
+            return siblings.acknowledge(&url, name, ack).await;
+        };
         let now = self.inner.clock().monotonic();
         seat.heard(now);
         seat.acknowledge(ack, now)?;
@@ -266,6 +274,14 @@ impl Inner {
         live.map(|(id, lease)| (id.clone(), lease.url.clone())).collect()
     }
 
+    /// Where the replica is reached that last opened a watch for this name, if that is another one.
+    fn elsewhere(&self, name: &str) -> Option<String> {
+        let books = self.books();
+        let replica = &books.rows.get(name)?.replica;
+        let lease = books.replicas.get(replica)?;
+        (*replica != self.replica.id && !lease.url.is_empty()).then(|| lease.url.clone())
+    }
+
     /// Takes a subscriber's opening into the books. `at` is where it stands: none if it is to have a snapshot.
     /// Answers its seat, and whether it was reached by another filter before.
     pub(crate) async fn register(
@@ -313,6 +329,7 @@ impl Inner {
         let seat = Arc::new(Seat::new(session.clone(), at, mono));
         let row = Row {
             session,
+            replica: self.replica.id.clone(),
             fences_after: subscriber.fences_after,
             registered_at,
             renewed_at: now,
@@ -376,8 +393,8 @@ impl Inner {
 
     /// Reads who is registered. A watch here that no longer speaks for its name ends.
     pub(crate) async fn read(&self) -> Result<(), StoreError> {
-        const ROWS: &str =
-            "SELECT name, session, fences_after_ms, registered_at, renewed_at FROM subscriber ORDER BY name";
+        const ROWS: &str = "SELECT name, session, replica, fences_after_ms, registered_at, renewed_at \
+             FROM subscriber ORDER BY name";
         const REPLICAS: &str = "SELECT id, url, renewed_at FROM replica ORDER BY id";
         let (began, mono) = (Instant::now(), self.clock().monotonic());
         let mut tx = self.database().read().await?;
@@ -389,6 +406,7 @@ impl Inner {
             let fences: Option<i64> = row.get("fences_after_ms")?;
             let read = Row {
                 session: row.get("session")?,
+                replica: row.get("replica")?,
                 fences_after: fences.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or_default())),
                 registered_at: row.get("registered_at")?,
                 renewed_at: row.get("renewed_at")?,

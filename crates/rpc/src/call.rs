@@ -12,7 +12,7 @@ use crate::{refusals, status};
 #[derive(Clone, Debug)]
 pub struct Call {
     pub caller: Caller,
-    /// None for a stream.
+    /// None for a stream whose caller brought none.
     pub deadline: Option<Instant>,
 }
 

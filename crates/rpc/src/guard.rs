@@ -151,13 +151,15 @@ impl Shared {
         let unary = known.is_some_and(Method::is_unary);
         let permit = self.permit(unary)?;
         let timeout = timeout(request.headers());
-        let deadline = unary.then(|| Instant::now() + timeout.unwrap_or(self.limits.deadline));
+        // A stream has none but its caller's, and it is the handler's to heed.
+        let span = timeout.or_else(|| unary.then_some(self.limits.deadline));
+        let deadline = span.and_then(|span| Instant::now().checked_add(span));
 
         let limit = self.limits.request_bytes;
         let mut request = request.map(|body| limited(body, limit));
         request.extensions_mut().insert(Call { caller, deadline });
         let handled = AssertUnwindSafe(routes.call(request)).catch_unwind();
-        let finished = match deadline {
+        let finished = match deadline.filter(|_| unary) {
             Some(deadline) => tokio::time::timeout_at(deadline.into(), handled)
                 .await
                 .map_err(|_| refusals::deadline_exceeded())?,

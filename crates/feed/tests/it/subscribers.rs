@@ -4,8 +4,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _};
 use greenstar_feed::follow::{Cause, Rejection};
 use greenstar_feed::{
     Ack, Convergence, Feed, FeedError, Filter, Inbound, Open, Outbound, Replica, Report, Siblings, State,
@@ -322,6 +323,11 @@ impl Siblings for Neighbours {
             None => futures::stream::once(async { Err(Cause::from("it is gone")) }).boxed(),
         }
     }
+
+    fn acknowledge(&self, url: &str, name: &str, ack: Ack) -> BoxFuture<'static, Result<(), FeedError>> {
+        let (other, name) = (self.0.lock().unwrap()[url].clone(), name.to_owned());
+        async move { other.acknowledge(&name, ack, false).await }.boxed()
+    }
 }
 
 #[tokio::test]
@@ -344,7 +350,9 @@ async fn who_is_connected_to_another_replica_is_asked_for_there() {
     let applying = async {
         let early = one.wait(&head, 200).await;
         assert_eq!(states(&early), [("policy/1", State::Laggard)]);
-        watch.ack(Ack::up_to(head.revision)).await;
+        // By a call of its own, which comes to the other replica.
+        let ack = Ack::up_to(head.revision);
+        one.subscribers.acknowledge("policy/1", ack, true).await.unwrap();
     };
     let (waited, ()) = tokio::join!(waiting, applying);
     assert!(waited.converged, "{waited:?}");
