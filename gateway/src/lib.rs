@@ -3,6 +3,7 @@
 //! the same credentials.
 
 mod health;
+pub mod program;
 mod router;
 
 use std::io;

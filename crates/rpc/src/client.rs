@@ -21,7 +21,7 @@ use tower::service_fn;
 use tower::util::{BoxCloneSyncService, ServiceExt as _};
 
 use crate::door::Door;
-use crate::pool::{Pool, PoolError};
+use crate::pool::{self, Pool, PoolError};
 use crate::refusals;
 
 /// Bytes that wait in each direction of a connection in memory.
@@ -49,6 +49,12 @@ pub fn pool(uris: &str) -> Result<Pool, ClientError> {
     let endpoints: Result<Vec<Endpoint>, ClientError> =
         uris.split(',').map(str::trim).map(endpoint).collect();
     Ok(Pool::new(endpoints?))
+}
+
+/// Returns once the server at `uri` says that it serves.
+pub async fn serving(uri: &str) -> Result<(), ClientError> {
+    pool::serving(endpoint(uri)?).await;
+    Ok(())
 }
 
 fn endpoint(uri: &str) -> Result<Endpoint, ClientError> {

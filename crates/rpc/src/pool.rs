@@ -184,6 +184,18 @@ async fn keep(endpoint: Endpoint, tell: watch::Sender<Option<Channel>>, failed: 
     }
 }
 
+/// Returns once the server at `uri` says that it serves.
+pub(crate) async fn serving(endpoint: Endpoint) {
+    loop {
+        if let Ok(channel) = endpoint.connect().await
+            && serves(&channel).await == Some(true)
+        {
+            return;
+        }
+        sleep(RETRY.0).await;
+    }
+}
+
 /// None: it cannot be reached.
 async fn serves(channel: &Channel) -> Option<bool> {
     let request = HealthCheckRequest::default();

@@ -7,9 +7,12 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::error::ContextKind;
+use greenstar_feed::FanOut;
+use greenstar_kernel::Log;
 use greenstar_telemetry::Format;
 
-use crate::Credentials;
+use crate::watching::{Replica, Secret};
+use crate::{Client, Credentials, pool, with_credential};
 
 /// Bad settings (sysexits.h, EX_USAGE).
 const USAGE: u8 = 64;
@@ -32,7 +35,15 @@ impl<E: Into<anyhow::Error>> From<E> for Ended {
 /// Reads the settings and runs the program. What goes wrong is one line on standard error, without a password that
 /// stood in a setting.
 pub fn main<C: clap::Parser, F: Future<Output = Result<(), Ended>>>(run: impl FnOnce(C) -> F) -> ExitCode {
-    let config = match C::try_parse() {
+    main_with(std::env::args(), run)
+}
+
+/// As [`main`], with arguments from elsewhere; the first is the program's name.
+pub fn main_with<C: clap::Parser, F: Future<Output = Result<(), Ended>>>(
+    arguments: impl IntoIterator<Item = String>,
+    run: impl FnOnce(C) -> F,
+) -> ExitCode {
+    let config = match C::try_parse_from(arguments) {
         Ok(config) => config,
         Err(help) if !help.use_stderr() => {
             print!("{help}");
@@ -116,6 +127,40 @@ impl Callers {
             })
         };
         read().map_err(Ended::Settings)
+    }
+
+    /// What makes this process one of several replicas: its name among them, where they reach it, and how they tell
+    /// one another of commits. `subscriber` names the secret by which they call one another, and others.
+    pub fn replica(
+        &self,
+        log: Log,
+        name: &str,
+        advertise: Option<&str>,
+        redis: Option<&str>,
+        subscriber: &str,
+    ) -> Result<Replica, Ended> {
+        let fan_out = redis
+            .map(|url| FanOut::new(url, log.as_str()))
+            .transpose()
+            .map_err(|error| Ended::Settings(error.into()))?;
+        let secret = match advertise {
+            Some(_) => Some(Secret(self.secret(subscriber)?.to_owned())),
+            None => None,
+        };
+        Ok(Replica {
+            name: name.to_owned(),
+            url: advertise.map(str::to_owned),
+            secret,
+            fan_out,
+        })
+    }
+
+    /// A client of the replicas at `uris` that calls as `subscriber`.
+    pub fn client(&self, uris: &str, subscriber: &str) -> Result<Client, Ended> {
+        let secret = self.secret(subscriber)?;
+        pool(uris)
+            .and_then(|pool| with_credential(pool, secret))
+            .map_err(|error| Ended::Settings(error.into()))
     }
 
     /// The secret of `name`.

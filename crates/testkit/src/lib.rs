@@ -13,6 +13,6 @@ mod scratch;
 mod spans;
 
 pub use logs::Logs;
-pub use proxy::{Cut, Proxy};
+pub use proxy::{Cut, Proxy, Way};
 pub use scratch::Scratch;
 pub use spans::Spans;

@@ -23,6 +23,13 @@ pub enum Cut {
     Silently,
 }
 
+/// A direction through a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    ToServer,
+    ToClient,
+}
+
 /// Forwards TCP connections to a server until told otherwise.
 #[derive(Debug)]
 pub struct Proxy {
@@ -36,6 +43,8 @@ struct Shared {
     connections: Mutex<(u64, HashMap<u64, Connection>)>,
     trap: Mutex<Option<(Vec<u8>, Cut)>>,
     delay: Mutex<Duration>,
+    /// Nothing passes in this direction.
+    muted: watch::Sender<Option<Way>>,
     sprung: watch::Sender<u64>,
 }
 
@@ -98,6 +107,12 @@ impl Proxy {
     /// Holds back every piece of data for so long, from now on.
     pub fn delay(&self, by: Duration) {
         *lock(&self.shared.delay) = by;
+    }
+
+    /// Lets nothing through in one direction, on old and new connections, until it is called with `None`; what was
+    /// held back then passes.
+    pub fn mute(&self, way: Option<Way>) {
+        self.shared.muted.send_replace(way);
     }
 
     /// The next connection on which a client sends `bytes` is cut; once.
@@ -190,7 +205,7 @@ async fn requests(
             }
             None => {}
         }
-        hold(shared, connection).await;
+        hold(shared, connection, Way::ToServer).await;
         to.write_all(bytes).await?;
     }
 }
@@ -208,7 +223,7 @@ async fn answers(
         if count == 0 || *lost.borrow() {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
-        hold(shared, connection).await;
+        hold(shared, connection, Way::ToClient).await;
         to.write_all(&buffer[..count]).await?;
     }
 }
@@ -223,12 +238,15 @@ fn sprung(shared: &Shared, bytes: &[u8]) -> Option<Cut> {
     trap.take().map(|(_, cut)| cut)
 }
 
-/// Waits out the delay; on a silent connection, for ever.
-async fn hold(shared: &Shared, connection: &Connection) {
+/// Waits out the delay and the muting; on a silent connection, for ever.
+async fn hold(shared: &Shared, connection: &Connection, way: Way) {
     let delay = *lock(&shared.delay);
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
+    let mut muted = shared.muted.subscribe();
+    // An error is the end of the proxy.
+    let _ = muted.wait_for(|muted| *muted != Some(way)).await;
     let mut silent = connection.silent.subscribe();
     if *silent.borrow_and_update() {
         std::future::pending::<()>().await;

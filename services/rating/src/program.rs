@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use greenstar_kernel::Clock;
+use greenstar_kernel::{Clock, Log};
 use greenstar_rpc::program::{Callers, Ended};
 use greenstar_rpc::{stop_on_signal, stored};
 use tokio::net::TcpListener;
@@ -25,13 +25,24 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Ended> {
     }
     let callers = Callers::read(config.credentials.as_deref())?;
     let database = stored::open(&config.database, &MIGRATIONS).await?;
-    let rating = Rating::start(database, clock).await?;
+    let replica = callers.replica(
+        Log::Rating,
+        &config.replica,
+        config.advertise.as_deref(),
+        config.redis.as_deref(),
+        &config.subscriber,
+    )?;
+    let rating = Rating::start_as(database, clock, replica).await?;
     if config.sample {
         rating.load_sample(config.sample_date).await?;
     }
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
+    if let Some(sanctions) = &config.sanctions {
+        let client = callers.client(sanctions, &config.subscriber)?;
+        rating.follow(client, config.replica.clone());
+    }
     let stop = stop_on_signal();
     // Last of all: who reads this line may call, and may end the process.
     println!("ready http://{}", listener.local_addr()?);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use greenstar_kernel::{Clock, Said as _};
 use greenstar_rpc::program::{Callers, Ended};
-use greenstar_rpc::{Client, pool, stop_on_signal, stored, with_credential};
+use greenstar_rpc::{stop_on_signal, stored};
 use tokio::net::TcpListener;
 
 use crate::config::{Config, Task};
@@ -21,12 +21,7 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Ended> {
         return Ok(());
     }
     let callers = Callers::read(Some(&config.credentials))?;
-    let secret = callers.secret(&config.subscriber)?;
-    let client = |uris: &str| -> Result<Client, Ended> {
-        pool(uris)
-            .and_then(|pool| with_credential(pool, secret))
-            .map_err(|error| Ended::Settings(error.into()))
-    };
+    let client = |uris: &str| callers.client(uris, &config.subscriber);
     let (rating, sanctions) = (client(&config.rating)?, client(&config.sanctions)?);
     let listener = TcpListener::bind(config.listen)
         .await
@@ -40,6 +35,7 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Ended> {
         record: config.record(),
         snapshot: config.snapshot.clone(),
         subscriber: config.replica.clone(),
+        advertise: config.advertise.clone(),
     };
     let supervision = Supervision::start(deps).await.map_err(unstarted)?;
     let stop = stop_on_signal();
