@@ -44,6 +44,7 @@ async fn supervision(folder: &Path, rating: SocketAddr, sanctions: SocketAddr) -
         record: RecordSettings::in_folder(folder.join("records")),
         snapshot: Some(folder.join("view")),
         subscriber: "supervision-policy/1".to_owned(),
+        advertise: None,
     })
     .await
     .unwrap()

@@ -181,6 +181,7 @@ impl Suite {
             },
             snapshot: Some(places.view()),
             subscriber: FOLLOWER.to_owned(),
+            advertise: None,
         })
         .await?;
         let supervision_stack = supervision.add_to(Stack::builder(credentials)).build();

@@ -5,6 +5,7 @@
 pub mod config;
 mod consistency;
 pub mod domain;
+mod due;
 mod follow;
 mod meters;
 pub mod program;
@@ -40,7 +41,7 @@ use domain::shipped;
 use greenstar_feed::follow::{Follower, Subscriber};
 use record::RecordLog;
 use store::policy::{PolicyJournal, Seed, Unnamed};
-use transport::{DecisionRpc, Desk, EnforcementRpc, FinanceRpc, LicensingRpc, PolicyRpc};
+use transport::{DecisionRpc, Desk, EnforcementRpc, FinanceRpc, LicensingRpc, PolicyRpc, Siblings};
 use view::View;
 
 /// Past this age the health name `fresh` says no: the bound that matters have by default (protocol.md §4).
@@ -64,6 +65,8 @@ pub struct Deps {
     pub snapshot: Option<PathBuf>,
     /// Names this replica to the sources, e.g. `supervision-policy/1`.
     pub subscriber: String,
+    /// Where the other replicas reach this one, e.g. `http://supervision-policy-1:7003`. `None`: it is the only one.
+    pub advertise: Option<String>,
 }
 
 /// The service: its view, its record, and the tasks that feed them.
@@ -117,10 +120,11 @@ impl Supervision {
             record,
             snapshot,
             subscriber,
+            advertise,
         } = deps;
         let records = RecordLog::open(record)?;
         seed(&database, &clock).await?;
-        store::decision::register(&database, records.writer()).await?;
+        store::decision::register(&database, records.writer(), advertise.as_deref()).await?;
         let view = Arc::new(View::new());
         let mut policies = follow::policies::Policies::new(database.clone(), view.clone(), clock.clone());
         policies.look().await?;
@@ -149,7 +153,8 @@ impl Supervision {
         if let Some(folder) = snapshot {
             tasks.spawn(follow::keep::run(view.clone(), folder, stop.clone()));
         }
-        tasks.spawn(record::ship::run(records.clone(), database.clone(), stop.clone()));
+        let ship = record::ship::run(records.clone(), database.clone(), view.clone(), stop.clone());
+        tasks.spawn(ship);
 
         let freshness = Freshness::new(view.clone(), clock.clone(), database.clone(), rating, sanctions);
         let desk = Desk {
@@ -158,6 +163,7 @@ impl Supervision {
             records,
             database,
             clock,
+            siblings: Siblings::default(),
         };
         Ok(Supervision {
             desk,

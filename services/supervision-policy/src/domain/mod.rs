@@ -9,6 +9,7 @@ mod compose;
 pub mod decide;
 mod document;
 pub mod facts;
+pub mod feedback;
 mod gate;
 pub mod matter;
 pub mod policy;

@@ -43,6 +43,7 @@ struct Shared {
     settled: AtomicU64,
     /// Wakes who ships.
     written: Notify,
+    shipping: tokio::sync::Mutex<()>,
     samples: AtomicU64,
     /// Records that were to be kept and were not: refused, failed or dropped, all together.
     dropped: AtomicU64,
@@ -104,6 +105,7 @@ impl RecordLog {
             settled: AtomicU64::new(0),
             written: Notify::new(),
             samples: AtomicU64::new(0),
+            shipping: tokio::sync::Mutex::default(),
             dropped: AtomicU64::new(0),
             _lock: lock,
             settings,
@@ -201,6 +203,11 @@ impl RecordLog {
             // Fails only when the runtime ends: then the next start ships them again.
             let _ = spawn_blocking(move || index::remove(done)).await;
         }
+    }
+
+    /// Whoever ships holds this.
+    pub(crate) async fn shipping(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.shared.shipping.lock().await
     }
 
     /// Records that only this folder has.

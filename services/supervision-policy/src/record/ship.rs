@@ -1,5 +1,6 @@
 //! Ships what the folder holds to the database, in the background: deciding never waits for it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use greenstar_kernel::Timestamp;
@@ -9,8 +10,10 @@ use prost::Message as _;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::RecordLog;
+use super::{DecisionId, RecordLog};
+use crate::due;
 use crate::store::decision::{self, Shipped};
+use crate::view::View;
 
 /// Records of one transaction.
 const BATCH: usize = 500;
@@ -18,15 +21,17 @@ const BATCH: usize = 500;
 const GATHER: Duration = Duration::from_millis(200);
 /// Between two tries while the database does not answer.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long a question waits for what is not shipped yet.
+const FLUSH: Duration = Duration::from_millis(500);
 /// How long stopping waits for what is left.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Ships until `stop`, then what is left, as far as time allows; the rest is shipped by the next life.
-pub(crate) async fn run(log: RecordLog, database: Database, stop: CancellationToken) {
+pub(crate) async fn run(log: RecordLog, database: Database, view: Arc<View>, stop: CancellationToken) {
     // What an earlier life left is due at once.
     loop {
         let began = Instant::now();
-        let pause = match ship_once(&log, &database).await {
+        let pause = match ship_once(&log, &database, &view).await {
             // At most a fifth of the time: decisions come first on a small machine, and what waits is safe.
             Ok(true) => began.elapsed() * 4,
             Ok(false) => {
@@ -47,7 +52,7 @@ pub(crate) async fn run(log: RecordLog, database: Database, stop: CancellationTo
     }
     log.close().await;
     let rest = async {
-        while ship_once(&log, &database).await? {}
+        while ship_once(&log, &database, &view).await? {}
         // All that this life has given is there.
         decision::ship(&database, log.writer(), Vec::new(), 0, true).await
     };
@@ -64,7 +69,9 @@ pub(crate) async fn run(log: RecordLog, database: Database, stop: CancellationTo
 }
 
 /// False: nothing was due.
-pub(crate) async fn ship_once(log: &RecordLog, database: &Database) -> Result<bool, StoreError> {
+pub(crate) async fn ship_once(log: &RecordLog, database: &Database, view: &View) -> Result<bool, StoreError> {
+    // One at a time: whoever wants all that was written to be there waits here.
+    let _turn = log.shipping().await;
     let Some(due) = log.due(BATCH).await? else {
         return Ok(false);
     };
@@ -73,10 +80,15 @@ pub(crate) async fn ship_once(log: &RecordLog, database: &Database) -> Result<bo
         .into_iter()
         .map(|record| {
             let body = pb::Decision::decode(&*record.body).map_err(StoreError::corrupt)?;
+            let id = DecisionId {
+                writer: due.writer,
+                sequence: record.sequence,
+            };
             let as_of = body
                 .as_of_time
                 .map(|at| at.seconds.saturating_mul(1_000_000) + i64::from(at.nanos / 1_000));
             Ok(Shipped {
+                due: due::by_decision(view, &format!("decisions/{id}"), &body),
                 record,
                 department: body.department,
                 enterprise: body.enterprise,
@@ -88,4 +100,11 @@ pub(crate) async fn ship_once(log: &RecordLog, database: &Database) -> Result<bo
     decision::ship(database, due.writer, records, due.through, due.last).await?;
     log.shipped(due.writer, due.through).await;
     Ok(true)
+}
+
+/// Ships all that was written before the call, as far as time allows; a failure is told by the task that ships.
+pub(crate) async fn flush(log: &RecordLog, database: &Database, view: &View) {
+    let all = async { while ship_once(log, database, view).await.unwrap_or(false) {} };
+    // What is left is there later.
+    let _ = timeout(FLUSH, all).await;
 }

@@ -2,6 +2,7 @@
 
 use greenstar_store::{Database, StoreError, Tx, Value};
 
+use super::feedback::{self, Due};
 use crate::record::{DecisionId, Record, WriterId};
 
 /// A record with what it can be found by.
@@ -12,6 +13,8 @@ pub(crate) struct Shipped {
     pub(crate) enterprise: String,
     pub(crate) matter: String,
     pub(crate) as_of: i64,
+    /// What it made due.
+    pub(crate) due: Vec<Due>,
 }
 
 /// What the database says about an id.
@@ -23,16 +26,22 @@ pub(crate) enum Looked {
     Erased,
     /// There is none, and none will come.
     None,
-    /// Its writer may still have it.
-    NotYet,
+    /// Its writer may still have it, and is reached here.
+    NotYet { url: Option<String> },
 }
 
-/// Makes a writer known before it gives its first id, so that ids of no writer are told apart.
-pub(crate) async fn register(database: &Database, writer: WriterId) -> Result<(), StoreError> {
+/// Makes a writer known before it gives its first id, so that ids of no writer are told apart; and where the other
+/// replicas reach it.
+pub(crate) async fn register(
+    database: &Database,
+    writer: WriterId,
+    url: Option<&str>,
+) -> Result<(), StoreError> {
     let mut tx = database.write().await?;
     tx.run(
-        "INSERT INTO decision_writer (writer, through, ended) VALUES ($1, 0, 0) ON CONFLICT (writer) DO NOTHING",
-        &[writer.to_string().into()],
+        "INSERT INTO decision_writer (writer, through, ended, url) VALUES ($1, 0, 0, $2) \
+         ON CONFLICT (writer) DO UPDATE SET url = excluded.url",
+        &[writer.to_string().into(), url.unwrap_or_default().into()],
     )
     .await?;
     tx.commit().await
@@ -47,15 +56,17 @@ pub(crate) async fn ship(
     ended: bool,
 ) -> Result<(), StoreError> {
     let name = writer.to_string();
-    let mut rows = Vec::with_capacity(records.len());
+    let (mut rows, mut due) = (Vec::with_capacity(records.len()), Vec::new());
     for Shipped {
         record,
         department,
         enterprise,
         matter,
         as_of,
+        due: made,
     } in records
     {
+        due.extend(made);
         rows.push(vec![
             Value::from(&name),
             number(record.sequence)?.into(),
@@ -82,6 +93,7 @@ pub(crate) async fn ship(
     ];
     tx.upsert("decision", &columns, &["writer", "sequence"], rows)
         .await?;
+    feedback::make_due(&mut tx, due).await?;
     tx.run(
         "INSERT INTO decision_writer (writer, through, ended) VALUES ($1, $2, $3) \
          ON CONFLICT (writer) DO UPDATE SET \
@@ -111,13 +123,17 @@ pub(crate) async fn find(tx: &mut Tx, id: &DecisionId) -> Result<Looked, StoreEr
     }
     let known = tx
         .row(
-            "SELECT through, ended FROM decision_writer WHERE writer = $1",
+            "SELECT through, ended, url FROM decision_writer WHERE writer = $1",
             &[writer.into()],
         )
         .await?;
     let Some(row) = known else { return Ok(Looked::None) };
     let passed = row.get::<i64>("through")? >= sequence || row.get::<i64>("ended")? == 1;
-    Ok(if passed { Looked::None } else { Looked::NotYet })
+    if passed {
+        return Ok(Looked::None);
+    }
+    let url = Some(row.get::<String>("url")?).filter(|url| !url.is_empty());
+    Ok(Looked::NotYet { url })
 }
 
 fn number(sequence: u64) -> Result<i64, StoreError> {
@@ -143,6 +159,7 @@ mod tests {
             enterprise: "enterprises/91110115MAX000015J".to_owned(),
             matter: "departments/licensing/matters/eia-approval".to_owned(),
             as_of: 7,
+            due: Vec::new(),
         }
     }
 
@@ -162,8 +179,8 @@ mod tests {
                 .unwrap()
             };
             assert_eq!(find(1).await, Looked::None, "no such writer");
-            register(&database, writer).await.unwrap();
-            assert_eq!(find(1).await, Looked::NotYet);
+            register(&database, writer, None).await.unwrap();
+            assert_eq!(find(1).await, Looked::NotYet { url: None });
 
             // Twice, as after a lost answer; the second time changes nothing.
             for _ in 0..2 {
@@ -171,10 +188,13 @@ mod tests {
                     .await
                     .unwrap();
             }
-            register(&database, writer).await.unwrap();
+            register(&database, writer, Some("http://two:7003"))
+                .await
+                .unwrap();
             assert_eq!(find(3).await, Looked::Body(b"body 3".to_vec()));
             assert_eq!(find(2).await, Looked::None, "passed, and not there");
-            assert_eq!(find(4).await, Looked::NotYet);
+            let url = Some("http://two:7003".to_owned());
+            assert_eq!(find(4).await, Looked::NotYet { url });
 
             ship(&database, writer, vec![shipped(4)], 4, true).await.unwrap();
             assert_eq!(find(5).await, Looked::None, "its life is over");

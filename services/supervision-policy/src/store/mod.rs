@@ -1,6 +1,8 @@
-//! What the service keeps in its database: policies by version, and the decisions shipped from the replicas.
+//! What the service keeps in its database: policies by version, the decisions shipped from the replicas, and
+//! what departments did with them.
 
 pub(crate) mod decision;
+pub(crate) mod feedback;
 pub(crate) mod policy;
 
 use greenstar_store::Migrations;
@@ -10,5 +12,6 @@ pub static MIGRATIONS: Migrations = Migrations {
     files: &[
         (1, "policy", include_str!("../../migrations/0001_policy.sql")),
         (2, "decision", include_str!("../../migrations/0002_decision.sql")),
+        (3, "feedback", include_str!("../../migrations/0003_feedback.sql")),
     ],
 };

@@ -14,8 +14,9 @@ use serde_json::{Map, Value, json};
 use tonic::{Request, Response, Status};
 
 use super::desk::{self, Desk, Question};
+use super::siblings::Asker;
 use super::status;
-use crate::record::{DecisionId, Found};
+use crate::record::{DecisionId, Found as Here};
 use crate::store::decision::{self, Looked};
 
 /// Questions of one batch, as the contract bounds them.
@@ -39,8 +40,9 @@ impl DecisionRpc {
         Ok(self.0.ask(call, question).await?.response)
     }
 
-    /// The folder first: what it forgets is in the database by then.
-    async fn body(&self, id: &DecisionId) -> Result<Vec<u8>, Status> {
+    /// As recorded, or what the replica that made it says. The folder first: what it forgets is in the database by
+    /// then.
+    pub(super) async fn find(&self, asker: &Asker, id: &DecisionId) -> Result<Found, Status> {
         match self
             .0
             .records
@@ -48,10 +50,10 @@ impl DecisionRpc {
             .await
             .map_err(|error| status::record(&error))?
         {
-            Found::Record(record) => return Ok(record.body),
-            Found::Damaged => return Err(status::damaged(&status::Damaged)),
-            Found::NotYet => return Err(status::decision_not_yet()),
-            Found::NotHere => {}
+            Here::Record(record) => return recorded(&record.body),
+            Here::Damaged => return Err(status::damaged(&status::Damaged)),
+            Here::NotYet => return Err(status::decision_not_yet()),
+            Here::NotHere => {}
         }
         let mut tx = self
             .0
@@ -63,29 +65,71 @@ impl DecisionRpc {
             .await
             .map_err(|error| status::store(&error))?
         {
-            Looked::Body(body) => Ok(body),
+            Looked::Body(body) => recorded(&body),
             // This writer is here and has not given the id.
-            Looked::NotYet if id.writer == self.0.records.writer() => Err(status::decision_unknown()),
-            Looked::NotYet => Err(status::decision_not_yet()),
+            Looked::NotYet { .. } if id.writer == self.0.records.writer() => Err(status::decision_unknown()),
+            Looked::NotYet { url: None } => Err(status::decision_not_yet()),
+            Looked::NotYet { url: Some(url) } => {
+                let name = format!("decisions/{id}");
+                let told = self.0.siblings.decision(&url, asker, &name).await?;
+                told.map(|decision| Found::Told(Box::new(decision)))
+                    .ok_or_else(status::decision_not_yet)
+            }
             Looked::Erased | Looked::None => Err(status::decision_unknown()),
         }
     }
+
+    /// A decision of the caller's own department, by its name in a request's field.
+    pub(super) async fn own(
+        &self,
+        call: &Call,
+        asker: &Asker,
+        field: &str,
+        name: &str,
+    ) -> Result<Found, Status> {
+        let raw = names::single(field, name, "decisions")?;
+        let id = DecisionId::parse(raw).ok_or_else(status::decision_unknown)?;
+        let mut found = self.find(asker, &id).await?;
+        let (Found::Recorded(decision) | Found::Told(decision)) = &mut found;
+        if !sees(&call.caller, decision) {
+            return Err(status::decision_not_yours());
+        }
+        decision.name = format!("decisions/{id}");
+        Ok(found)
+    }
+}
+
+/// A decision that was found.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Whole.
+    Recorded(Box<pb::Decision>),
+    /// By another replica, as the caller sees it.
+    Told(Box<pb::Decision>),
+}
+
+fn recorded(body: &[u8]) -> Result<Found, Status> {
+    let decision = pb::Decision::decode(body).map_err(|error| status::damaged(&error))?;
+    Ok(Found::Recorded(Box::new(decision)))
 }
 
 #[tonic::async_trait]
 impl DecisionService for DecisionRpc {
     async fn report_application(
         &self,
-        _request: Request<pb::ReportApplicationRequest>,
+        request: Request<pb::ReportApplicationRequest>,
     ) -> Result<Response<pb::ReportApplicationResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        let asker = Asker::of(request.metadata());
+        let (call, request) = accept(request)?;
+        Ok(Response::new(self.report(&call, &asker, request).await?))
     }
 
     async fn list_application_gaps(
         &self,
-        _request: Request<pb::ListApplicationGapsRequest>,
+        request: Request<pb::ListApplicationGapsRequest>,
     ) -> Result<Response<pb::ListApplicationGapsResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        let (call, request) = accept(request)?;
+        Ok(Response::new(self.gaps(&call, &request).await?))
     }
 
     async fn decide(
@@ -128,15 +172,16 @@ impl DecisionService for DecisionRpc {
         &self,
         request: Request<pb::GetDecisionRequest>,
     ) -> Result<Response<pb::GetDecisionResponse>, Status> {
+        let asker = Asker::of(request.metadata());
         let (call, request) = accept(request)?;
-        let raw = names::single("name", &request.name, "decisions")?;
-        let id = DecisionId::parse(raw).ok_or_else(status::decision_unknown)?;
-        let body = self.body(&id).await?;
-        let mut decision = pb::Decision::decode(&*body).map_err(|error| status::damaged(&error))?;
-        if !sees(&call.caller, &decision) {
-            return Err(status::decision_not_yours());
-        }
-        decision.name = format!("decisions/{id}");
+        let mut decision = match self.own(&call, &asker, "name", &request.name).await? {
+            Found::Recorded(decision) => *decision,
+            // It was cut there to what this caller sees.
+            Found::Told(decision) => {
+                let decision = Some(*decision);
+                return Ok(Response::new(pb::GetDecisionResponse { decision }));
+            }
+        };
         if decision.department != RATING {
             let rated = decision.state() == RatingState::Rated;
             decision.facts = without_why(&decision.facts, rated).map_err(|error| status::damaged(&error))?;
@@ -169,7 +214,7 @@ fn without_why(facts: &str, rated: bool) -> Result<String, serde_json::Error> {
 }
 
 /// The department that rates; whoever reads a decision is of the department that asked for it.
-const RATING: &str = "rating";
+pub(super) const RATING: &str = "rating";
 
 /// A department sees its own.
 fn sees(caller: &Caller, decision: &pb::Decision) -> bool {

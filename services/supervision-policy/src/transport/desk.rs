@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use super::convert::{self, Arguments};
+use super::siblings::Siblings;
 use super::status;
 use crate::consistency::{Freshness, Level, Reached};
 use crate::domain::caution::decide_cautiously;
@@ -34,6 +35,7 @@ pub(crate) struct Desk {
     pub(crate) records: RecordLog,
     pub(crate) database: Database,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) siblings: Siblings,
 }
 
 /// One matter asked for one enterprise.
@@ -270,7 +272,7 @@ fn staleness_limit(consistency: Option<&common::Consistency>) -> Result<Option<D
 }
 
 /// Leaves the layer in front a moment to send what we say.
-fn deadline(call: &Call) -> Instant {
+pub(super) fn deadline(call: &Call) -> Instant {
     const MARGIN: Duration = Duration::from_millis(50);
     let longest = Instant::now() + Freshness::DEFAULT_WAIT;
     match call.deadline.map(Instant::from_std) {

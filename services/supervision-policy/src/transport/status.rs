@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use greenstar_kernel::{Code as CodeWord, Department, LocalizedText, Said};
+use greenstar_kernel::{Caller, Code as CodeWord, Department, LocalizedText, Said};
 use greenstar_proto::common::v1::ErrorReason;
 use greenstar_rpc::{fault, field, hidden, status};
 use tonic::{Code, Status};
@@ -169,6 +169,85 @@ pub(super) fn decision_unknown() -> Status {
         ErrorReason::DecisionUnknown,
         "没有贵部门的这份决定；请核对决定名称",
         "no decision of yours has this name; check the name",
+        &[],
+    )
+}
+
+pub(super) fn department_not_allowed(caller: &Caller) -> Status {
+    let department = caller
+        .department()
+        .map_or_else(|| caller.principal(), ToString::to_string);
+    say(
+        Code::PermissionDenied,
+        ErrorReason::DepartmentNotAllowed,
+        "贵部门只能报告和查看本部门的措施落实情况；各部门情况由评价部门和运维人员查看",
+        "a department reports and sees what it applied itself; the rating department and operators see everybody's",
+        &[("department", department)],
+    )
+}
+
+pub(super) fn flag_unknown(flag: &str) -> Status {
+    say(
+        Code::NotFound,
+        ErrorReason::FlagUnknown,
+        "没有这一生效中的标记；请核对名称",
+        "no flag in force has this name; check the name",
+        &[("flag", shortened(flag))],
+    )
+}
+
+pub(super) fn measure_not_due(measure: &str) -> Status {
+    say(
+        Code::InvalidArgument,
+        ErrorReason::MeasureNotDue,
+        "该决定或标记对贵部门没有这项措施；请按决定所列措施或措施落实缺口清单填报",
+        "the decision or flag carries no such measure for your department; report on those that it lists, or on gaps",
+        &[("measure", shortened(measure))],
+    )
+}
+
+fn invalid(name: &str, zh: &str, en: &str) -> Status {
+    field(name, ErrorReason::FieldInvalid, &LocalizedText::new(zh, en), &[])
+}
+
+pub(super) fn subject_missing() -> Status {
+    invalid(
+        "subject",
+        "请写明所报告的决定（decision）或标记（flag）",
+        "say what the report is about: a decision or a flag",
+    )
+}
+
+pub(super) fn measure_twice(index: usize) -> Status {
+    invalid(
+        &format!("measures[{index}].measure"),
+        "同一措施在一次报告中只能出现一次",
+        "a measure comes once in a report",
+    )
+}
+
+pub(super) fn application_missing(index: usize) -> Status {
+    invalid(
+        &format!("measures[{index}].application"),
+        "请写明该措施是否已落实",
+        "say whether the measure was applied",
+    )
+}
+
+pub(super) fn note_missing(index: usize) -> Status {
+    invalid(
+        &format!("measures[{index}].note"),
+        "未落实或不适用的，请在 note 中说明原因",
+        "say in the note why it was not applied, or why there was nothing to apply it to",
+    )
+}
+
+pub(super) fn page_token_invalid() -> Status {
+    say(
+        Code::InvalidArgument,
+        ErrorReason::PageTokenInvalid,
+        "page_token 无效：请从第一页重新开始",
+        "the page token is not one of ours: start at the first page",
         &[],
     )
 }

@@ -22,13 +22,16 @@ use arc_swap::{ArcSwapOption, Guard};
 use greenstar_kernel::{Epoch, Log, Position, Ratchet, Revision, Timestamp, Token, Uscc};
 use tokio::sync::Notify;
 
-use crate::domain::facts::Facts;
+use crate::domain::facts::{Facts, Flag};
 
 pub(crate) use flags::FlagRow;
 pub(crate) use policies::{Edition, Ruling, Rulings, Version};
 pub(crate) use ratings::{RatingRow, Snapshot};
 pub(crate) use row::Unreadable;
 pub(crate) use saved::{Saved, Unusable};
+
+/// Who measures how long a change takes through the suite listens to this target.
+const PASSAGE: &str = "greenstar::passage";
 
 /// Everything that a decision is computed from.
 #[derive(Debug)]
@@ -257,6 +260,7 @@ impl View {
     pub(crate) fn apply_flags(&self, mut rows: Vec<FlagRow>, to: Revision, now: Timestamp) {
         self.follow_starts(&mut rows, now);
         self.flags.apply(&rows, to);
+        tracing::trace!(target: PASSAGE, step = "applied", to = to.0);
         self.moved.notify_waiters();
     }
 
@@ -352,6 +356,14 @@ impl Reading {
             return Err(Unreadable);
         };
         ratings.facts(uscc, flags.get(uscc)?)
+    }
+
+    /// All enterprises with flags; those that can be read.
+    pub(crate) fn flagged(&self) -> Vec<(Uscc, Arc<[Flag]>)> {
+        let all = self.flags.as_ref().map(|flags| flags.all()).unwrap_or_default();
+        all.into_iter()
+            .filter_map(|(uscc, flags)| Some((uscc, flags.ok()?)))
+            .collect()
     }
 
     /// A log of which `token` has seen what this has not.

@@ -4,10 +4,14 @@
 
 mod bad_input;
 mod decisions;
+mod editions;
+mod feedback;
 mod freshness;
 mod law;
 mod policies;
 mod program;
 mod records;
+mod restart;
 mod server;
+mod siblings;
 mod source;

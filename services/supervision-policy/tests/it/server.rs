@@ -32,7 +32,8 @@ use crate::source::Source;
 
 pub(crate) const FIRM: &str = "91110115MAX000015J";
 pub(crate) const OTHER: &str = "91110115MAX000023D";
-const CALLERS: [&str; 5] = [
+const CALLERS: [&str; 6] = [
+    "rating",
     "licensing",
     "finance",
     "enforcement",
@@ -152,6 +153,18 @@ impl Server {
     }
 
     pub(crate) async fn start_with(sources: &Sources, scratch: &Scratch, record: RecordSettings) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Server::start_on(listener, sources, scratch, record).await
+    }
+
+    /// Another replica finds it at the listener's address.
+    pub(crate) async fn start_on(
+        listener: TcpListener,
+        sources: &Sources,
+        scratch: &Scratch,
+        record: RecordSettings,
+    ) -> Server {
+        let address = listener.local_addr().unwrap();
         let deps = Deps {
             database: Database::migrate(&scratch.url().parse().unwrap(), &MIGRATIONS)
                 .await
@@ -159,13 +172,12 @@ impl Server {
             clock: sources.clock.clone(),
             rating: client(sources.rating_proxy.address(), "supervision-policy"),
             sanctions: client(sources.sanctions_proxy.address(), "supervision-policy"),
+            snapshot: Some(record.folder.with_file_name("snapshot")),
             record,
-            snapshot: Some(scratch.dir().join("snapshot")),
             subscriber: "supervision-policy".to_owned(),
+            advertise: Some(format!("http://{address}")),
         };
         let supervision = Supervision::start(deps).await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let task = tokio::spawn(serve(supervision.clone(), credentials(), listener, stop.clone()));
         Server {

@@ -301,9 +301,7 @@ fn refused(error: &FeedError) -> Status {
         FeedError::Ahead => (Code::InvalidArgument, ErrorReason::TokenAhead),
         FeedError::CutOff { .. } => (Code::ResourceExhausted, ErrorReason::WatchCutOff),
         FeedError::Malformed(_) => (Code::InvalidArgument, ErrorReason::WatchMalformed),
-        FeedError::AcknowledgementAhead { .. } => {
-            (Code::InvalidArgument, ErrorReason::AcknowledgementAhead)
-        }
+        FeedError::AcknowledgementAhead { .. } => (Code::InvalidArgument, ErrorReason::AcknowledgementAhead),
         FeedError::Replaced | FeedError::SubscriberUnknown | FeedError::FilterInvalid { .. } => {
             panic!("nobody registers here: {error}")
         }
