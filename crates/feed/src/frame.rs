@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use greenstar_kernel::{Revision, Uscc};
+use greenstar_kernel::{Epoch, Revision, Uscc};
 use greenstar_store::{Batch, Database, Entry};
 
 use crate::FeedError;
@@ -94,10 +94,18 @@ impl Frame {
 /// Entries in one read. A batch that is longer is read whole all the same.
 const PAGE: u32 = 2_000;
 
-/// The next whole batches after `after`; empty when the log ends there.
-pub(crate) async fn read(database: &Database, after: Revision) -> Result<Vec<Frame>, FeedError> {
+/// The next whole batches after `after`, a position of `epoch`; empty when the log ends there.
+pub(crate) async fn read(
+    database: &Database,
+    epoch: &Epoch,
+    after: Revision,
+) -> Result<Vec<Frame>, FeedError> {
     let mut tx = database.read().await?;
-    if tx.head().await?.revision <= after {
+    let head = tx.head().await?;
+    if head.epoch != *epoch {
+        return Err(FeedError::Foreign);
+    }
+    if head.revision <= after {
         return Ok(Vec::new());
     }
     match tx.oldest_change().await? {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{FutureExt as _, Stream, StreamExt as _};
-use greenstar_kernel::{Position, Revision, Timestamp};
+use greenstar_kernel::{Epoch, Position, Revision, Timestamp};
 use greenstar_store::{Entry, StoreError, Tx};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -126,7 +126,7 @@ pub(crate) fn run<S: Source, E: Send + 'static>(
     inbound: impl Stream<Item = Result<Inbound, E>> + Send + 'static,
 ) -> impl Stream<Item = Result<Outbound<S::Row>, FeedError>> + Send + 'static {
     let live = feed.shared.live();
-    let history = live.borrow().history;
+    let Live { history, head, .. } = live.borrow().clone();
     let session = Session {
         feed: feed.clone(),
         books,
@@ -136,6 +136,7 @@ pub(crate) fn run<S: Source, E: Send + 'static>(
         inbound: Box::pin(inbound),
         live,
         history,
+        epoch: head.epoch,
         stage: Stage::Opening,
         cursor: Revision::ZERO,
         pongs: VecDeque::new(),
@@ -174,6 +175,8 @@ struct Session<S: Source, I> {
     inbound: std::pin::Pin<Box<I>>,
     live: watch::Receiver<Live>,
     history: u64,
+    /// Of the cursor.
+    epoch: Epoch,
     stage: Stage<S>,
     cursor: Revision,
     pongs: VecDeque<(u64, Live)>,
@@ -200,7 +203,7 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
                 }
                 Stage::Snapshot(told) => tokio::select! {
                     told = told.recv() => match told {
-                        Some(told) => self.snapshot(told).map(Some),
+                        Some(told) => self.snapshot(told).await.map(Some),
                         None => return None,
                     },
                     () = ended(self.ticket.as_ref()) => Err(FeedError::Replaced),
@@ -233,14 +236,7 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
         }
         self.filter = Arc::new(filter);
         if let Some(from) = &from {
-            let Live { head, history, .. } = self.live.borrow().clone();
-            if from.epoch == head.epoch && from.revision <= head.revision {
-                self.history = history;
-            } else {
-                // A sibling may have told of what the tail has not seen yet.
-                self.feed.sync(Some(from)).await?;
-                self.history = self.live.borrow().history;
-            }
+            self.stand_at(from).await?;
         }
         // Only now: who is refused is not registered, and ends nobody's watch.
         let mut from = from.map(|from| from.revision);
@@ -251,12 +247,9 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
             from = from.filter(|_| !refiltered);
         }
         self.stage = match from {
-            Some(from) => {
-                self.cursor = from;
-                Stage::CatchUp {
-                    read: VecDeque::new(),
-                }
-            }
+            Some(_) => Stage::CatchUp {
+                read: VecDeque::new(),
+            },
             None => Stage::Snapshot(snapshot::start(
                 &self.feed,
                 self.source.clone(),
@@ -266,12 +259,26 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
         Ok(Step::Again)
     }
 
-    fn snapshot(&mut self, told: Told<S>) -> Result<Step<S::Row>, FeedError> {
+    /// The subscriber's cursor is `at`, of the same life as the ring that it goes on with.
+    async fn stand_at(&mut self, at: &Position) -> Result<(), FeedError> {
+        let known = |live: &Live| at.epoch == live.head.epoch && at.revision <= live.head.revision;
+        if !known(&self.live.borrow()) {
+            // The tail has not seen yet what a sibling told of, or what a snapshot was read from.
+            self.feed.sync(Some(at)).await?;
+        }
+        let live = self.live.borrow().clone();
+        if !known(&live) {
+            return Err(FeedError::Foreign);
+        }
+        (self.history, self.epoch, self.cursor) = (live.history, live.head.epoch, at.revision);
+        Ok(())
+    }
+
+    async fn snapshot(&mut self, told: Told<S>) -> Result<Step<S::Row>, FeedError> {
         let told = told?;
         match &told {
-            // The tail may be behind the snapshot; it is of the same life, though, or will say so.
             Outbound::SnapshotBegin { at } => {
-                self.cursor = at.revision;
+                self.stand_at(at).await?;
                 if let Some(ticket) = &self.ticket {
                     ticket.sent(at.revision, at.revision);
                 }
@@ -354,19 +361,16 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
                 Ok(None)
             }
             (Found::Behind, Stage::CatchUp { read }) => {
-                let frames = frame::read(&self.feed.shared.database, self.cursor).await?;
+                let frames = frame::read(&self.feed.shared.database, &self.epoch, self.cursor).await?;
                 read.extend(frames.into_iter().map(Arc::new));
                 Ok(read.pop_front())
             }
-            (Found::Behind, _) => {
-                let epoch = self.live.borrow().head.epoch.clone();
-                Err(FeedError::CutOff {
-                    cursor: Position {
-                        epoch,
-                        revision: self.cursor,
-                    },
-                })
-            }
+            (Found::Behind, _) => Err(FeedError::CutOff {
+                cursor: Position {
+                    epoch: self.epoch.clone(),
+                    revision: self.cursor,
+                },
+            }),
         }
     }
 

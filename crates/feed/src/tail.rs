@@ -245,7 +245,7 @@ impl Shared {
             self.ring().ended_by(batch);
         }
         while to < head.revision {
-            let frames = match frame::read(&self.database, to).await {
+            let frames = match frame::read(&self.database, &head.epoch, to).await {
                 Ok(frames) => frames,
                 Err(FeedError::Store(error)) => return Err(error),
                 Err(error) => return Err(StoreError::corrupt(error)),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use greenstar_kernel::{Position, Revision};
+use greenstar_kernel::{Epoch, Position, Revision};
 use redis::RedisError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -21,7 +21,7 @@ use crate::figures::count;
 use crate::ring::Found;
 use crate::tail::Shared;
 use crate::{FeedError, Frame, frame};
-use stream::{Address, Stream};
+use stream::{Address, Stream, Top};
 
 /// Entries of the stream that may wait for the tail.
 pub(crate) const HEARD: usize = 64;
@@ -161,6 +161,7 @@ impl Running {
             let live = live.borrow_and_update();
             (live.history, live.head.clone())
         };
+        let life = (history, head.epoch.clone());
         self.doubted.mark_unchanged();
         if history != self.history {
             (self.history, self.floor) = (history, head.revision);
@@ -181,7 +182,7 @@ impl Running {
         };
         let (mut committed, mut doubted) = (self.committed.clone(), self.doubted.clone());
         tokio::select! {
-            ended = self.publish(&stream, history, &mut committed) => ended,
+            ended = self.publish(&stream, &life, &mut committed) => ended,
             ended = self.listen(&stream, history) => ended,
             ended = replaced => ended,
             _ = doubted.changed() => Ended::Replaced,
@@ -197,30 +198,27 @@ impl Running {
             .address
             .connect(&head.epoch, &self.fan_out.service)
             .await?;
-        let Some(top) = stream.top().await? else {
+        let Some(Top { last, newest }) = stream.top().await? else {
             self.in_stream.fetch_max(self.floor.0, Ordering::Relaxed);
             return Ok(stream);
         };
-        let (seen, batch) = self
-            .shared
-            .database
-            .head_and_batch(top.revision)
-            .await
-            .map_err(FeedError::from)?;
+        let place = newest.as_ref().map_or(last, |newest| newest.revision);
+        let seen = self.shared.database.head_and_batch(place).await;
+        let (seen, batch) = seen.map_err(FeedError::from)?;
         if seen.epoch != head.epoch {
             // The tail will see it as well.
             return Err(Ended::Replaced);
         }
-        let foreign = match (&top.batch, &batch) {
-            (Some(theirs), Some(ours)) => theirs != ours,
-            (None, _) => true,
-            // The log may have been trimmed below its head.
-            (Some(_), None) => top.revision > seen.revision,
+        let differs = match (&newest, &batch) {
+            (Some(newest), Some(ours)) => newest.batch.as_ref() != Some(ours),
+            // Trimmed away, there or here.
+            (None, _) | (_, None) => false,
         };
+        let foreign = last > seen.revision || differs;
         if foreign {
             tracing::error!(
                 key = stream.key(),
-                stream = %top.revision,
+                stream = %last,
                 table = %seen.revision,
                 "the stream holds what the log does not, as after a restore; it begins anew"
             );
@@ -228,7 +226,7 @@ impl Running {
             stream.drop_all().await?;
             self.in_stream.store(seen.revision.0, Ordering::Relaxed);
         } else {
-            self.in_stream.fetch_max(top.revision.0, Ordering::Relaxed);
+            self.in_stream.fetch_max(last.0, Ordering::Relaxed);
         }
         Ok(stream)
     }
@@ -237,7 +235,7 @@ impl Running {
     async fn publish(
         &self,
         stream: &Stream,
-        history: u64,
+        life: &(u64, Epoch),
         committed: &mut watch::Receiver<Revision>,
     ) -> Ended {
         loop {
@@ -250,7 +248,7 @@ impl Running {
                 continue;
             }
             let from = Revision(known.max(to.0.saturating_sub(BEHIND)));
-            let frames = match self.frames(from, history).await {
+            let frames = match self.frames(from, life).await {
                 Ok(frames) => frames,
                 Err(ended) => return ended,
             };
@@ -270,16 +268,17 @@ impl Running {
     }
 
     /// Some frames after `from`: of the ring, or, where it does not reach back so far, of the table.
-    async fn frames(&self, from: Revision, history: u64) -> Result<Vec<Arc<Frame>>, Ended> {
+    async fn frames(&self, from: Revision, life: &(u64, Epoch)) -> Result<Vec<Arc<Frame>>, Ended> {
+        let (history, epoch) = life;
         let mut frames: Vec<Arc<Frame>> = Vec::new();
         while frames.len() < AT_ONCE {
             let from = frames.last().map_or(from, |frame| frame.to);
-            match self.shared.after(from, history) {
+            match self.shared.after(from, *history) {
                 Found::Frame(frame) => frames.push(frame),
                 Found::End => break,
                 Found::Foreign => return Err(Ended::Replaced),
                 Found::Behind => {
-                    let read = frame::read(&self.shared.database, from).await?;
+                    let read = frame::read(&self.shared.database, epoch, from).await?;
                     return Ok(read.into_iter().map(Arc::new).collect());
                 }
             }

@@ -8,6 +8,7 @@ use greenstar_kernel::{Epoch, Revision};
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo as _, RedisError, RedisResult, Value,
+    from_redis_value,
 };
 
 use super::wire::{self, Fields};
@@ -70,9 +71,18 @@ pub(super) struct Stream {
     listening: MultiplexedConnection,
 }
 
-/// The newest entry of a stream.
+/// How far a stream has come.
 #[derive(Debug)]
 pub(super) struct Top {
+    /// The last revision that was ever added; Redis takes nothing before it, whatever was trimmed since.
+    pub(super) last: Revision,
+    /// None: nothing is left.
+    pub(super) newest: Option<Newest>,
+}
+
+/// The newest entry of a stream.
+#[derive(Debug)]
+pub(super) struct Newest {
     pub(super) revision: Revision,
     /// None: the entry is not one of ours.
     pub(super) batch: Option<Arc<str>>,
@@ -83,15 +93,25 @@ impl Stream {
         &self.key
     }
 
-    /// None: the stream is empty.
+    /// None: there is no stream yet.
     pub(super) async fn top(&self) -> RedisResult<Option<Top>> {
-        let mut newest = redis::cmd("XREVRANGE");
-        newest.arg(&self.key).arg("+").arg("-").arg("COUNT").arg(1);
-        let found: Entries = newest.query_async(&mut self.asking.clone()).await?;
-        let found = found.into_iter().flatten().next();
-        Ok(found.map(|(id, fields)| Top {
-            revision: wire::revision(&id),
-            batch: id.ends_with("-0").then(|| wire::batch(&fields)).flatten(),
+        let mut info = redis::cmd("XINFO");
+        info.arg("STREAM").arg(&self.key);
+        let info: RedisResult<HashMap<String, Value>> = info.query_async(&mut self.asking.clone()).await;
+        let mut info = match info {
+            Ok(info) => info,
+            Err(error) if says(&error, "no such key") => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut take = |name| info.remove(name).unwrap_or(Value::Nil);
+        let last: String = from_redis_value(take("last-generated-id"))?;
+        let newest: Option<(String, Fields)> = from_redis_value(take("last-entry"))?;
+        Ok(Some(Top {
+            last: wire::revision(&last),
+            newest: newest.map(|(id, fields)| Newest {
+                revision: wire::revision(&id),
+                batch: id.ends_with("-0").then(|| wire::batch(&fields)).flatten(),
+            }),
         }))
     }
 
@@ -142,8 +162,9 @@ impl Stream {
 
 /// "The ID specified in XADD is equal or smaller than the target stream top item".
 fn is_overtaken(error: &RedisError) -> bool {
-    error.code() == Some("ERR")
-        && error
-            .detail()
-            .is_some_and(|detail| detail.contains("equal or smaller"))
+    says(error, "equal or smaller")
+}
+
+fn says(error: &RedisError, text: &str) -> bool {
+    error.code() == Some("ERR") && error.detail().is_some_and(|detail| detail.contains(text))
 }

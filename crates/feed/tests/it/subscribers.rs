@@ -273,7 +273,8 @@ async fn who_is_refused_is_not_registered() {
     ));
     let gone = source
         .subscribers
-        .acknowledge("licensing/1", Ack::up_to(head.revision));
+        .acknowledge("licensing/1", Ack::up_to(head.revision), false)
+        .await;
     assert!(matches!(gone, Err(FeedError::SubscriberUnknown)));
 }
 
