@@ -4,15 +4,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use greenstar_proto::METHODS;
 use greenstar_proto::rest::{Grpc, Rest};
 use greenstar_telemetry::{CONTENT_TYPE, Telemetry};
 use http::{Request, Response, StatusCode, header};
-use http_body::Frame;
-use http_body_util::{BodyExt as _, StreamBody};
-use rest_over_grpc::transcoding::{StreamingResponse, TranscodeResponse};
+use http_body_util::BodyExt as _;
+use rest_over_grpc::transcoding::TranscodeResponse;
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
@@ -22,7 +20,8 @@ use crate::guard::Limits;
 use crate::json::{self, Accepted};
 use crate::limit::DRAIN;
 use crate::observe::{Observe, Observed};
-use crate::{Origin, bound, cors, misread, openapi, refusals};
+use crate::streamed::Form;
+use crate::{Origin, bound, cors, misread, openapi, refusals, streamed};
 
 /// What listens on a port: a gRPC service and the protocols it is reached by.
 #[derive(Clone)]
@@ -132,7 +131,7 @@ impl Door {
     }
 
     async fn transcode(&self, request: Request<Body>) -> Response<Body> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let accepted = Accepted::of(&parts.headers);
         let (verb, path) = (parts.method.as_str(), parts.uri.path());
         if path == DOCUMENT && parts.method == http::Method::GET {
@@ -159,7 +158,11 @@ impl Door {
             return json::response(&refusal, accepted);
         }
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-        match self.inner.rest.answer(verb, target, parts.headers, &body).await {
+        let (form, target) = match streamed::is_stream(verb, path) {
+            true => streamed::asked(verb, target, &mut parts.headers),
+            false => (Form::Array, target.into()),
+        };
+        match self.inner.rest.answer(verb, &target, parts.headers, &body).await {
             Some(TranscodeResponse::Unary(answer)) => {
                 let http = answer.into_http();
                 if http.status().is_success() {
@@ -169,7 +172,7 @@ impl Door {
                     json::reshaped(http.body(), why, accepted)
                 }
             }
-            Some(TranscodeResponse::Streaming(answer)) => streamed(answer),
+            Some(TranscodeResponse::Streaming(answer)) => streamed::response(answer, form, accepted).await,
             None => {
                 let allow = verbs(path);
                 if allow.is_empty() {
@@ -213,35 +216,6 @@ impl Door {
         } else {
             Ok(read.freeze())
         }
-    }
-}
-
-/// A stream's messages as they come: a JSON array, or lines or events where the caller accepts those. A stream that
-/// fails on its way is cut off, since its status has been sent.
-fn streamed(answer: StreamingResponse) -> Response<Body> {
-    let (kind, headers, frames) = answer.into_parts();
-    let events = kind.as_bytes().starts_with(b"text/event-stream");
-    let frames = frames.map(move |frame| match frame {
-        Ok(bytes) => {
-            let mut frame = if events { event_id(&bytes) } else { Vec::new() };
-            frame.extend(json::canonical(&bytes));
-            Ok(Frame::data(Bytes::from(frame)))
-        }
-        Err(status) => Err(std::io::Error::other(status.message().to_owned())),
-    });
-    let mut response = Response::new(Body::new(StreamBody::new(frames)));
-    *response.headers_mut() = headers;
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response
-}
-
-/// `id: {cursor}` of an event whose message has one: a browser that reconnects names the last it saw.
-fn event_id(event: &[u8]) -> Vec<u8> {
-    let message = event.strip_prefix(b"data: ").unwrap_or_default();
-    let message: serde_json::Value = serde_json::from_slice(message).unwrap_or_default();
-    match message["cursor"].as_str() {
-        Some(cursor) if !cursor.is_empty() => format!("id: {cursor}\n").into_bytes(),
-        Some(_) | None => Vec::new(),
     }
 }
 

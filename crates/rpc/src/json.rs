@@ -27,34 +27,44 @@ pub(crate) fn reshaped(
     why: impl FnOnce() -> Option<Misread>,
     accepted: Accepted,
 ) -> Response<Body> {
+    let (code, message, details) = read(body);
+    match details {
+        Some(details) => render(http_status(code, &details), code, &message, details, accepted),
+        None if code == Code::InvalidArgument => {
+            let refusal = why().map_or_else(
+                || refusals::body_malformed(&message),
+                |found| refusals::misread(&found),
+            );
+            response(&refusal, accepted)
+        }
+        None => response(&refusals::internal(&std::io::Error::other(message)), accepted),
+    }
+}
+
+/// What ended a stream whose status had been sent: the same object as in a refusal's body.
+pub(crate) fn error(body: &[u8], accepted: Accepted) -> Value {
+    let (code, message, details) = read(body);
+    match details {
+        Some(details) => shown(http_status(code, &details), code, &message, details, accepted),
+        None => {
+            let status = refusals::internal(&std::io::Error::other(message));
+            let details = self::details(&status);
+            let http = http_status(status.code(), &details);
+            shown(http, status.code(), status.message(), details, accepted)
+        }
+    }
+}
+
+/// The transcoder's error body. Without details it is none of ours.
+fn read(body: &[u8]) -> (Code, String, Option<Vec<Value>>) {
     let error: Value = serde_json::from_slice(body).unwrap_or_default();
     let code = error["code"]
         .as_i64()
         .and_then(|code| i32::try_from(code).ok())
         .map_or(Code::Unknown, Code::from_i32);
-    let message = error["message"]
-        .as_str()
-        .unwrap_or("the answer could not be written");
-    match error["details"].as_array() {
-        Some(details) => render(
-            http_status(code, details),
-            code,
-            message,
-            details.clone(),
-            accepted,
-        ),
-        None if code == Code::InvalidArgument => {
-            let refusal = why().map_or_else(
-                || refusals::body_malformed(message),
-                |found| refusals::misread(&found),
-            );
-            response(&refusal, accepted)
-        }
-        None => response(
-            &refusals::internal(&std::io::Error::other(message.to_owned())),
-            accepted,
-        ),
-    }
+    let message = error["message"].as_str();
+    let message = message.unwrap_or("the answer could not be written").to_owned();
+    (code, message, error["details"].as_array().cloned())
 }
 
 /// 405 with the verbs that the path takes.
@@ -76,17 +86,7 @@ fn render(
     details: Vec<Value>,
     accepted: Accepted,
 ) -> Response<Body> {
-    let locale = if accepted.chinese { ZH } else { EN };
-    let said = details
-        .iter()
-        .find(|detail| detail["locale"] == locale)
-        .and_then(|detail| detail["message"].as_str());
-    let body = json!({"error": {
-        "code": http.as_u16(),
-        "status": code_name(code),
-        "message": said.unwrap_or(message),
-        "details": details,
-    }});
+    let body = shown(http, code, message, details, accepted);
     let mut response = with_json(http, body.to_string());
     if http == StatusCode::UNAUTHORIZED {
         response
@@ -94,6 +94,20 @@ fn render(
             .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
+}
+
+fn shown(http: StatusCode, code: Code, message: &str, details: Vec<Value>, accepted: Accepted) -> Value {
+    let locale = if accepted.chinese { ZH } else { EN };
+    let said = details
+        .iter()
+        .find(|detail| detail["locale"] == locale)
+        .and_then(|detail| detail["message"].as_str());
+    json!({"error": {
+        "code": http.as_u16(),
+        "status": code_name(code),
+        "message": said.unwrap_or(message),
+        "details": details,
+    }})
 }
 
 /// A body of JSON.

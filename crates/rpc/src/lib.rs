@@ -28,6 +28,7 @@ mod serve;
 mod stack;
 mod status;
 pub mod stored;
+mod streamed;
 pub mod watching;
 
 pub use audit::hidden;

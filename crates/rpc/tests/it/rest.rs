@@ -308,7 +308,7 @@ async fn a_stream_is_an_array_or_lines_as_the_caller_accepts() {
         ("application/x-ndjson", format!("{first}\n{second}\n")),
         (
             "text/event-stream",
-            format!("data: {first}\n\nid: e.7\ndata: {second}\n\n"),
+            format!("id:\ndata: {first}\n\nid: e.7\ndata: {second}\n\n"),
         ),
     ] {
         let request = Request::get("/v1/flags:stream")
