@@ -5,6 +5,7 @@
 //! answer left.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 use greenstar_kernel::{Log, Token};
@@ -134,7 +135,10 @@ fn in_order(seen: &Seen, truth: &Truth, found: &mut Findings) {
             last = *change;
         }
         // What binds or stopped binding in between is all there.
-        for moved in told.range(frame.after + 1..=frame.to) {
+        for moved in told.range((
+            Bound::Excluded(frame.after),
+            Bound::Included(frame.to.max(frame.after)),
+        )) {
             if !frame.changes.contains(moved) {
                 found.add("P4", format!("watcher {} was not sent {moved}", frame.watcher));
             }
@@ -310,5 +314,208 @@ fn convergence(seen: &Seen, found: &mut Findings) {
                 );
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use greenstar_kernel::{Epoch, Position, Revision};
+
+    use super::*;
+    use crate::history::{Converged, Done, Framed};
+    use crate::truth::{FlagLife, Standing};
+
+    const FIRM: &str = "enterprises/91110115MAX000015J";
+
+    fn token(sanctions: u64, rating: u64) -> Token {
+        let at = |revision| Position {
+            epoch: Epoch::parse("0123456789abcdef").expect("an epoch"),
+            revision: Revision(revision),
+        };
+        Token::of(Log::Sanctions, at(sanctions)).with(Log::Rating, at(rating))
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// `f` binds from 5 to 9, `g` from 7 on; the star is 5, from rating 3 on 4.
+    fn truth() -> Truth {
+        let life = |moves: &[(u64, bool)]| FlagLife {
+            enterprise: FIRM.to_owned(),
+            moves: moves.to_vec(),
+            ends_at: None,
+        };
+        let standing = |revision, star| Standing {
+            revision,
+            star: Some(star),
+            state: "Rated".to_owned(),
+            cause: None,
+        };
+        Truth {
+            epoch: "0123456789abcdef".to_owned(),
+            head: 10,
+            rating_head: 4,
+            flags: BTreeMap::from([
+                ("f".to_owned(), life(&[(4, false), (5, true), (9, false)])),
+                ("g".to_owned(), life(&[(6, false), (7, true)])),
+            ]),
+            standings: BTreeMap::from([(FIRM.to_owned(), vec![standing(1, 5), standing(3, 4)])]),
+            disorder: Vec::new(),
+        }
+    }
+
+    fn decided(at: u64, flags: &[&str]) -> Decided {
+        Decided {
+            replica: "supervision-policy/1".to_owned(),
+            enterprise: FIRM.to_owned(),
+            permit_kind: "pollutant-permit",
+            asked: None,
+            began: seconds(20),
+            ended: seconds(21),
+            token: token(at, 1),
+            outcome: "STANDARD".to_owned(),
+            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            star: Some(5),
+            state: 1,
+            manual_review: false,
+            data_age: Some(Duration::from_millis(300)),
+            name: String::new(),
+        }
+    }
+
+    fn write(deed: Deed, flag: &str, at: u64) -> Write {
+        Write {
+            deed,
+            enterprise: FIRM.to_owned(),
+            flag: flag.to_owned(),
+            began: seconds(10),
+            done: Some(Done {
+                at: seconds(11),
+                token: token(at, 1),
+            }),
+        }
+    }
+
+    fn promises(seen: Seen) -> Vec<&'static str> {
+        check(&seen, &truth()).counts.into_keys().collect()
+    }
+
+    fn answers(decisions: Vec<Decided>, writes: Vec<Write>) -> Vec<&'static str> {
+        promises(Seen {
+            decisions,
+            writes,
+            ..Seen::default()
+        })
+    }
+
+    #[test]
+    fn what_was_true_then_or_later_is_no_violation() {
+        let lifted = || vec![write(Deed::Lifted, "f", 9)];
+        assert_eq!(answers(vec![decided(5, &["f"])], vec![]), Vec::<&str>::new());
+        assert_eq!(answers(vec![decided(5, &["f", "g"])], vec![]), Vec::<&str>::new());
+        // Its end was on its way.
+        assert_eq!(answers(vec![decided(8, &["g"])], lifted()), Vec::<&str>::new());
+        let mut later_star = decided(5, &["f"]);
+        later_star.star = Some(4);
+        assert_eq!(answers(vec![later_star], vec![]), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn p1_a_flag_that_binds_and_is_missing_is_found() {
+        assert_eq!(answers(vec![decided(5, &[])], vec![]), ["P1"]);
+        // Nobody had begun to end it.
+        assert_eq!(answers(vec![decided(8, &["g"])], vec![]), ["P1"]);
+    }
+
+    #[test]
+    fn p1_a_flag_that_has_ended_and_is_shown_is_found() {
+        assert_eq!(answers(vec![decided(9, &["f", "g"])], vec![]), ["P1"]);
+        assert_eq!(answers(vec![decided(9, &["g", "h"])], vec![]), ["P1"]);
+    }
+
+    #[test]
+    fn p1_an_answer_older_than_its_token_is_found() {
+        let mut old = decided(9, &["g"]);
+        old.asked = Some(token(10, 1));
+        assert_eq!(answers(vec![old], vec![]), ["P1"]);
+        let mut old = decided(9, &["g"]);
+        old.asked = Some(token(9, 2));
+        assert_eq!(answers(vec![old], vec![]), ["P1"]);
+    }
+
+    #[test]
+    fn p1_a_star_that_is_over_is_found() {
+        let mut old = decided(9, &["g"]);
+        old.token = token(9, 3);
+        assert_eq!(answers(vec![old], vec![]), ["P1"]);
+    }
+
+    #[test]
+    fn p2_an_old_answer_that_nobody_has_to_look_at_is_found() {
+        let mut old = decided(9, &["g"]);
+        old.data_age = Some(seconds(6));
+        assert_eq!(answers(vec![old.clone()], vec![]), ["P2"]);
+        old.manual_review = true;
+        assert_eq!(answers(vec![old], vec![]), Vec::<&str>::new());
+        // Confirmed nine seconds before it was asked.
+        let confirmed = write(Deed::Confirmed, "g", 7);
+        assert_eq!(answers(vec![decided(6, &["f"])], vec![confirmed]), ["P2"]);
+    }
+
+    #[test]
+    fn p3_an_acknowledged_write_that_is_in_no_log_is_found() {
+        assert_eq!(answers(vec![], vec![write(Deed::Confirmed, "h", 8)]), ["P3"]);
+        assert_eq!(answers(vec![], vec![write(Deed::Lifted, "g", 8)]), ["P3"]);
+        assert_eq!(answers(vec![], vec![write(Deed::Confirmed, "f", 4)]), ["P3"]);
+        assert_eq!(
+            answers(vec![], vec![write(Deed::Confirmed, "f", 5)]),
+            Vec::<&str>::new()
+        );
+    }
+
+    #[test]
+    fn p4_gaps_repeats_and_what_was_left_out_are_found() {
+        let watched = |frames: &[(u64, u64, &[u64])]| {
+            let frame = |(after, to, changes): &(u64, u64, &[u64])| Framed {
+                watcher: 0,
+                epoch: "0123456789abcdef".to_owned(),
+                after: *after,
+                to: *to,
+                changes: changes.to_vec(),
+            };
+            promises(Seen {
+                snapshots: vec![(0, "0123456789abcdef".to_owned(), 4)],
+                frames: frames.iter().map(frame).collect(),
+                ..Seen::default()
+            })
+        };
+        assert_eq!(
+            watched(&[(4, 6, &[5]), (6, 6, &[]), (6, 10, &[7, 9])]),
+            Vec::<&str>::new()
+        );
+        assert_eq!(watched(&[(5, 6, &[])]), ["P4"], "a gap");
+        assert_eq!(watched(&[(4, 6, &[5]), (4, 6, &[5])]), ["P4"], "a repeat");
+        assert_eq!(watched(&[(4, 6, &[])]), ["P4"], "left out");
+        assert_eq!(watched(&[(4, 10, &[7, 5, 9])]), ["P4"], "out of order");
+    }
+
+    #[test]
+    fn p5_a_fresh_answer_from_before_a_claim_of_convergence_is_found() {
+        let claimed = |at: u64, sanctions, rating| {
+            promises(Seen {
+                decisions: vec![decided(9, &["g"])],
+                converged: vec![Converged {
+                    at: seconds(at),
+                    sanctions,
+                    rating,
+                }],
+                ..Seen::default()
+            })
+        };
+        assert_eq!(claimed(19, 9, None), Vec::<&str>::new());
+        assert_eq!(claimed(19, 10, None), ["P5"]);
+        assert_eq!(claimed(19, 9, Some(2)), ["P5"]);
+        assert_eq!(claimed(21, 10, None), Vec::<&str>::new(), "it was asked before");
     }
 }

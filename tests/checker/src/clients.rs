@@ -8,6 +8,8 @@ use greenstar_kernel::Token;
 use greenstar_proto::common::v1::{
     Acknowledgement, Consistency, ConvergenceQuestion, ConvergenceScope, Document, Position, WatchOpen,
 };
+use greenstar_proto::rating::v1::rating_service_client::RatingServiceClient;
+use greenstar_proto::rating::v1::{Evidence, RecordEventRequest};
 use greenstar_proto::sanctions::v1::flag_service_client::FlagServiceClient;
 use greenstar_proto::sanctions::v1::repair_service_client::RepairServiceClient;
 use greenstar_proto::sanctions::v1::watch_flags_request::Step;
@@ -67,6 +69,8 @@ pub struct Officers {
     pub proposer: Client,
     pub confirmer: Client,
     pub reviewer: Client,
+    /// Of the rating service.
+    pub recorder: Client,
 }
 
 impl Work {
@@ -131,14 +135,18 @@ impl Work {
         wait: bool,
     ) {
         let today = greenstar_kernel::Clock::now(&greenstar_kernel::SystemClock::new()).date();
+        let document = Document {
+            issuer: "大兴区生态环境局".to_owned(),
+            number: format!("检验〔2026〕{id}号"),
+            date: today.plus_days(-days).to_string(),
+        };
+        if kind == "complaint-verified" {
+            self.record(officers, &enterprise, document.clone(), id).await;
+        }
         let request = pb::RaiseFlagRequest {
             parent: enterprise.clone(),
             kind: kind.to_owned(),
-            document: Some(Document {
-                issuer: "大兴区生态环境局".to_owned(),
-                number: format!("检验〔2026〕{id}号"),
-                date: today.plus_days(-days).to_string(),
-            }),
+            document: Some(document),
             request_id: format!("raise-{id}"),
             ..Default::default()
         };
@@ -184,6 +192,28 @@ impl Work {
             )
             .await;
         }
+    }
+
+    /// The same document counts in the rating, until it is repaired.
+    async fn record(&self, officers: &Officers, enterprise: &str, document: Document, id: &str) {
+        let request = RecordEventRequest {
+            parent: enterprise.to_owned(),
+            kind: "complaint_verified_minor".to_owned(),
+            document: Some(document),
+            evidence: Some(Evidence {
+                kind: "PET".to_owned(),
+                reference: id.to_owned(),
+                ..Default::default()
+            }),
+            request_id: format!("record-{id}"),
+            ..Default::default()
+        };
+        let client = RatingServiceClient::new(officers.recorder.clone());
+        self.insist(|| {
+            let (mut client, request) = (client.clone(), request.clone());
+            async move { client.record_event(request).await }
+        })
+        .await;
     }
 
     async fn lift(&self, officers: &Officers, flag: Binding, id: &str) {

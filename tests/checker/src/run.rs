@@ -53,21 +53,29 @@ pub struct Report {
 /// Runs for so many seconds under the faults that the seed gives.
 pub async fn run(seconds: u64, seed: u64) -> anyhow::Result<(Report, Findings)> {
     let mut topology = Topology::start(Shape::CHECKED).await?;
+    let ran = run_on(&mut topology, seconds, seed).await;
+    if ran.is_err() {
+        eprintln!("what the processes said is in {}", topology.keep().display());
+    }
+    ran
+}
+
+async fn run_on(topology: &mut Topology, seconds: u64, seed: u64) -> anyhow::Result<(Report, Findings)> {
     let history = Arc::new(History::default());
     let until = Instant::now() + Duration::from_secs(seconds);
-    let work = Arc::new(Work::new(history.clone(), enterprises(&topology).await?, until));
-    let tasks = clients(&topology, &work, seed)?;
-    let faults = nemesis::run(&mut topology, seed, until).await?;
+    let work = Arc::new(Work::new(history.clone(), enterprises(topology).await?, until));
+    let tasks = clients(topology, &work, seed)?;
+    let faults = nemesis::run(topology, seed, until).await?;
     for task in tasks {
         task.await?;
     }
-    healed(&topology, &work).await?;
+    healed(topology, &work).await?;
     let sanctions = topology.database(Service::Sanctions).await?;
     let rating = topology.database(Service::Rating).await?;
     let truth = Truth::read(&sanctions, &rating).await?;
     let seen = history.taken();
     let mut found = check::check(&seen, &truth);
-    decisions_kept(&topology, &seen, &mut found).await?;
+    decisions_kept(topology, &seen, &mut found).await?;
     let folder = (found.total() > 0).then(|| topology.keep().display().to_string());
     let report = Report {
         seed,
@@ -140,6 +148,7 @@ fn clients(
             proposer: topology.clients(Service::Sanctions, "enforcement")?,
             confirmer: topology.clients(Service::Sanctions, "enforcement/2")?,
             reviewer: topology.clients(Service::Sanctions, "enforcement/3")?,
+            recorder: topology.clients(Service::Rating, "enforcement")?,
         };
         tasks.push(tokio::spawn(
             work.clone().write(officers, seed ^ (1_000 + writer)),
