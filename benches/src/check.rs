@@ -14,9 +14,6 @@ use crate::report::{Report, Settings};
 use crate::stats::{Figures, Summary};
 use crate::suite::{self, Asked, Record};
 
-/// A tmpfs says so here, <https://man7.org/linux/man-pages/man2/statfs.2.html>.
-const TMPFS_MAGIC: i128 = 0x0102_1994;
-
 /// Settings of `check`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -176,7 +173,6 @@ async fn start_suite(folder: &Path, record: Record) -> anyhow::Result<Child> {
 }
 
 fn settings(options: &Options, folder: &Path) -> anyhow::Result<Settings> {
-    let file_system = rustix::fs::statfs(folder)?;
     Ok(Settings {
         rounds: options.rounds.into(),
         seconds: options.duration.as_secs_f64(),
@@ -185,7 +181,7 @@ fn settings(options: &Options, folder: &Path) -> anyhow::Result<Settings> {
         rate: options.rate,
         cores: cores()?,
         optimised: !cfg!(debug_assertions),
-        records_in_memory: i128::from(file_system.f_type) == TMPFS_MAGIC,
+        records_in_memory: crate::disk::is_in_memory(folder)?,
     })
 }
 

@@ -1,7 +1,8 @@
 //! Servers are processes of their own, so that their processor time is theirs alone: this program starts
 //! itself again. A child says `ready ADDRESS` on its standard output, answers each line `cpu` with its
-//! processor time in nanoseconds, and stops when its standard input ends.
+//! processor time in nanoseconds, other lines with what it has measured, and stops when its standard input ends.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
@@ -27,7 +28,9 @@ pub(crate) struct Child {
 
 impl Child {
     /// Starts this program again with these arguments and waits until it serves.
-    pub(crate) async fn start<const N: usize>(arguments: [&std::ffi::OsStr; N]) -> anyhow::Result<Child> {
+    pub(crate) async fn start<A: AsRef<OsStr>>(
+        arguments: impl IntoIterator<Item = A>,
+    ) -> anyhow::Result<Child> {
         let mut process = Command::new(std::env::current_exe()?)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -45,8 +48,8 @@ impl Child {
         let address = ready
             .as_deref()
             .and_then(|line| line.strip_prefix("ready "))
-            .context("the server ended before it was ready")?
-            .parse()?;
+            .context("the server ended before it was ready")?;
+        let address = address.strip_prefix("http://").unwrap_or(address).parse()?;
         Ok(Child {
             process,
             ask,
@@ -57,9 +60,13 @@ impl Child {
 
     /// Processor time of the whole process since its start.
     pub(crate) async fn cpu(&mut self) -> anyhow::Result<Duration> {
-        self.ask.write_all(b"cpu\n").await?;
-        let nanos = self.answers.next_line().await?.context("the server ended")?;
-        Ok(Duration::from_nanos(nanos.parse()?))
+        Ok(Duration::from_nanos(self.ask("cpu").await?.parse()?))
+    }
+
+    /// Says a line; the child answers with one.
+    pub(crate) async fn ask(&mut self, line: &str) -> anyhow::Result<String> {
+        self.ask.write_all(format!("{line}\n").as_bytes()).await?;
+        self.answers.next_line().await?.context("the process ended")
     }
 
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
@@ -75,17 +82,31 @@ impl Child {
 }
 
 /// The child's side: says where it serves, then answers the parent until its standard input ends, which
-/// cancels `stop`. A thread of its own: reading standard input blocks.
+/// cancels `stop`.
 pub(crate) fn attend(address: SocketAddr, stop: CancellationToken) {
     println!("ready {address}");
+    answer(|_| None, move || stop.cancel());
+}
+
+/// Answers the parent: `cpu` by itself, what else it says by `asked`. `ended` is called when there is nothing more to
+/// answer. A thread of its own: reading standard input blocks.
+pub(crate) fn answer(
+    mut asked: impl FnMut(&str) -> Option<String> + Send + 'static,
+    ended: impl FnOnce() + Send + 'static,
+) {
     std::thread::spawn(move || {
         for line in std::io::stdin().lines() {
-            match line.as_deref() {
-                Ok("cpu") => println!("{}", own_cpu().as_nanos()),
-                Ok(_) | Err(_) => break,
+            let answer = match line.as_deref() {
+                Ok("cpu") => Some(own_cpu().as_nanos().to_string()),
+                Ok(line) => asked(line),
+                Err(_) => None,
+            };
+            match answer {
+                Some(answer) => println!("{answer}"),
+                None => break,
             }
         }
-        stop.cancel();
+        ended();
     });
 }
 

@@ -178,8 +178,9 @@ impl ClosedLoop {
     }
 }
 
-/// A thread of its own: the runtime's timer counts whole milliseconds.
-fn pace(rate: u32, duration: Duration, connections: &[UnboundedSender<Instant>]) {
+/// Sends instants when they are due, `rate` a second for `duration`, to the receivers in turn. For a thread of its own:
+/// the runtime's timer counts whole milliseconds.
+pub(crate) fn pace(rate: u32, duration: Duration, connections: &[UnboundedSender<Instant>]) {
     let start = Instant::now();
     for (number, connection) in (0..).zip(connections.iter().cycle()) {
         let due = Duration::from_secs(1) * number / rate;

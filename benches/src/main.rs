@@ -1,16 +1,26 @@
 //! `greenstar-bench`: yardsticks of the suite. Each measures a ceiling that does no work of ours and our own
 //! figure interleaved in one run, and prints a table and, as its last line, one JSON object.
 
+mod bare;
 mod ceiling;
 mod check;
 mod child;
+mod disk;
+mod flags;
 mod load;
+mod machine;
+mod mono;
+mod node;
+mod propagation;
 mod report;
+mod stamps;
 mod stats;
 mod suite;
 mod wire;
+mod writes;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::net::TcpListener;
@@ -26,6 +36,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 enum Command {
     /// CheckPermit, its record sampled and durable, beside a bare tonic server with the same reply.
     Check(check::Options),
+    /// RaiseFlag by many writers, beside bare one-row commits on one connection, on PostgreSQL and SQLite.
+    Writes(writes::Options),
+    /// From a flag's commit to its effect everywhere, beside a bare XADD → XREAD → push.
+    Propagation(propagation::Options),
     /// The bare server, as `check` starts it.
     #[command(hide = true)]
     Ceiling {
@@ -41,20 +55,57 @@ enum Command {
         data: PathBuf,
         #[arg(long)]
         record: suite::Record,
+        /// Where it says when changes passed.
+        #[arg(long)]
+        stamps: Option<PathBuf>,
+    },
+    /// A source of the bare push, as `propagation` starts it.
+    #[command(hide = true)]
+    Source(propagation::source::Options),
+    /// Receivers, as `propagation` starts them.
+    #[command(hide = true)]
+    Receivers(propagation::receivers::Options),
+    /// The sanctions service, as `writes` starts it.
+    #[command(hide = true)]
+    Sanctions {
+        /// As its own binary has them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    if let Some(ended) = node::maybe() {
+        return ended;
+    }
+    let command = Command::parse();
+    let ended = tokio::runtime::Runtime::new()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(run(command)));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    match Command::parse() {
+    match command {
         Command::Check(options) => check::run(options).await,
+        Command::Writes(options) => writes::run(options).await,
+        Command::Propagation(options) => propagation::run(options).await,
         Command::Ceiling { reply } => {
             let reply = std::fs::read(reply)?;
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             child::attend(listener.local_addr()?, stop.clone());
             ceiling::serve(listener, &reply, stop).await
         }
-        Command::Suite { data, record } => suite::serve(&data, record, stop).await,
+        Command::Suite { data, record, stamps } => suite::serve(&data, record, stamps.as_deref(), stop).await,
+        Command::Source(options) => propagation::source::serve(options, stop).await,
+        Command::Receivers(options) => propagation::receivers::run(options).await,
+        Command::Sanctions { arguments } => writes::serve(arguments).await,
     }
 }

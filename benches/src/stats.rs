@@ -109,11 +109,11 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
 }
 
 /// Three decimals: more would be noise.
-fn tidy(figure: f64) -> f64 {
+pub(crate) fn tidy(figure: f64) -> f64 {
     (figure * 1e3).round() / 1e3
 }
 
-fn micros(duration: Duration) -> f64 {
+pub(crate) fn micros(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
 }
 

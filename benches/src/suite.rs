@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::child;
 use crate::load::Question;
+use crate::{child, stamps};
 
 /// What a five-star firm of the sample gets.
 const OUTCOME: &str = "FAST_TRACK";
@@ -41,9 +41,21 @@ impl Record {
     }
 }
 
-/// Serves the suite with its data in `data`, set up as its own binary does, until it is told to stop.
-pub(crate) async fn serve(data: &Path, record: Record, stop: CancellationToken) -> anyhow::Result<()> {
-    greenstar_telemetry::init(greenstar_telemetry::Format::Text).map_err(anyhow::Error::from_boxed)?;
+/// Serves the suite with its data in `data`, set up as its own binary does, until it is told to stop. With `stamps` it
+/// says there when changes passed.
+pub(crate) async fn serve(
+    data: &Path,
+    record: Record,
+    stamps: Option<&Path>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    match stamps {
+        Some(file) => stamps::write_to(file)?,
+        None => {
+            greenstar_telemetry::init(greenstar_telemetry::Format::Text)
+                .map_err(anyhow::Error::from_boxed)?;
+        }
+    }
     let mut settings = Settings::new(data, SocketAddr::from(([127, 0, 0, 1], 0)), Sample::Today);
     settings.record = Some(match record {
         Record::Sampled => RecordMode::Sampled,

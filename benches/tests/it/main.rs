@@ -50,3 +50,59 @@ fn a_short_check_prints_a_table_and_one_json_object_on_its_last_line() {
     assert!(json["ratio_sampled"].as_f64().unwrap() > 0.0, "{json}");
     assert!(json["ratio_durable"].as_f64().unwrap() > 0.0, "{json}");
 }
+
+#[test]
+fn short_writes_find_every_flag_in_order_and_end_with_one_json_object() {
+    let json = last_line(&["writes", "--rounds", "1", "--duration", "200ms"]);
+
+    assert_eq!(json["gapless"], true, "{json}");
+    for (engine, ratio) in [("postgres", "ratio_postgres"), ("sqlite", "ratio_sqlite")] {
+        let flags = json[engine]["acknowledged"].as_u64().unwrap();
+        assert!(flags > 0, "{json}");
+        // The catalogue was first.
+        assert_eq!(json[engine]["head"].as_u64().unwrap(), flags + 1, "{json}");
+        assert!(json[ratio].as_f64().unwrap() > 0.0, "{json}");
+    }
+}
+
+#[test]
+fn a_short_propagation_reaches_everybody_and_ends_with_one_json_object() {
+    let windows = ["--duration", "400ms", "--rate", "20", "--subscribers-rate", "20"];
+    let json = last_line(
+        &[
+            ["propagation", "--rounds", "1", "--subscribers", "2"].as_slice(),
+            &windows,
+        ]
+        .concat(),
+    );
+
+    for window in ["replicas", "subscribers", "embedded"] {
+        for side in ["bare", "suite"] {
+            assert_eq!(json[window][side]["events"], 8, "{json}");
+            assert!(json[window][side]["p50_us"].as_f64().unwrap() > 0.0, "{json}");
+        }
+    }
+    assert_eq!(json["first_restricted"]["events"], 1, "{json}");
+    for ratio in [
+        "ratio_p50",
+        "ratio_p99",
+        "ratio_200_p50",
+        "ratio_200_p99",
+        "ratio_embedded",
+    ] {
+        assert!(json[ratio].as_f64().unwrap() > 0.0, "{json}");
+    }
+}
+
+fn last_line(arguments: &[&str]) -> serde_json::Value {
+    let run = Command::new(env!("CARGO_BIN_EXE_greenstar-bench"))
+        .args(arguments)
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(run.status.success());
+    let printed = String::from_utf8(run.stdout).unwrap();
+    let (table, json) = printed.trim_end().rsplit_once('\n').unwrap();
+    assert!(table.contains("interleaved"), "{table}");
+    serde_json::from_str(json).unwrap()
+}
