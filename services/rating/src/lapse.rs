@@ -1,7 +1,13 @@
 //! Writes down what time has changed, at the instant at which it did (protocol.md §6).
 //!
 //! Readers do not wait for it: an answer is scored as of its own instant. It keeps the log, the history and the
-//! lists in step. Idempotent by enterprise and instant, so replicas may race.
+//! lists in step.
+//!
+//! Every replica does it, and they may race without a lease: each transition is a command that names the enterprise and
+//! the instant, decided under the head lock on the row as it then is. Whoever comes second finds that the row's
+//! next transition is another one and changes nothing; and the row is scored as of the instant itself, so it is the
+//! same whoever writes it and however late. A lease would save the losers a read and a refused command, and
+//! would cost a time in which nobody writes when its holder is lost.
 
 use std::sync::Arc;
 use std::time::Duration;

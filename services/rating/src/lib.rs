@@ -1,9 +1,11 @@
 //! The rating service: enterprises, schemes, rounds, and ratings that live.
 //!
-//! Layers: `transport` → [`domain`] ← `store`. [`Rating::start`] puts them together over a database.
+//! Layers: `transport` → [`domain`] ← `store`. [`Rating::start`] puts them together over a database,
+//! [`Rating::follow`] joins them to the sanctions service.
 
 pub mod config;
 pub mod domain;
+mod follow;
 mod lapse;
 pub mod program;
 mod sample;
@@ -11,7 +13,7 @@ mod store;
 mod transport;
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use greenstar_feed::Feed;
 use greenstar_kernel::{Caller, Clock, Date, LocalizedText, Log, Said};
@@ -19,19 +21,21 @@ use greenstar_proto::rating::v1::enterprise_service_server::EnterpriseServiceSer
 use greenstar_proto::rating::v1::rating_service_server::RatingServiceServer;
 use greenstar_proto::rating::v1::round_service_server::RoundServiceServer;
 use greenstar_proto::rating::v1::scheme_service_server::SchemeServiceServer;
+use greenstar_rpc::watching::{Replica, Watching};
 use greenstar_rpc::{Credentials, Stack, StackBuilder};
 use greenstar_store::{Database, StoreError, SubmitError, Writer};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use sample::SampleError;
 pub use store::MIGRATIONS;
 
 use domain::command::Command;
 use domain::error::Refusal;
+use follow::Followed;
 use store::{RatingJournal, RequestId, Schemes, Submission};
-use transport::Desk;
+use transport::{Desk, Siblings};
 
 /// The scheme that every new database begins with.
 pub const DEFAULT_SCHEME: &str = include_str!("../data/schemes/daxing-green-credit.yaml");
@@ -41,7 +45,7 @@ pub const DEFAULT_SCHEME: &str = include_str!("../data/schemes/daxing-green-cred
 pub struct Rating {
     desk: Desk,
     stop: CancellationToken,
-    lapses: Arc<Mutex<Option<JoinHandle<()>>>>,
+    tasks: TaskTracker,
 }
 
 /// Why the service did not start.
@@ -71,29 +75,70 @@ impl Rating {
     /// # Errors
     /// [`StartError`]
     pub async fn start(database: Database, clock: Arc<dyn Clock>) -> Result<Rating, StartError> {
+        Rating::start_as(database, clock, Replica::alone(Log::Rating)).await
+    }
+
+    /// As [`Rating::start`], as one replica of several.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub async fn start_as(
+        database: Database,
+        clock: Arc<dyn Clock>,
+        replica: Replica,
+    ) -> Result<Rating, StartError> {
         let schemes = Schemes::default();
         let writer = Writer::start(
             database.clone(),
             RatingJournal::new(schemes.clone()),
             clock.clone(),
         );
-        let feed = Feed::start(database.clone(), writer.batches(), clock.clone(), None).await?;
+        let fan_out = replica.fan_out.clone();
+        let feed = Feed::start(database.clone(), writer.batches(), clock.clone(), fan_out).await?;
+        let watching = Watching::start(Log::Rating, &feed, &replica, Siblings).await?;
         seed(&writer).await?;
         let stop = CancellationToken::new();
-        let task = lapse::run(database.clone(), writer.clone(), clock.clone(), stop.clone());
-        let lapses = Arc::new(Mutex::new(Some(tokio::spawn(task))));
+        let tasks = TaskTracker::new();
+        tasks.spawn(lapse::run(
+            database.clone(),
+            writer.clone(),
+            clock.clone(),
+            stop.clone(),
+        ));
         Ok(Rating {
             desk: Desk {
+                followed: Followed::new(database.clone()),
                 database,
                 writer,
                 feed,
+                watching,
                 schemes,
                 clock,
                 told: Arc::default(),
             },
             stop,
-            lapses,
+            tasks,
         })
+    }
+
+    /// Follows the sanctions log for as long as this runs: what it repairs or annuls is scored again here. `sanctions`
+    /// calls as a subscriber of the rating department; `subscriber` is the name of this replica there, its own and the
+    /// same at every start, e.g. `rating/1`. Replicas may all follow. To be called once.
+    pub fn follow(&self, sanctions: greenstar_rpc::Client, subscriber: String) {
+        let Desk {
+            followed,
+            writer,
+            clock,
+            ..
+        } = self.desk.clone();
+        self.tasks.spawn(follow::run(
+            followed,
+            writer,
+            clock,
+            sanctions,
+            subscriber,
+            self.stop.clone(),
+        ));
     }
 
     /// Adds the four services to a stack.
@@ -104,6 +149,7 @@ impl Rating {
             .with(RoundServiceServer::new(self.desk.clone()))
             .with(RatingServiceServer::new(self.desk.clone()))
             .tells_of(Log::Rating, &self.desk.feed, self.desk.writer.tally())
+            .tells_of_followers(&self.desk.watching)
     }
 
     /// Loads the sample round unless it is there. Its dates are offsets from `sample_date`, or from today.
@@ -131,12 +177,8 @@ impl Rating {
     /// Finishes what was handed in; closes feed and database.
     pub async fn close(&self) {
         self.stop.cancel();
-        let task = self.lapses.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task
-            && let Err(error) = task.await
-        {
-            tracing::error!(error = %error, "the task that writes transitions ended badly");
-        }
+        self.tasks.close();
+        self.tasks.wait().await;
         self.desk.writer.close().await;
         self.desk.feed.close().await;
         self.desk.database.close().await;

@@ -101,6 +101,12 @@ pub enum Refusal {
     /// No repair ends it.
     #[error("{0} cannot be repaired")]
     NotRepairable(Code),
+    /// A flag stands on the same document: its repair ends the event as well.
+    #[error("flag {flag} stands on the same document")]
+    RepairByDocument {
+        /// `enterprises/{uscc}/flags/{flag}`.
+        flag: String,
+    },
     /// Repaired, confirmed or lapsed.
     #[error("the event is repaired or ended already, or nothing of it is open")]
     EventEnded,
@@ -266,6 +272,15 @@ impl Said for Refusal {
             Refusal::NotRepairable(kind) => both(
                 format!("{kind} 不可修复，只能待期限届满且整改确认。"),
                 format!("{kind} cannot be repaired; it ends with its term and the confirmed rectification."),
+            ),
+            Refusal::RepairByDocument { flag } => both(
+                format!(
+                    "同一文书上的失信标记 {flag} 仍然有效。请由认定部门在信用修复中办理，准予修复后本事件随之修复。"
+                ),
+                format!(
+                    "Flag {flag} stands on the same document. Apply for its repair (RepairService) with the department \
+                     that recognised it; once that is granted, this event is repaired as well."
+                ),
             ),
             Refusal::EventEnded => both(
                 "该事件已修复或已终止，或没有待办整改，无需再操作。".to_owned(),

@@ -1,6 +1,6 @@
 //! What happened at an enterprise and counts in its rating.
 
-use greenstar_kernel::{Code, Department, Document, LocalizedText, Officer, Timestamp};
+use greenstar_kernel::{Code, Department, Document, LocalizedText, Officer, Revision, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::scheme::{Item, Rule, Scheme, Severity, Veto};
@@ -40,6 +40,15 @@ pub struct Event {
     pub repaired_at: Option<Timestamp>,
     /// The decision to repair.
     pub repair_reason: Option<String>,
+    /// When it was told that its document is annulled, or another enterprise's: it never counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+    /// The change of the sanctions log that repaired or annulled it; absent if an officer repaired it here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Revision>,
+    /// An appeal suspends a flag on its document. A marker: it counts all the same.
+    #[serde(default)]
+    pub under_appeal: bool,
     /// Who recorded it.
     pub recorder: Officer,
     /// The recorder's department.
@@ -121,6 +130,11 @@ impl Event {
         self.document == other.document && self.site == other.site
     }
 
+    /// Repaired or annulled: no gate, window or repeat counts it any more.
+    pub fn is_struck(&self) -> bool {
+        self.repaired_at.is_some() || self.revoked_at.is_some()
+    }
+
     /// When it stops to count in the score. For a veto without confirmed rectification the earliest
     /// instant; see [`Event::counts`].
     pub fn end(&self, meaning: Meaning<'_>) -> Timestamp {
@@ -131,15 +145,17 @@ impl Event {
                 self.rectified_at.map_or(least, |rectified| rectified.max(least))
             }
         };
-        match self.repaired_at {
-            Some(repaired) if meaning.repairable() => repaired.min(by_time),
-            Some(_) | None => by_time,
-        }
+        let repaired = self.repaired_at.filter(|_| meaning.repairable());
+        let early = [repaired, self.revoked_at].into_iter().flatten();
+        early.fold(by_time, Timestamp::min)
     }
 
     /// Whether it counts at an instant. A veto lasts until its months have passed *and* its rectification is
     /// confirmed, or until its repair where one is possible.
     pub fn counts(&self, meaning: Meaning<'_>, at: Timestamp) -> bool {
+        if self.revoked_at.is_some() {
+            return false;
+        }
         let waits = match meaning {
             Meaning::Rule(..) => false,
             Meaning::Veto(veto) => {
@@ -151,6 +167,6 @@ impl Event {
 
     /// Whether something must still be put right. A repair presupposes that it was.
     pub fn open(&self) -> bool {
-        self.rectification_required && self.rectified_at.is_none() && self.repaired_at.is_none()
+        self.rectification_required && self.rectified_at.is_none() && !self.is_struck()
     }
 }

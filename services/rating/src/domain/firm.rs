@@ -58,13 +58,19 @@ pub struct Fact {
     pub rating: Option<FactRating>,
     /// GB/T 2260.
     pub district: District,
+    /// Where it was before, in the change that moved it: who follows that district is told that it left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_from: Option<District>,
     /// GB/T 4754.
     pub sector: Sector,
     /// How it is listed for its pollution.
     pub polluter_class: PolluterClass,
     /// Something must still be put right.
     pub open_rectification: bool,
-    /// All that were not repaired, newest first: followers count them over windows of their own, and none may
+    /// An appeal is open against a document that counts.
+    #[serde(default)]
+    pub objection_open: bool,
+    /// All that were neither repaired nor annulled, newest first: followers count them over windows of their own, and none may
     /// hide behind newer ones (P10).
     pub recent_events: Vec<RecentEvent>,
 }
@@ -117,6 +123,9 @@ pub struct RatingView {
     pub dropped: bool,
     /// What keeps it from the next star; empty if it was never rated.
     pub blocked: Vec<LocalizedText>,
+    /// An appeal is open against a document that counts.
+    #[serde(default)]
+    pub objection_open: bool,
     /// The instant at which this was true.
     pub as_of: Timestamp,
 }
@@ -131,6 +140,7 @@ impl RatingView {
             rating: None,
             dropped: false,
             blocked: Vec::new(),
+            objection_open: false,
             as_of,
         }
     }
@@ -206,6 +216,7 @@ impl Firm {
     pub fn view(&self, scheme: Option<&Scheme>, at: Timestamp) -> Result<RatingView, ScoreError> {
         let mut view = RatingView {
             name: Some(self.enterprise.profile.name.clone()),
+            objection_open: self.objection_open(),
             ..RatingView::unknown(self.enterprise.uscc, at)
         };
         let (Some(rated), Some(scheme)) = (&self.rated, scheme) else {
@@ -233,11 +244,7 @@ impl Firm {
             None => schemes.next_back(),
         };
         let profile = &self.enterprise.profile;
-        let mut recent: Vec<&Event> = self
-            .events
-            .iter()
-            .filter(|event| event.repaired_at.is_none())
-            .collect();
+        let mut recent: Vec<&Event> = self.events.iter().filter(|event| !event.is_struck()).collect();
         recent.sort_by(|a, b| (b.document.date, &b.id).cmp(&(a.document.date, &a.id)));
         let repeats = scheme.map(|scheme| Repeats::of(scheme, &self.events));
         let shown = |event: &Event| {
@@ -249,9 +256,11 @@ impl Firm {
             standing: self.standing(),
             rating: self.rated.as_ref().map(Rated::fact),
             district: profile.district.clone(),
+            moved_from: None,
             sector: profile.sector.clone(),
             polluter_class: profile.polluter_class,
             open_rectification: self.events.iter().any(Event::open),
+            objection_open: self.objection_open(),
             recent_events: recent
                 .into_iter()
                 .map(shown)
@@ -262,6 +271,12 @@ impl Firm {
                 })
                 .collect(),
         }
+    }
+
+    /// Whether an appeal is open against the document of an event that was neither repaired nor annulled.
+    pub fn objection_open(&self) -> bool {
+        let mut events = self.events.iter();
+        events.any(|event| event.under_appeal && !event.is_struck())
     }
 
     /// An event by id.

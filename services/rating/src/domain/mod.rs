@@ -6,6 +6,7 @@ pub mod error;
 pub mod event;
 pub mod filter;
 pub mod firm;
+pub mod flagged;
 pub mod repeat;
 pub mod round;
 pub mod scheme;

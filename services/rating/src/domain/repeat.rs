@@ -23,14 +23,14 @@ pub struct Repeats<'a> {
 
 impl<'a> Repeats<'a> {
     /// Of all events of an enterprise. In the order of their documents' dates, each that has n - 1 others before
-    /// it within the months up to its own date is a repeat. What was repaired does not count here either. Of one
+    /// it within the months up to its own date is a repeat. What was repaired or annulled does not count here either. Of one
     /// date the document decides, which does not depend on who typed first.
     pub fn of(scheme: &'a Scheme, events: &'a [Event]) -> Repeats<'a> {
         let mut matters = BTreeSet::new();
         for escalation in &scheme.escalations {
             let ordered: BTreeSet<_> = events
                 .iter()
-                .filter(|event| escalation.covers(&event.kind) && event.repaired_at.is_none())
+                .filter(|event| escalation.covers(&event.kind) && !event.is_struck())
                 .map(|event| (event.document.date, &event.document, &event.site))
                 .collect();
             let later = ordered.iter().skip(escalation.nth.saturating_sub(1));
@@ -43,14 +43,14 @@ impl<'a> Repeats<'a> {
         Repeats { scheme, matters }
     }
 
-    /// The kind that an event counts as; that of a repaired one is what was recorded.
+    /// The kind that an event counts as; that of a repaired or annulled one is what was recorded.
     pub fn kind<'e>(&self, event: &'e Event) -> &'e Code
     where
         'a: 'e,
     {
         let covers = |escalation: &&Escalation| escalation.covers(&event.kind);
         match self.scheme.escalations.iter().find(covers) {
-            Some(escalation) if event.repaired_at.is_none() => {
+            Some(escalation) if !event.is_struck() => {
                 let matter = (&escalation.to, &event.document, &event.site);
                 if self.matters.contains(&matter) {
                     &escalation.to
@@ -79,7 +79,7 @@ impl<'a> Repeats<'a> {
     }
 }
 
-/// Every event with what it counts as.
+/// Every event with what it counts as. What was annulled is not there, as if it had never been recorded.
 ///
 /// # Errors
 /// [`ScoreError::KindUnknown`]
@@ -88,7 +88,8 @@ pub(super) fn meant<'a>(
     events: &'a [Event],
 ) -> Result<Vec<(&'a Event, Meaning<'a>)>, ScoreError> {
     let repeats = Repeats::of(scheme, events);
-    let meant = events.iter().map(|event| {
+    let standing = events.iter().filter(|event| event.revoked_at.is_none());
+    let meant = standing.map(|event| {
         let meaning = repeats.meaning(event);
         Ok((
             event,

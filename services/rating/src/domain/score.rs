@@ -493,7 +493,7 @@ fn conduct(events: &[(&Event, Meaning<'_>)], at: Timestamp, held: Option<End<'_>
     for (event, meaning) in events {
         let Meaning::Rule(_, rule) = meaning else { continue };
         open_rectification |= event.open();
-        let recent = event.repaired_at.is_none()
+        let recent = !event.is_struck()
             && (at < event.document.date.term_end(PENALTY_MONTHS) || held == Some(End::Penalty(&event.id)));
         if rule.gated && recent && !documents.contains(&(&event.document, &event.site)) {
             documents.push((&event.document, &event.site));

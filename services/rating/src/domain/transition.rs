@@ -71,12 +71,30 @@ impl Cause {
             ),
         }
     }
+
+    fn text_for_others(&self) -> LocalizedText {
+        match self {
+            Cause::Validity => self.text(),
+            Cause::Veto(_) | Cause::Window(_) | Cause::Penalty(_) => {
+                LocalizedText::new("计分期限届满", "a term ends")
+            }
+        }
+    }
 }
 
 impl Transition {
-    /// All causes, for people.
+    /// All causes, for people who may know what was recorded.
     pub fn cause(&self) -> LocalizedText {
-        let mut texts: Vec<LocalizedText> = self.causes.iter().map(Cause::text).collect();
+        Transition::joined(self.causes.iter().map(Cause::text).collect())
+    }
+
+    /// For others, who are told that time changes the rating and not what was recorded
+    /// (docs/adr/0003-who-sees-a-missing-star.md).
+    pub fn cause_for_others(&self) -> LocalizedText {
+        Transition::joined(self.causes.iter().map(Cause::text_for_others).collect())
+    }
+
+    fn joined(mut texts: Vec<LocalizedText>) -> LocalizedText {
         texts.dedup();
         let join = |separator: &str, part: fn(&LocalizedText) -> &str| {
             texts.iter().map(part).collect::<Vec<_>>().join(separator)
@@ -209,7 +227,7 @@ fn ends<'a>(
 
 /// Whether an event stands for its document at the penalty gate, which counts documents: the heaviest of them does.
 fn penalty(meant: &[(&Event, Meaning<'_>)], event: &Event, rule: &Rule) -> bool {
-    let gated = |event: &Event, rule: &Rule| rule.gated && event.repaired_at.is_none();
+    let gated = |event: &Event, rule: &Rule| rule.gated && !event.is_struck();
     let heavier = |(other, meaning): &(&Event, Meaning<'_>)| match meaning {
         Meaning::Rule(_, other_rule) => {
             gated(other, other_rule)

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use greenstar_kernel::{Caller, Code, Timestamp, Uscc};
 use greenstar_store::{Journal, Request, StoreError, Turn, Tx, Value};
 
+use super::followed;
 use super::rows::{self, json};
 use super::schemes::Schemes;
-use crate::domain::command::{Answer, Command, Notice, Order, World, decide};
+use crate::domain::command::{Answer, Command, Frame, NewEvent, Notice, Order, World, decide};
 use crate::domain::error::Refusal;
 
 /// Kind of the log entries that carry an enterprise's whole row.
@@ -52,17 +53,21 @@ impl RatingJournal {
 
 /// What a batch names.
 #[derive(Default)]
-struct Named {
+struct Named<'a> {
     firms: BTreeSet<Uscc>,
     rounds: BTreeSet<Code>,
     /// Rounds whose whole cohort is needed.
     cohorts: BTreeSet<Code>,
     /// Enterprises whose parts in rounds are needed.
     enrolments: BTreeSet<Uscc>,
+    /// Enterprises of whose documents it matters what was told.
+    documents: BTreeSet<Uscc>,
+    /// What is told now.
+    frames: Vec<&'a Frame>,
 }
 
-impl Named {
-    fn of(commands: &[&Submission]) -> Named {
+impl<'a> Named<'a> {
+    fn of(commands: &[&'a Submission]) -> Named<'a> {
         let mut named = Named::default();
         for submission in commands {
             match &submission.command {
@@ -70,12 +75,18 @@ impl Named {
                 Command::CreateEnterprise { uscc, .. }
                 | Command::UpdateEnterprise { uscc, .. }
                 | Command::ConfirmRectification { uscc, .. }
-                | Command::RepairEvent { uscc, .. }
                 | Command::Lapse { uscc, .. } => {
                     named.firms.insert(*uscc);
                 }
-                Command::RecordEvent(new) => {
-                    named.firms.insert(new.uscc);
+                Command::RecordEvent(NewEvent { uscc, .. }) | Command::RepairEvent { uscc, .. } => {
+                    named.firms.insert(*uscc);
+                    named.documents.insert(*uscc);
+                }
+                Command::Follow(frame) => {
+                    named.frames.push(frame);
+                    let codes = || frame.told.iter().map(|told| told.uscc);
+                    named.firms.extend(codes());
+                    named.documents.extend(codes());
                 }
                 Command::CreateRound { id, .. } => {
                     named.rounds.insert(id.clone());
@@ -147,7 +158,18 @@ impl Journal for RatingJournal {
                 world.enrolments.insert(key, enrolment);
             }
         }
+        if !named.frames.is_empty() {
+            world.cursor = followed::cursor(tx).await?;
+            for frame in &named.frames {
+                if frame.settles(world.cursor.as_ref()) {
+                    let others = followed::of_other_epochs(tx, &frame.epoch).await?;
+                    named.firms.extend(&others);
+                    named.documents.extend(&others);
+                }
+            }
+        }
         world.firms = rows::firms(tx, usccs(&named.firms)).await?;
+        world.documents = followed::documents(tx, usccs(&named.documents)).await?;
         Ok(world)
     }
 
@@ -161,6 +183,7 @@ impl Journal for RatingJournal {
         for notice in notices {
             match notice {
                 Notice::Fact(fact) => turn.push(FACT, Some(fact.uscc), &fact, None),
+                Notice::Caused(fact, cause) => turn.push(FACT, Some(fact.uscc), &fact, Some(cause)),
                 Notice::Scheme(key) => turn.push("scheme", None, &key, None),
                 Notice::Round(id, state) => turn.push("round", None, &(id, state), None),
                 Notice::Declaration(round, uscc) => turn.push("declaration", Some(uscc), &round, None),
@@ -248,6 +271,7 @@ impl Journal for RatingJournal {
             .iter()
             .map(|(round, line)| rows::directory_row(round, line))
             .collect();
-        tx.insert("directory", &rows::DIRECTORY, lines).await
+        tx.insert("directory", &rows::DIRECTORY, lines).await?;
+        followed::write(tx, &world).await
     }
 }

@@ -1,10 +1,12 @@
 //! Lists: pages of enterprises, rounds and directories, the snapshot for followers, and what falls due.
 
 use async_trait::async_trait;
-use greenstar_feed::Source;
+use greenstar_feed::{Filter as Narrowing, Relevance, Source};
 use greenstar_kernel::{Code, LocalizedText, Star, Timestamp, Uscc};
-use greenstar_store::{Row, StoreError, Tx, Value};
+use greenstar_store::{Entry, Row, StoreError, Tx, Value};
+use serde::Deserialize;
 
+use super::journal::FACT;
 use super::rows;
 use super::schemes::Schemes;
 use crate::domain::enterprise::{District, Enterprise, Sector};
@@ -262,4 +264,43 @@ impl Source for Lists {
             .map(|firm| firm.fact(schemes.iter().map(|stored| &stored.scheme)))
             .collect())
     }
+
+    /// Schemes, rounds and declarations are nobody's who narrows. An enterprise leaves a district by moving.
+    fn relevance(&self, entry: &Entry, filter: &Narrowing) -> Relevance {
+        if filter.is_empty() {
+            return Relevance::Inside;
+        }
+        let (FACT, Some(uscc)) = (entry.kind.as_str(), &entry.enterprise) else {
+            return Relevance::Outside;
+        };
+        if !filter.has_enterprise(uscc) {
+            return Relevance::Outside;
+        }
+        match entry.json::<Place>() {
+            Ok(place) if filter.has_district(&place.district) => Relevance::Inside,
+            Ok(place) => match place.moved_from {
+                Some(before) if filter.has_district(&before) => Relevance::Left,
+                Some(_) | None => Relevance::Outside,
+            },
+            // What cannot be read is not hidden: writing it out will say so.
+            Err(_) => Relevance::Inside,
+        }
+    }
+
+    fn covers(&self, fact: &Fact, filter: &Narrowing) -> bool {
+        filter.has_enterprise(&fact.uscc) && filter.has_district(fact.district.as_str())
+    }
+
+    /// Kinds are of flags.
+    async fn unknown(&self, _: &mut Tx, filter: &Narrowing) -> Result<Option<&'static str>, StoreError> {
+        Ok((!filter.kinds.is_empty()).then_some("filter.kinds"))
+    }
+}
+
+/// Where the enterprise of a fact is, without the rest of it.
+#[derive(Deserialize)]
+struct Place {
+    district: String,
+    #[serde(default)]
+    moved_from: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! The rating service's tables. One SQL text for both engines.
 
+mod followed;
 mod journal;
 mod lists;
 mod rows;
@@ -7,6 +8,7 @@ mod schemes;
 
 use greenstar_store::Migrations;
 
+pub(crate) use followed::cursor;
 pub(crate) use journal::{FACT, RatingJournal, RequestId, Submission};
 pub(crate) use lists::{Directory, Lists, due, enterprises, next_due, rounds};
 pub(crate) use rows::{firm, firms, round};
@@ -24,5 +26,6 @@ pub static MIGRATIONS: Migrations = Migrations {
         (3, "event", include_str!("../../migrations/0003_event.sql")),
         (4, "rating", include_str!("../../migrations/0004_rating.sql")),
         (5, "round", include_str!("../../migrations/0005_round.sql")),
+        (6, "flagged", include_str!("../../migrations/0006_flagged.sql")),
     ],
 };

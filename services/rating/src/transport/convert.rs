@@ -9,6 +9,7 @@ use greenstar_proto::rating::v1 as pb;
 use crate::domain::enterprise::{Enterprise, PolluterClass};
 use crate::domain::event::{Event, Evidence, Meaning};
 use crate::domain::firm::{Fact, FactRating, Rated, RatingView};
+use crate::domain::flagged;
 use crate::domain::round::{DirectoryLine, Round, RoundState};
 use crate::domain::scheme::{Effect, Scheme, SchemeKey, Severity};
 use crate::domain::score::{Assessment, Award, CategoryPoints, Deduction, Grant, ItemLine};
@@ -122,9 +123,14 @@ fn categories(categories: Vec<CategoryPoints>) -> Vec<pb::CategoryPoints> {
     categories.into_iter().map(one).collect()
 }
 
-fn transition(next: Transition) -> pb::Transition {
+fn transition(next: Transition, explained: bool) -> pb::Transition {
     let (star, state) = standing(next.standing);
-    let cause = Some(text(next.cause()));
+    let cause = if explained {
+        next.cause()
+    } else {
+        next.cause_for_others()
+    };
+    let cause = Some(text(cause));
     pb::Transition {
         time: Some(time(next.at)),
         star,
@@ -136,7 +142,8 @@ fn transition(next: Transition) -> pb::Transition {
 }
 
 /// `explained`: whether the reader may know why there is no star or no better one. Others are told of a firm
-/// without a star its state alone: points and what time will change would say why (design.md §8).
+/// without a star its state alone: points and what time will change would say why (design.md §8); of one with a
+/// star, not what was recorded.
 pub(super) fn rating(view: RatingView, explained: bool) -> pb::Rating {
     let (star, state) = standing(view.standing);
     let mut rating = pb::Rating {
@@ -153,7 +160,8 @@ pub(super) fn rating(view: RatingView, explained: bool) -> pb::Rating {
         if explained || view.standing.star().is_some() {
             rating.points = rated.total.to_string();
             rating.categories = categories(rated.categories);
-            rating.next_transition = rated.next.map(transition);
+            rating.next_transition = rated.next.map(|next| transition(next, explained));
+            rating.objection_open = view.objection_open;
         }
         rating.scheme = scheme_name(&rated.scheme);
         rating.round = format!("rounds/{}", rated.round);
@@ -189,6 +197,7 @@ pub(super) fn fact(fact: Fact) -> pb::RatingFact {
         sector: fact.sector.as_str().to_owned(),
         polluter_class: polluter_class(fact.polluter_class),
         open_rectification: fact.open_rectification,
+        objection_open: fact.objection_open,
         recent_events: fact
             .recent_events
             .into_iter()
@@ -218,7 +227,7 @@ pub(super) fn fact(fact: Fact) -> pb::RatingFact {
         row.version = version;
         row.rate_time = Some(time(rated_at));
         row.valid_until_time = Some(time(valid_until));
-        row.next_transition = next.map(transition);
+        row.next_transition = next.map(|next| transition(next, true));
     }
     row
 }
@@ -264,9 +273,10 @@ pub(super) fn event(uscc: &Uscc, event: Event, scheme: &Scheme) -> Option<pb::Ev
         rectification_required: event.rectification_required,
         rectify_time: event.rectified_at.map(time),
         repair_time: event.repaired_at.map(time),
+        revoke_time: event.revoked_at.map(time),
+        cause: event.cause.map(flagged::cause_of).unwrap_or_default(),
         recorder: event.recorder.0,
         record_time: Some(time(event.recorded_at)),
-        ..Default::default()
     })
 }
 
@@ -454,9 +464,11 @@ mod tests {
                 }),
             }),
             district: District::parse("110115").unwrap(),
+            moved_from: None,
             sector: Sector::parse("C2319").unwrap(),
             polluter_class: PolluterClass::HazardousWasteOperator,
             open_rectification: true,
+            objection_open: true,
             // A firm with a hundred open faults is one in a district; here all are.
             recent_events: vec![
                 RecentEvent {

@@ -1,5 +1,6 @@
 //! The contract's four services over the domain: parse, ask, convert.
 
+mod converge;
 mod convert;
 mod enterprise_service;
 mod parse;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use greenstar_feed::Feed;
 use greenstar_kernel::{Clock, Code, Log, Ratchet, Timestamp, Token, Uscc};
 use greenstar_rpc::Call;
+use greenstar_rpc::watching::Watching;
 use greenstar_store::{Database, StoreError, Tx, Writer};
 use prost::Message;
 use tonic::Status;
@@ -23,7 +25,10 @@ use tonic::Status;
 use crate::domain::command::{Answer, Command, StoredScheme};
 use crate::domain::firm::{Firm, RatingView};
 use crate::domain::scheme::SchemeKey;
-use crate::store::{RatingJournal, RequestId, Schemes, Submission, firms};
+use crate::follow::Followed;
+use crate::store::{Lists, RatingJournal, RequestId, Schemes, Submission, firms};
+
+pub(crate) use watch::Siblings;
 
 /// What every handler needs.
 #[derive(Clone, Debug)]
@@ -31,13 +36,22 @@ pub(crate) struct Desk {
     pub(crate) database: Database,
     pub(crate) writer: Writer<RatingJournal>,
     pub(crate) feed: Feed,
+    pub(crate) watching: Watching,
     pub(crate) schemes: Schemes,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where this service stands in the sanctions log.
+    pub(crate) followed: Followed,
     /// What was told as `as_of` so far.
     pub(crate) told: Arc<Ratchet>,
 }
 
 impl Desk {
+    /// What followers of the log are given.
+    fn lists(&self) -> Arc<Lists> {
+        let schemes = self.schemes.clone();
+        Arc::new(Lists { schemes })
+    }
+
     /// Hands a command to the writer; answers with the token of its commit.
     async fn submit(
         &self,

@@ -1,7 +1,7 @@
 //! From messages to the domain's words. What the contract's rules cannot say is checked here.
 
-use greenstar_kernel::{Code, Document, Epoch, LocalizedText, Points, Position, Star, Token, Uscc};
-use greenstar_kernel::{Log, MalformedToken, Revision};
+use greenstar_kernel::{Code, Document, LocalizedText, Points, Position, Star, Token, Uscc};
+use greenstar_kernel::{Log, MalformedToken};
 use greenstar_proto::common::v1 as common;
 use greenstar_proto::common::v1::ErrorReason;
 use greenstar_proto::rating::v1 as pb;
@@ -249,14 +249,6 @@ pub(super) fn seen(raw: Option<&common::Consistency>) -> Result<Option<Position>
         })?;
     }
     Ok(joined.get(Log::Rating).cloned())
-}
-
-/// A position on the wire; `None` if its epoch is none of ours.
-pub(super) fn position(raw: &common::Position) -> Option<Position> {
-    Some(Position {
-        epoch: Epoch::parse(&raw.epoch)?,
-        revision: Revision(raw.revision),
-    })
 }
 
 /// A key of a page token that another version of this program wrote.

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use futures::StreamExt as _;
 use greenstar_kernel::{Code, Date, Uscc};
+use greenstar_proto::common::v1 as common;
 use greenstar_proto::rating::v1 as pb;
 use greenstar_proto::rating::v1::rating_service_server::RatingService;
+use greenstar_rpc::watching::{self, Answers, Plain, Question};
 use greenstar_rpc::{Call, accept, item_error, names, pages};
 use greenstar_store::StoreError;
 use greenstar_telemetry::attributes;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Span;
 
-use super::{Desk, convert, parse, repeat, status, unexpected, watch};
+use super::{Desk, converge, convert, parse, repeat, status, unexpected, watch};
 use crate::domain::command::{Answer, Command, NewEvent};
 use crate::domain::enterprise::District;
 use crate::domain::error::Refusal;
@@ -22,56 +25,87 @@ use crate::store::{Directory, RequestId, firm, round};
 
 #[tonic::async_trait]
 impl RatingService for Desk {
-    type StreamRatingsStream =
-        std::pin::Pin<Box<dyn futures::Stream<Item = Result<pb::StreamRatingsResponse, Status>> + Send>>;
+    type StreamRatingsStream = Answers<pb::StreamRatingsResponse>;
 
     async fn stream_ratings(
         &self,
-        _request: Request<pb::StreamRatingsRequest>,
+        request: Request<pb::StreamRatingsRequest>,
     ) -> Result<Response<Self::StreamRatingsStream>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        let (call, request) = accept(request)?;
+        let plain = Plain {
+            cursor: request.cursor,
+            subscriber: request.subscriber,
+            filter: common::WatchFilter {
+                kinds: Vec::new(),
+                districts: request.districts,
+                enterprises: request.enterprises,
+            },
+        };
+        let answers = self.watching.stream(&call, self.lists(), plain, watch::said)?;
+        let answers = answers.map(|answer| {
+            let (cursor, message) = answer?;
+            let message = Some(message);
+            Ok(pb::StreamRatingsResponse { cursor, message })
+        });
+        Ok(Response::new(answers.boxed()))
     }
 
     async fn acknowledge_ratings(
         &self,
-        _request: Request<pb::AcknowledgeRatingsRequest>,
+        request: Request<pb::AcknowledgeRatingsRequest>,
     ) -> Result<Response<pb::AcknowledgeRatingsResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        let (call, request) = accept(request)?;
+        let ack = request.acknowledgement.unwrap_or_default();
+        self.watching.acknowledge(&call, &request.subscriber, ack).await?;
+        Ok(Response::new(pb::AcknowledgeRatingsResponse {}))
     }
 
-    type WaitConvergedStream =
-        std::pin::Pin<Box<dyn futures::Stream<Item = Result<pb::WaitConvergedResponse, Status>> + Send>>;
+    type WaitConvergedStream = Answers<pb::WaitConvergedResponse>;
 
     async fn wait_converged(
         &self,
-        _request: Request<pb::WaitConvergedRequest>,
+        request: Request<pb::WaitConvergedRequest>,
     ) -> Result<Response<Self::WaitConvergedStream>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        let (call, request) = accept(request)?;
+        let question = Question::read(&call, request.question)?;
+        let answers = converge::wait(&self.watching, &self.followed, question)?;
+        Ok(Response::new(answers))
     }
 
     async fn list_subscribers(
         &self,
-        _request: Request<pb::ListSubscribersRequest>,
+        request: Request<pb::ListSubscribersRequest>,
     ) -> Result<Response<pb::ListSubscribersResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        accept(request)?;
+        let (subscribers, head, unreachable) = self.watching.list().await?;
+        Ok(Response::new(pb::ListSubscribersResponse {
+            subscribers,
+            head: Some(head),
+            unreachable,
+        }))
     }
 
     async fn remove_subscriber(
         &self,
-        _request: Request<pb::RemoveSubscriberRequest>,
+        request: Request<pb::RemoveSubscriberRequest>,
     ) -> Result<Response<pb::RemoveSubscriberResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        let (_, request) = accept(request)?;
+        self.watching.remove(&request.subscriber).await?;
+        Ok(Response::new(pb::RemoveSubscriberResponse {}))
     }
 
-    type ReportAcknowledgementsStream = std::pin::Pin<
-        Box<dyn futures::Stream<Item = Result<pb::ReportAcknowledgementsResponse, Status>> + Send>,
-    >;
+    type ReportAcknowledgementsStream = Answers<pb::ReportAcknowledgementsResponse>;
 
     async fn report_acknowledgements(
         &self,
-        _request: Request<pb::ReportAcknowledgementsRequest>,
+        request: Request<pb::ReportAcknowledgementsRequest>,
     ) -> Result<Response<Self::ReportAcknowledgementsStream>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        accept(request)?;
+        let reports = self.watching.reports().map(|report| {
+            let acknowledgements = Some(report?);
+            Ok(pb::ReportAcknowledgementsResponse { acknowledgements })
+        });
+        Ok(Response::new(reports.boxed()))
     }
 
     #[tracing::instrument(skip_all, fields(greenstar.enterprise))]
@@ -367,17 +401,18 @@ impl RatingService for Desk {
         }))
     }
 
-    type WatchRatingsStream = watch::Responses;
+    type WatchRatingsStream = Answers<pb::WatchRatingsResponse>;
 
     async fn watch_ratings(
         &self,
         request: Request<Streaming<pb::WatchRatingsRequest>>,
     ) -> Result<Response<Self::WatchRatingsStream>, Status> {
-        Ok(Response::new(watch::open(
-            &self.feed,
-            self.schemes.clone(),
-            request.into_inner(),
-        )))
+        let call = greenstar_rpc::call(&request);
+        let messages = request.into_inner();
+        let answers = self
+            .watching
+            .watch(&call, self.lists(), messages, watch::step, watch::said);
+        Ok(Response::new(answers))
     }
 
     #[tracing::instrument(skip_all)]
@@ -386,7 +421,7 @@ impl RatingService for Desk {
         request: Request<pb::SyncRatingsRequest>,
     ) -> Result<Response<pb::SyncRatingsResponse>, Status> {
         let (_, request) = accept(request)?;
-        let at_least = request.position.as_ref().map(watch::position).transpose();
+        let at_least = request.position.as_ref().map(watching::position).transpose();
         let at_least = at_least.map_err(|error| status::feed(&error))?;
         let head = self
             .feed

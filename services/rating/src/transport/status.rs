@@ -82,6 +82,11 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             R::NotRepairable,
             vec![("kind", kind.to_string())],
         ),
+        Refusal::RepairByDocument { flag } => (
+            FailedPrecondition,
+            R::RepairByDocument,
+            vec![("flag", flag.clone())],
+        ),
         Refusal::EventEnded => (FailedPrecondition, R::EventEnded, vec![]),
         Refusal::SiteUnknown(site) => (InvalidArgument, R::SiteUnknown, vec![("site", site.clone())]),
         Refusal::AssessmentUnknown(_) => (NotFound, R::AssessmentUnknown, vec![]),

@@ -3,6 +3,7 @@
 
 mod binary;
 mod comparison;
+mod documents;
 mod enterprises;
 mod events;
 mod facts;

@@ -28,7 +28,7 @@ impl Watcher {
     async fn open(suite: &Suite, cursor: Option<common::Position>) -> Watcher {
         let (steps, receiver) = mpsc::channel(8);
         let open = common::WatchOpen {
-            subscriber: "test".into(),
+            subscriber: "supervision-policy/test".into(),
             cursor: cursor.clone(),
             ..Default::default()
         };

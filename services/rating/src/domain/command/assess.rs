@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use greenstar_kernel::{Caller, Code, Officer, Timestamp, Uscc};
 
-use super::{Answer, NewEvent, Notice, StoredScheme, World, rounds};
+use super::{Answer, NewEvent, Notice, StoredScheme, World, follow, rounds};
 use crate::domain::error::Refusal;
 use crate::domain::event::{Event, Meaning};
 use crate::domain::firm::Firm;
@@ -43,7 +43,7 @@ pub(super) fn record(
     let meaning =
         Meaning::of(&stored.scheme, &new.kind).ok_or_else(|| Refusal::KindUnknown(new.kind.clone()))?;
     rounds::accepted(std::iter::once(&new.evidence), meaning.evidence())?;
-    let event = Event {
+    let mut event = Event {
         id: new.id.clone(),
         kind: new.kind.clone(),
         severity: meaning.severity(),
@@ -54,17 +54,27 @@ pub(super) fn record(
         rectified_at: None,
         repaired_at: None,
         repair_reason: None,
+        revoked_at: None,
+        cause: None,
+        under_appeal: false,
         recorder: officer.clone(),
         department: department.clone(),
         recorded_at: at,
     };
+    // A document that was repaired or annulled before anybody recorded it ends here as well: the order must not matter.
+    if let Some(documents) = world.documents.get(&new.uscc) {
+        documents.meet(&mut event, meaning.repairable(), at);
+    }
     // The first and the repeated of a kind are one kind here: which of them a document is, its date decides.
     let one_kind = |escalation: &Escalation, known: &Event| {
         escalation.covers(&known.kind) && escalation.covers(&new.kind)
     };
     let same_matter = |known: &Event| {
         let mut escalations = stored.scheme.escalations.iter();
-        known.same_document(&event)
+        // What was annulled is as if nobody had recorded it, unless this one is annulled as well.
+        let annulled = known.revoked_at.is_some() && event.revoked_at.is_none();
+        !annulled
+            && known.same_document(&event)
             && (known.kind == new.kind || escalations.any(|escalation| one_kind(escalation, known)))
     };
     if let Some(known) = firm.events.iter().find(|known| same_matter(known)) {
@@ -99,7 +109,7 @@ pub(super) fn confirm(
 }
 
 /// A repair acts on the document (protocol.md §5): what was recorded of it in other items ends with it, unless no
-/// repair ends that.
+/// repair ends that. While a flag stands on the document, the repair is asked for there.
 pub(super) fn repair(
     world: &mut World,
     by: &Caller,
@@ -111,22 +121,33 @@ pub(super) fn repair(
     let (mut firm, stored) = with_event(world, uscc, id)?;
     other_officer(by, &firm, id)?;
     let named = firm.event(id).ok_or(Refusal::EventUnknown)?.clone();
-    let repairable = |event: &Event| {
-        Meaning::of(&stored.scheme, &event.kind).is_some_and(Meaning::repairable)
-            && event.repaired_at.is_none()
-    };
+    let repairable = |event: &Event| follow::repairable(world, &firm, event) && !event.is_struck();
     let meaning = Repeats::of(&stored.scheme, &firm.events)
         .meaning(&named)
         .ok_or_else(|| Refusal::KindUnknown(named.kind.clone()))?;
     if !meaning.repairable() {
         return Err(Refusal::NotRepairable(named.kind));
     }
-    if named.repaired_at.is_some() || (!named.counts(meaning, at) && !named.open()) {
+    if named.is_struck() || (!named.counts(meaning, at) && !named.open()) {
         return Err(Refusal::EventEnded);
     }
+    // Who recognised the fault repairs it, and that repair reaches the events.
+    let documents = world.documents.get(uscc);
+    let standing = documents.and_then(|documents| documents.standing(&named.document, named.site.as_ref()));
+    if let Some(flag) = standing {
+        return Err(Refusal::RepairByDocument {
+            flag: format!("enterprises/{uscc}/flags/{}", flag.flag),
+        });
+    }
+    let same: Vec<Code> = firm
+        .events
+        .iter()
+        .filter(|event| event.same_document(&named) && repairable(event))
+        .map(|event| event.id.clone())
+        .collect();
     let mut repaired = Vec::new();
     for event in &mut firm.events {
-        if event.same_document(&named) && repairable(event) {
+        if same.contains(&event.id) {
             event.repaired_at = Some(at);
             event.repair_reason = Some(reason.to_owned());
             repaired.push(event.clone());

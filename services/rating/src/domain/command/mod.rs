@@ -1,6 +1,7 @@
 //! Commands and their decisions. Pure: the state is handed in, the changes are left in it.
 
 mod assess;
+mod follow;
 mod register;
 mod rounds;
 mod world;
@@ -8,6 +9,7 @@ mod world;
 use greenstar_kernel::{Caller, Code, Document, LocalizedText, Timestamp, Uscc};
 use serde::{Deserialize, Serialize};
 
+pub use follow::{Cursor, Followed, Frame};
 pub use world::{Changes, StoredScheme, Version, World};
 
 use super::enterprise::{Change, Enterprise, Profile};
@@ -101,6 +103,8 @@ pub enum Command {
         /// The decision to repair.
         reason: String,
     },
+    /// Take what the sanctions log tells. Idempotent by epoch and revision.
+    Follow(Frame),
     /// Write down what time has changed. Idempotent by enterprise and instant.
     Lapse {
         /// Whose.
@@ -154,6 +158,8 @@ pub enum Answer {
     Items(u32),
     /// The event, and the rating from now on.
     Event(Box<(Event, RatingView)>),
+    /// What came of a frame of the sanctions log.
+    Followed(Followed),
     /// Whether the transition was written; otherwise it had been before, or is not due by the writer's clock.
     Lapsed {
         /// Something changed.
@@ -166,6 +172,8 @@ pub enum Answer {
 pub enum Notice {
     /// The whole row of an enterprise.
     Fact(Box<Fact>),
+    /// The same, and the change of another log that brought it about.
+    Caused(Box<Fact>, String),
     /// A scheme was stored.
     Scheme(SchemeKey),
     /// A round moved.
@@ -196,6 +204,7 @@ pub fn decide(world: &mut World, order: &Order) -> Result<(Answer, Vec<Notice>),
         Command::RecordEvent(new) => assess::record(world, by, new, *at),
         Command::ConfirmRectification { uscc, event } => assess::confirm(world, by, uscc, event, *at),
         Command::RepairEvent { uscc, event, reason } => assess::repair(world, by, uscc, event, reason, *at),
+        Command::Follow(frame) => follow::follow(world, frame, *at),
         Command::Lapse { uscc, due } => assess::lapse(world, uscc, *due, *at),
     }
 }

@@ -59,6 +59,7 @@ pub(super) fn update(
     if current != etag {
         return Err(Refusal::EtagMismatch { current });
     }
+    let before = firm.enterprise.profile.district.clone();
     for change in changes {
         firm.enterprise.profile.apply(change.clone());
     }
@@ -73,7 +74,14 @@ pub(super) fn update(
     if let Some(site) = lost {
         return Err(Refusal::SiteUnknown(site.clone()));
     }
-    Ok(store(world, firm))
+    let moved = (firm.enterprise.profile.district != before).then_some(before);
+    let (answer, mut notices) = store(world, firm);
+    for notice in &mut notices {
+        if let Notice::Fact(fact) = notice {
+            fact.moved_from = moved.clone();
+        }
+    }
+    Ok((answer, notices))
 }
 
 fn store(world: &mut World, firm: Firm) -> (Answer, Vec<Notice>) {

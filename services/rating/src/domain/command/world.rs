@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use greenstar_kernel::{Code, Timestamp, Uscc};
 
-use super::Notice;
+use super::{Cursor, Notice};
 use crate::domain::error::Refusal;
 use crate::domain::event::{Event, Meaning};
 use crate::domain::firm::{Firm, Rated};
+use crate::domain::flagged::Documents;
 use crate::domain::round::{DirectoryLine, Enrolment, Round};
 use crate::domain::scheme::{Scheme, SchemeKey};
 use crate::domain::score::{Assessment, ItemLine};
@@ -35,6 +36,10 @@ pub struct World {
     pub rounds: BTreeMap<Code, Round>,
     /// Who takes part in the loaded rounds.
     pub enrolments: BTreeMap<(Code, Uscc), Enrolment>,
+    /// What the sanctions log told of their documents.
+    pub documents: BTreeMap<Uscc, Documents>,
+    /// Up to where that log was taken.
+    pub cursor: Option<Cursor>,
     /// What was changed so far.
     pub changes: Changes,
 }
@@ -52,6 +57,10 @@ pub struct Changes {
     pub rounds: BTreeSet<Code>,
     /// New or changed enrolments.
     pub enrolments: BTreeSet<(Code, Uscc)>,
+    /// Enterprises of whose documents something else is known.
+    pub documents: BTreeSet<Uscc>,
+    /// The cursor in the sanctions log moved.
+    pub cursor: bool,
     /// Versions to append to the ratings' history.
     pub versions: Vec<Version>,
     /// Lines of directories that were published.
@@ -119,6 +128,22 @@ impl World {
     pub(super) fn fact(&self, firm: &Firm) -> Notice {
         let schemes = self.schemes.iter().map(|stored| &stored.scheme);
         Notice::Fact(Box::new(firm.fact(schemes)))
+    }
+
+    /// The same for followers, with what brought it about.
+    pub(super) fn caused(&self, firm: &Firm, cause: String) -> Notice {
+        let schemes = self.schemes.iter().map(|stored| &stored.scheme);
+        Notice::Caused(Box::new(firm.fact(schemes)), cause)
+    }
+
+    pub(super) fn put_documents(&mut self, uscc: Uscc, documents: Documents) {
+        self.changes.documents.insert(uscc);
+        self.documents.insert(uscc, documents);
+    }
+
+    pub(super) fn put_cursor(&mut self, cursor: Cursor) {
+        self.changes.cursor = true;
+        self.cursor = Some(cursor);
     }
 
     pub(super) fn put_firm(&mut self, firm: Firm) {
