@@ -31,6 +31,8 @@ const HANDED: usize = 128;
 const PATIENCE: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// Who measures how long a change takes through the suite listens to this target.
+const PASSAGE: &str = "greenstar::passage";
 /// sysexits.h EX_IOERR.
 const EXIT_IO_ERROR: i32 = 74;
 
@@ -250,6 +252,7 @@ impl<J: Journal> Task<J> {
     }
 
     async fn attempt(&self, jobs: &[Job<J>], batch: &Arc<str>) -> Result<Decided<J>, Trouble<J>> {
+        tracing::trace!(target: PASSAGE, step = "begun", epoch = %self.database.epoch());
         let mut tx = self
             .database
             .begin_write(&self.slot)
@@ -314,6 +317,10 @@ impl<J: Journal> Task<J> {
     }
 
     fn publish(&self, decided: Decided<J>) -> Vec<Outcome<J>> {
+        if let Some(Batch { epoch, after, .. }) = decided.batch.as_deref() {
+            let to = decided.head.revision.0;
+            tracing::trace!(target: PASSAGE, step = "committed", %epoch, after = after.0, to);
+        }
         self.tally.batch(decided.outcomes.len());
         if let Some(batch) = decided.batch {
             // Without a reader there is nobody to tell.
