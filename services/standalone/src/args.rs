@@ -62,12 +62,35 @@ pub(crate) enum Command {
     /// Raises, confirms, lifts and lists flags.
     #[command(subcommand)]
     Flag(Flag),
+    /// Shows what a firm can do about its flags; applies for, reviews and lists repairs.
+    #[command(subcommand)]
+    Repair(Repair),
+    /// Files, decides and lists appeals against flags.
+    #[command(subcommand)]
+    Appeal(Appeal),
     /// Shows an enterprise's rating as it is now.
     Rating(Rating),
     /// Shows a published directory.
     Directory(Directory),
     /// Shows a recorded decision, as it was given.
     Decision(Decision),
+    /// Shows who follows the logs, and how far behind each is.
+    Subscribers,
+    /// Waits until everybody has applied a write, and shows who has not.
+    Converge(Converge),
+}
+
+/// Which write, how far, how long.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Converge {
+    /// Token that the write answered with.
+    pub(crate) token: String,
+    /// Also what rating makes of it.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// How long to wait, at most 300.
+    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    pub(crate) seconds: u64,
 }
 
 /// What the suite is started with, before or after `up`.
@@ -182,6 +205,102 @@ pub(crate) enum Flag {
         /// Unified social credit code.
         uscc: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Repair {
+    /// What can be done about each document that counts against a firm, and from when.
+    Options {
+        /// Unified social credit code.
+        uscc: String,
+    },
+    /// Applies for the repair of a flag's document, on the firm's behalf.
+    Apply {
+        /// enterprises/{uscc}/flags/{flag}.
+        flag: String,
+        /// The firm's public commitment.
+        #[arg(long, value_name = "TEXT")]
+        commitment: String,
+    },
+    /// Reviews an application (default: as the department's third officer).
+    #[command(group(clap::ArgGroup::new("verdict").required(true)))]
+    Review {
+        /// enterprises/{uscc}/repairs/{repair}, as `apply` printed it.
+        name: String,
+        /// Grants it; the three conditions must be confirmed with it.
+        #[arg(long, group = "verdict")]
+        grant: bool,
+        /// Refuses it.
+        #[arg(long, group = "verdict")]
+        refuse: bool,
+        /// Confirms: the fault is corrected and all duties are met.
+        #[arg(long)]
+        corrected: bool,
+        /// Confirms: the commitment was made public.
+        #[arg(long)]
+        committed: bool,
+        /// Confirms: what other laws ask for holds.
+        #[arg(long)]
+        others_hold: bool,
+        /// Shown to the firm.
+        #[arg(long, value_name = "TEXT")]
+        opinion: String,
+    },
+    /// Lists repairs, newest first.
+    List(Cases),
+    /// Checks a certificate.
+    Certificate {
+        /// Its number.
+        number: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Appeal {
+    /// Appeals against a flag, on the firm's behalf.
+    File {
+        /// enterprises/{uscc}/flags/{flag}.
+        flag: String,
+        /// Why the flag is wrong.
+        #[arg(long, value_name = "TEXT")]
+        grounds: String,
+    },
+    /// Decides an appeal (default: as the department's third officer).
+    #[command(group(clap::ArgGroup::new("verdict").required(true)))]
+    Decide {
+        /// enterprises/{uscc}/appeals/{appeal}, as `file` printed it.
+        name: String,
+        /// The flag stands.
+        #[arg(long, group = "verdict")]
+        dismiss: bool,
+        /// The flag never should have been.
+        #[arg(long, group = "verdict")]
+        annul: bool,
+        /// The flag is less severe.
+        #[arg(long, group = "verdict", value_enum, value_name = "SEVERITY")]
+        amend: Option<Milder>,
+        /// Shown to the firm.
+        #[arg(long, value_name = "TEXT")]
+        opinion: String,
+    },
+    /// Lists appeals, newest first.
+    List(Cases),
+}
+
+/// Severities to which a flag can be amended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Milder {
+    Minor,
+    Ordinary,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Cases {
+    /// Unified social credit code; default: all of the department.
+    pub(crate) uscc: Option<String>,
+    /// Only those that are late.
+    #[arg(long)]
+    pub(crate) overdue: bool,
 }
 
 #[derive(Debug, clap::Args)]

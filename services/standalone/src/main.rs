@@ -30,7 +30,11 @@ fn main() -> ExitCode {
         Command::Up => runtime.block_on(up::run(&common, &up)),
         Command::Check(check) => runtime.block_on(cli::run(&common, cli::Ask::Check(check))),
         Command::Flag(flag) => runtime.block_on(cli::run(&common, cli::Ask::Flag(flag))),
+        Command::Repair(repair) => runtime.block_on(cli::run(&common, cli::Ask::Repair(repair))),
+        Command::Appeal(appeal) => runtime.block_on(cli::run(&common, cli::Ask::Appeal(appeal))),
         Command::Rating(rating) => runtime.block_on(cli::run(&common, cli::Ask::Rating(rating))),
+        Command::Subscribers => runtime.block_on(cli::run(&common, cli::Ask::Subscribers)),
+        Command::Converge(asked) => runtime.block_on(cli::run(&common, cli::Ask::Converge(asked))),
         Command::Decision(decision) => runtime.block_on(cli::run(&common, cli::Ask::Decision(decision))),
         Command::Directory(directory) => runtime.block_on(cli::run(&common, cli::Ask::Directory(directory))),
     }

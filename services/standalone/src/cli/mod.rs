@@ -1,11 +1,14 @@
 //! Commands that ask a running suite through its public door.
 
+mod appeal;
 mod check;
 mod decision;
 mod directory;
 mod flag;
 mod output;
 mod rating;
+mod repair;
+mod subscribers;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,16 +17,20 @@ use greenstar_rpc::{Client, channel, with_credential};
 use greenstar_standalone::Places;
 use tonic::Status;
 
-use crate::args::{Check, Common, Decision, Directory, Flag, Output, Rating};
+use crate::args::{Appeal, Check, Common, Converge, Decision, Directory, Flag, Output, Rating, Repair};
 
 /// What the command line asked.
 #[derive(Debug)]
 pub(crate) enum Ask {
     Check(Check),
     Flag(Flag),
+    Repair(Repair),
+    Appeal(Appeal),
     Rating(Rating),
     Directory(Directory),
     Decision(Decision),
+    Subscribers,
+    Converge(Converge),
 }
 
 /// Why there is no answer.
@@ -47,9 +54,13 @@ pub(crate) async fn run(common: &Common, ask: Ask) -> ExitCode {
     let asked = match ask {
         Ask::Check(check) => check::run(common, check).await,
         Ask::Flag(flag) => flag::run(common, flag).await,
+        Ask::Repair(repair) => repair::run(common, repair).await,
+        Ask::Appeal(appeal) => appeal::run(common, appeal).await,
         Ask::Rating(rating) => rating::run(common, rating).await,
         Ask::Directory(directory) => directory::run(common, directory).await,
         Ask::Decision(decision) => decision::run(common, decision).await,
+        Ask::Subscribers => subscribers::list(common).await,
+        Ask::Converge(asked) => subscribers::converge(common, asked).await,
     };
     match asked {
         Ok(answer) if output::print(&answer, common.output) => ExitCode::SUCCESS,
@@ -79,6 +90,12 @@ fn connect(common: &Common, default: &str) -> Result<Client, Failure> {
         .map_err(|error| Failure::Local(error.to_string()))?;
     let channel = channel(&url).map_err(|error| Failure::Local(format!("{url}: {error}")))?;
     with_credential(channel, &secret).map_err(|error| Failure::Local(error.to_string()))
+}
+
+/// `enterprises/{uscc}` of `enterprises/{uscc}/flags/{flag}`; the suite says what is wrong with another form.
+fn firm_of(flag: &str) -> String {
+    let cut = flag.split_once("/flags/").map(|(firm, _)| firm);
+    cut.unwrap_or(flag).to_owned()
 }
 
 fn read_line(path: &Path) -> std::io::Result<String> {
