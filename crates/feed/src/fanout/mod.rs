@@ -96,6 +96,7 @@ impl FanOut {
             committed,
             doubted,
             in_stream: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
             floor,
             history: 0,
         };
@@ -110,8 +111,10 @@ struct Running {
     tell: mpsc::Sender<Heard>,
     committed: watch::Receiver<Revision>,
     doubted: watch::Receiver<()>,
-    /// The last revision that the stream is known to have, or to have had; zero before that was looked up.
+    /// The last revision that the stream was seen to have, or to have had; zero before that was looked up.
     in_stream: AtomicU64,
+    /// As the entries say that are heard over this connection, which may be a lie.
+    heard: AtomicU64,
     /// Nobody misses what comes before it in an empty stream.
     floor: Revision,
     /// Of these two.
@@ -163,6 +166,7 @@ impl Running {
         };
         let life = (history, head.epoch.clone());
         self.doubted.mark_unchanged();
+        self.heard.store(0, Ordering::Relaxed);
         if history != self.history {
             (self.history, self.floor) = (history, head.revision);
             self.in_stream.store(0, Ordering::Relaxed);
@@ -240,7 +244,8 @@ impl Running {
     ) -> Ended {
         loop {
             let to = *committed.borrow_and_update();
-            let known = self.in_stream.load(Ordering::Relaxed);
+            let in_stream = self.in_stream.load(Ordering::Relaxed);
+            let known = in_stream.max(self.heard.load(Ordering::Relaxed));
             if known >= to.0 {
                 if committed.changed().await.is_err() {
                     return Ended::Closed;
@@ -296,7 +301,7 @@ impl Running {
             };
             for (id, fields) in entries {
                 let to = wire::revision(&id);
-                self.in_stream.fetch_max(to.0, Ordering::Relaxed);
+                self.heard.fetch_max(to.0, Ordering::Relaxed);
                 let known = to <= self.shared.to();
                 let heard = (!known).then(|| wire::decode(&id, &fields, history));
                 at = id;

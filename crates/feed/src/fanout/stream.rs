@@ -23,7 +23,7 @@ pub(super) const BLOCK: Duration = Duration::from_secs(1);
 /// Entries in one answer.
 const COUNT: usize = 64;
 
-// A blocking read is answered at BLOCK at the latest; a connection that is silent for longer is dead.
+/// A blocking read is answered at BLOCK at the latest; a connection that is silent for longer is dead.
 const SILENCE: Duration = Duration::from_secs(3);
 const _: () = assert!(SILENCE.as_millis() >= BLOCK.as_millis() + ANSWER.as_millis());
 

@@ -2,29 +2,10 @@
 
 use greenstar_feed::{Feed, FeedError};
 use greenstar_kernel::Revision;
-use greenstar_store::Database;
 use greenstar_testkit::{Scratch, redis};
 
-use crate::fleet::{client, fleet, heard_again, in_stream, key, take_turns};
+use crate::fleet::{client, fleet, heard_again, in_stream, key, restore, take_turns};
 use crate::notes::{Follower, NoteSource, World, clock, notes_in};
-
-/// Takes revisions beyond `head` out of the log, as a restore of an older copy does.
-async fn restore(database: &Database, head: Revision, epoch: Option<&str>) {
-    let mut tx = database.write().await.unwrap();
-    for sql in [
-        "DELETE FROM change_log WHERE revision > $1",
-        "DELETE FROM note WHERE revision > $1",
-        "UPDATE change_head SET revision = $1",
-    ] {
-        tx.run(sql, &[head.into()]).await.unwrap();
-    }
-    if let Some(epoch) = epoch {
-        tx.run("UPDATE change_head SET epoch = $1", &[epoch.into()])
-            .await
-            .unwrap();
-    }
-    tx.commit().await.unwrap();
-}
 
 /// Pitfall #17: the stream is ahead of a table that was restored while all replicas were down, whether it
 /// still holds what it was told or not.

@@ -9,7 +9,7 @@ use greenstar_testkit::{Cut, Logs, Proxy, Scratch, redis};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
-use crate::fleet::{Replica, client, fleet, heard_again, in_stream, key, take_turns};
+use crate::fleet::{Replica, client, fleet, heard_again, in_stream, key, proxied, take_turns};
 use crate::notes::{Book, Follower, MIGRATIONS, NoteSource, World, clock, set};
 
 /// Far more rounds than the poll could serve in time.
@@ -247,14 +247,6 @@ async fn a_half_open_or_slow_redis_delays_no_commit_and_no_local_subscriber() {
     assert!(began.elapsed() < POLLED, "each would have waited for 300 ms");
     let head = replicas[0].feed.head().revision;
     replicas[1].reach(head).await;
-}
-
-async fn proxied(redis: &redis::Server) -> (Proxy, String) {
-    let url = redis.url();
-    let port = url.rsplit(':').next().unwrap().parse().unwrap();
-    let proxy = Proxy::start(std::net::SocketAddr::from(([127, 0, 0, 1], port))).await;
-    let url = format!("redis://{}", proxy.address());
-    (proxy, url)
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use greenstar_feed::{FanOut, Feed, Figures};
 use greenstar_kernel::{Position, Revision};
 use greenstar_store::{Database, Writer};
-use greenstar_testkit::{Scratch, redis};
+use greenstar_testkit::{Proxy, Scratch, redis};
 
 use crate::notes::{Book, Follower, MIGRATIONS, NoteSource, clock, notes_in, set};
 
@@ -156,4 +156,31 @@ pub(crate) async fn in_stream(server: &redis::Server, replica: &Replica) -> Vec<
 
 pub(crate) fn key(replica: &Replica) -> String {
     format!("feed:notes:{}", replica.feed.head().epoch)
+}
+
+/// Takes revisions beyond `head` out of the log, as a restore of an older copy does.
+pub(crate) async fn restore(database: &Database, head: Revision, epoch: Option<&str>) {
+    let mut tx = database.write().await.unwrap();
+    for sql in [
+        "DELETE FROM change_log WHERE revision > $1",
+        "DELETE FROM note WHERE revision > $1",
+        "UPDATE change_head SET revision = $1",
+    ] {
+        tx.run(sql, &[head.into()]).await.unwrap();
+    }
+    if let Some(epoch) = epoch {
+        tx.run("UPDATE change_head SET epoch = $1", &[epoch.into()])
+            .await
+            .unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+/// A proxy before `redis`, and the URL through it.
+pub(crate) async fn proxied(redis: &redis::Server) -> (Proxy, String) {
+    let url = redis.url();
+    let port = url.rsplit(':').next().unwrap().parse().unwrap();
+    let proxy = Proxy::start(std::net::SocketAddr::from(([127, 0, 0, 1], port))).await;
+    let url = format!("redis://{}", proxy.address());
+    (proxy, url)
 }

@@ -29,6 +29,7 @@ async fn commits_of_a_sibling_arrive_in_order_and_without_gaps() {
     assert_eq!(follower.notes, one.notes().await);
 }
 
+/// Pitfall #11: a replica that is behind looks at the primary before it says that there is no such thing.
 #[tokio::test]
 async fn a_cursor_from_a_sibling_that_is_ahead_is_no_lie() {
     let one = World::on(Scratch::postgres().await).await;

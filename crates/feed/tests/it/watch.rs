@@ -19,6 +19,7 @@ fn at(world: &World, revision: u64) -> Position {
     }
 }
 
+/// Pitfall #4: no change falls between a snapshot and what follows it.
 #[tokio::test]
 async fn snapshot_and_tail_join_at_one_revision() {
     let world = sqlite().await;
@@ -169,6 +170,7 @@ async fn a_filtered_subscriber_gets_empty_frames_and_hears_who_left() {
     assert_eq!(got, [(0, vec![]), (1, vec![]), (0, vec![mine])]);
 }
 
+/// Pitfall #6: cursors move, and age can be measured, when nothing happens.
 #[tokio::test]
 async fn an_idle_subscriber_is_told_that_nothing_happened() {
     let world = sqlite().await;
@@ -208,6 +210,7 @@ async fn a_pong_comes_behind_every_frame_up_to_its_head() {
     }
 }
 
+/// Pitfall #5.
 #[tokio::test]
 async fn a_subscriber_too_far_behind_is_cut_off_and_its_cursor_stays_valid() {
     let world = sqlite().await;
@@ -225,6 +228,7 @@ async fn a_subscriber_too_far_behind_is_cut_off_and_its_cursor_stays_valid() {
     assert_eq!(follower.frames.len(), 4_097, "each batch a frame, none twice");
 }
 
+/// Pitfall #4: a gap is never silent.
 #[tokio::test]
 async fn a_cursor_that_the_log_no_longer_keeps_is_too_old_and_a_snapshot_helps() {
     let world = sqlite().await;

@@ -17,6 +17,7 @@ async fn sibling(of: &World) -> World {
     }
 }
 
+/// Pitfalls #1 and #2: one order for all, and nobody decides on what another has changed meanwhile.
 #[tokio::test]
 async fn two_replicas_that_race_for_the_head_write_one_gapless_log() {
     let one = World::on(Scratch::postgres().await).await;
@@ -44,6 +45,7 @@ async fn two_replicas_that_race_for_the_head_write_one_gapless_log() {
     assert_eq!(one.log().await.len(), 200);
 }
 
+/// Pitfall #1: revisions are taken under the head's lock, so none is committed behind a later one.
 #[tokio::test]
 async fn a_writer_that_is_held_open_across_polls_is_never_skipped() {
     let one = World::on(Scratch::postgres().await).await;
