@@ -70,19 +70,20 @@ async fn read<S: Source>(
     let mut tx = shared.database.read().await?;
     let at = tx.head().await?;
     let mut pages: Vec<Vec<S::Row>> = Vec::new();
-    // Behind it the next page begins, whether it is covered or not.
-    let mut last: Option<S::Row> = None;
+    // As it was read: behind its last row the next page begins, whether that row is covered or not.
+    let mut page: Vec<S::Row> = Vec::new();
     loop {
-        let mut page = source.page(&mut tx, last.as_ref()).await?;
-        let next = page.pop();
-        let rows = last.take().into_iter().chain(page);
-        let covered: Vec<S::Row> = rows.filter(|row| source.covers(row, filter)).collect();
+        let next = source.page(&mut tx, page.last()).await?;
+        let last = next.is_empty();
+        let covered = std::mem::replace(&mut page, next)
+            .into_iter()
+            .filter(|row| source.covers(row, filter));
+        let covered: Vec<S::Row> = covered.collect();
         if !covered.is_empty() {
             pages.push(covered);
         }
-        match next {
-            Some(next) => last = Some(next),
-            None => return Ok((at, pages)),
+        if last {
+            return Ok((at, pages));
         }
     }
 }

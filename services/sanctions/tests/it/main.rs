@@ -5,10 +5,15 @@
 mod appeals;
 mod bad_input;
 mod catalogue;
+mod convergence;
+mod corrections;
+mod editions;
 mod flags;
 mod lists;
+mod penalties;
 mod program;
 mod repairs;
 mod rest;
 mod server;
+mod upgrade;
 mod watch;

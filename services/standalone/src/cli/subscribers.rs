@@ -56,13 +56,19 @@ pub(super) async fn converge(common: &Common, asked: Converge) -> Result<Answer,
     let mut last = sanctions::WaitConvergedResponse::default();
     if token.get(Log::Sanctions).is_some() {
         let request = sanctions::WaitConvergedRequest { question };
-        let mut answers = FlagServiceClient::new(client).wait_converged(request).await?.into_inner();
+        let mut answers = FlagServiceClient::new(client)
+            .wait_converged(request)
+            .await?
+            .into_inner();
         while let Some(answer) = answers.message().await? {
             last = answer;
         }
     } else {
         let request = rating::WaitConvergedRequest { question };
-        let mut answers = RatingServiceClient::new(client).wait_converged(request).await?.into_inner();
+        let mut answers = RatingServiceClient::new(client)
+            .wait_converged(request)
+            .await?
+            .into_inner();
         while let Some(answer) = answers.message().await? {
             last.convergence = answer.convergence;
         }
@@ -85,7 +91,10 @@ pub(super) async fn converge(common: &Common, asked: Converge) -> Result<Answer,
 fn rows(table: &mut Table, subscribers: &[common::Subscriber]) {
     for one in subscribers {
         let state = one.state().as_str_name().trim_start_matches("SUBSCRIBER_STATE_");
-        let why = one.rejection.as_ref().map(|rejection| format!("\n{}", rejection.reason));
+        let why = one
+            .rejection
+            .as_ref()
+            .map(|rejection| format!("\n{}", rejection.reason));
         table.add_row([
             one.subscriber.clone(),
             one.log.clone(),
