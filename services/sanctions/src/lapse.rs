@@ -7,16 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use greenstar_kernel::{Clock, Timestamp};
+use greenstar_kernel::{Clock, Ratchet, Timestamp};
 use greenstar_store::{Database, StoreError, Writer};
 use tokio_util::sync::CancellationToken;
 
 use crate::store::{Answer, Command, SanctionsJournal, due, next_due};
 
-/// How often the clock is looked at when the end of a term is ahead.
+/// How often the clock is looked at.
 const TICK: Duration = Duration::from_millis(250);
 /// How often the database is looked at without a commit of our own: siblings write flags as well.
 const LOOK: Duration = Duration::from_secs(30);
+/// After the wall clock was moved ahead, nothing is written for so long: a lapse cannot be taken back, and relief is
+/// never assumed.
+const SETTLE: Duration = Duration::from_secs(60);
 /// Lapses in one joined transaction.
 const BATCH: usize = 200;
 
@@ -28,15 +31,21 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) {
     let mut commits = writer.commits();
+    let mut trust = Trust::default();
     let mut looked: Option<(Option<Timestamp>, Duration)> = None;
     loop {
-        let wanted = match looked {
-            None => true,
-            Some((next, at)) => {
-                next.is_some_and(|next| next <= clock.now()) || LOOK <= clock.monotonic().saturating_sub(at)
-            }
-        };
-        if wanted {
+        let (now, monotonic) = (clock.now(), clock.monotonic());
+        // At most once a tick, however busy the writer is.
+        match commits.has_changed() {
+            Ok(true) => looked = None,
+            Ok(false) => {}
+            Err(_) => return,
+        }
+        let wanted = looked.is_none_or(|(next, at)| {
+            next.is_some_and(|next| next <= now) || LOOK <= monotonic.saturating_sub(at)
+        });
+        if trust.look(now, monotonic) && wanted {
+            commits.mark_unchanged();
             match write_due(&database, &writer, &*clock).await {
                 Ok(next) => looked = Some((next, clock.monotonic())),
                 // The store says why at the calls it fails; here it is enough to try again.
@@ -45,12 +54,33 @@ pub(crate) async fn run(
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            changed = commits.changed() => match changed {
-                Ok(()) => looked = None,
-                Err(_) => return,
-            },
             () = tokio::time::sleep(TICK) => {}
         }
+    }
+}
+
+/// Whether the wall clock is to be trusted. One that gained on the monotonic clock was moved, and may be moved back.
+#[derive(Debug, Default)]
+struct Trust {
+    /// Both clocks at the last look.
+    last: Option<(Timestamp, Duration)>,
+    /// By the monotonic clock.
+    from: Duration,
+}
+
+impl Trust {
+    fn look(&mut self, wall: Timestamp, monotonic: Duration) -> bool {
+        if let Some((before, then)) = self.last {
+            let expected = before.plus(monotonic.saturating_sub(then));
+            if Ratchet::SLACK < wall.since(expected) {
+                tracing::warn!(%wall, %expected, "the clock was moved ahead; lapses wait");
+                self.from = monotonic + SETTLE;
+            } else if Ratchet::SLACK < expected.since(wall) {
+                self.from = monotonic;
+            }
+        }
+        self.last = Some((wall, monotonic));
+        self.from <= monotonic
     }
 }
 
@@ -113,6 +143,21 @@ mod tests {
             .submit(Command::Step { step, actor, request })
             .await
             .unwrap();
+    }
+
+    #[test]
+    fn a_clock_that_jumps_for_a_moment_is_not_trusted_with_a_lapse() {
+        let (noon, second) = (day("2026-05-10").start(), Duration::from_secs(1));
+        let year = Duration::from_secs(365 * 86_400);
+        let mut trust = Trust::default();
+        assert!(trust.look(noon, second));
+        assert!(trust.look(noon.plus(second), second * 2));
+        assert!(!trust.look(noon.plus(year), second * 3), "it was moved ahead");
+        assert!(!trust.look(noon.plus(year + second), second * 4));
+        assert!(trust.look(noon.plus(second * 4), second * 5), "and back");
+        assert!(!trust.look(noon.plus(year), second * 6), "or it stays");
+        assert!(!trust.look(noon.plus(year + SETTLE - second), second * 5 + SETTLE));
+        assert!(trust.look(noon.plus(year + SETTLE), second * 6 + SETTLE));
     }
 
     #[tokio::test]

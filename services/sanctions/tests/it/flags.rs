@@ -1,10 +1,11 @@
 //! From proposal to end.
 
+use greenstar_kernel::Timestamp;
 use greenstar_proto::sanctions::v1::{Flag, FlagState, GetFlagRequest, RaiseFlagRequest};
 use greenstar_testkit::{Logs, Scratch};
 use tonic::{Code, Status};
 
-use crate::server::{FIRM, Server, engines, noon, penalty, position, refused};
+use crate::server::{FIRM, Server, engines, midnight, noon, penalty, position, refused};
 
 async fn get(server: &Server, caller: &str, name: &str) -> Result<Flag, Status> {
     let answer = server
@@ -199,7 +200,7 @@ async fn a_firm_sees_what_binds_it_and_no_other_firms_flags() {
 }
 
 #[tokio::test]
-async fn a_flag_lapses_at_the_end_of_its_term_without_a_change() {
+async fn a_flag_lapses_at_the_end_of_its_term_by_itself() {
     for scratch in engines().await {
         let server = Server::start(&scratch).await;
         let request = RaiseFlagRequest {
@@ -207,23 +208,19 @@ async fn a_flag_lapses_at_the_end_of_its_term_without_a_change() {
             ..penalty("1")
         };
         let flag = server.flagged(request).await;
-        let before = server.head().await;
-        server.clock.set(noon("2027-04-01"));
-        assert_eq!(
-            get(&server, "finance", &flag.name).await.unwrap().state(),
-            FlagState::InForce
-        );
-        server.clock.set(noon("2027-04-02"));
-        assert_eq!(
-            get(&server, "finance", &flag.name).await.unwrap().state(),
-            FlagState::Lapsed
-        );
+        let last = midnight("2027-04-02").micros() - 1;
+        server.clock.set(Timestamp::from_micros(last));
+        let seen = get(&server, "finance", &flag.name).await.unwrap();
+        assert_eq!(seen.state(), FlagState::InForce);
+        server.clock.set(midnight("2027-04-02"));
+        let seen = get(&server, "finance", &flag.name).await.unwrap();
+        assert_eq!(seen.state(), FlagState::Lapsed);
+        assert_eq!(seen.end_time, flag.end_time);
         refused(
             server.lift("enforcement", &flag.name).await,
             Code::FailedPrecondition,
             "FLAG_STATE",
         );
-        assert_eq!(server.head().await, before);
         server.stop().await;
     }
 }

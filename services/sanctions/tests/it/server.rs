@@ -10,7 +10,8 @@ use greenstar_proto::sanctions::v1::catalogue_service_client::CatalogueServiceCl
 use greenstar_proto::sanctions::v1::flag_service_client::FlagServiceClient;
 use greenstar_proto::sanctions::v1::repair_service_client::RepairServiceClient;
 use greenstar_proto::sanctions::v1::{
-    ConfirmFlagRequest, Flag, GetCatalogueRequest, LiftFlagRequest, RaiseFlagRequest,
+    ConfirmFlagRequest, CorrectFlagRequest, CorrectFlagResponse, Flag, GetCatalogueRequest, LiftFlagRequest,
+    RaiseFlagRequest, RevokeFlagRequest,
 };
 use greenstar_rpc::{Client, Credentials, channel, reason_of, with_credential};
 use greenstar_sanctions::domain::catalogue::{Catalogue, SHIPPED};
@@ -25,7 +26,8 @@ use tonic::{Code, Status};
 pub(crate) const FIRM: &str = "91110115MAX000015J";
 pub(crate) const OTHER_FIRM: &str = "91110115MAX000023D";
 /// Callers of the tests; the secret is the name with a tail.
-const CALLERS: [&str; 9] = [
+const CALLERS: [&str; 10] = [
+    "operator",
     "enforcement",
     "enforcement/2",
     "enforcement/3",
@@ -45,6 +47,11 @@ pub(crate) async fn engines() -> [Scratch; 2] {
 pub(crate) fn noon(day: &str) -> Timestamp {
     let day: Date = day.parse().unwrap();
     day.start().plus(std::time::Duration::from_secs(12 * 3600))
+}
+
+/// 00:00 Asia/Shanghai.
+pub(crate) fn midnight(day: &str) -> Timestamp {
+    day.parse::<Date>().unwrap().start()
 }
 
 pub(crate) fn secret(name: &str) -> String {
@@ -159,6 +166,35 @@ impl Server {
         };
         let answer = self.flags(caller).lift_flag(request).await?.into_inner();
         Ok((answer.flag.unwrap(), answer.token))
+    }
+
+    pub(crate) async fn revoke(&self, caller: &str, name: &str) -> Result<(Flag, String), Status> {
+        let request = RevokeFlagRequest {
+            name: name.to_owned(),
+            reason: "annulled by the court".to_owned(),
+            ..Default::default()
+        };
+        let answer = self.flags(caller).revoke_flag(request).await?.into_inner();
+        Ok((answer.flag.unwrap(), answer.token))
+    }
+
+    pub(crate) async fn correct(
+        &self,
+        caller: &str,
+        name: &str,
+        enterprise: &str,
+    ) -> Result<CorrectFlagResponse, Status> {
+        let request = CorrectFlagRequest {
+            name: name.to_owned(),
+            enterprise: format!("enterprises/{enterprise}"),
+            reason: "two firms of one name".to_owned(),
+            ..Default::default()
+        };
+        Ok(self.flags(caller).correct_flag(request).await?.into_inner())
+    }
+
+    pub(crate) fn law(&self, caller: &str) -> CatalogueServiceClient<Client> {
+        CatalogueServiceClient::new(self.client(caller))
     }
 
     /// Raised and confirmed by enforcement.

@@ -9,14 +9,14 @@ use greenstar_proto::sanctions::v1::flag_row::Row;
 use greenstar_proto::sanctions::v1::watch_flags_request::Step;
 use greenstar_proto::sanctions::v1::watch_flags_response::Event;
 use greenstar_proto::sanctions::v1::{
-    FlagChange, FlagState, SyncFlagsRequest, WatchFlagsRequest, WatchFlagsResponse,
+    FlagChange, FlagState, RaiseFlagRequest, SyncFlagsRequest, WatchFlagsRequest, WatchFlagsResponse,
 };
 use greenstar_testkit::Scratch;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
-use crate::server::{Server, engines, noon, penalty, position, refused};
+use crate::server::{Server, engines, midnight, penalty, position, refused};
 
 struct Watch {
     steps: mpsc::Sender<WatchFlagsRequest>,
@@ -206,14 +206,41 @@ async fn a_follower_gets_what_binds_then_every_change_and_never_a_proposal() {
 }
 
 #[tokio::test]
-async fn a_clock_that_jumps_for_a_moment_costs_a_follower_no_flag() {
-    let scratch = Scratch::sqlite();
-    let server = Server::start(&scratch).await;
-    let flag = server.flagged(penalty("1")).await;
-    server.clock.set(noon("2060-01-01"));
-    let (_, rows) = Watch::open(&server, None).await.snapshot().await;
-    assert!(matches!(&rows[1], Row::Flag(row) if row.name == flag.name && row.state() == FlagState::InForce));
-    server.stop().await;
+async fn followers_are_told_of_a_lapse_at_its_instant_and_of_every_other_end() {
+    for scratch in engines().await {
+        let server = Server::start(&scratch).await;
+        let lapsing = server
+            .flagged(RaiseFlagRequest {
+                kind: "ordinary-penalty".to_owned(),
+                ..penalty("1")
+            })
+            .await;
+        let revoked = server.flagged(penalty("2")).await;
+        let start = server.head().await;
+        let mut watch = Watch::open(&server, Some(&start)).await;
+        let mut cursor = start.revision;
+
+        let token = server.revoke("enforcement", &revoked.name).await.unwrap().1;
+        let to = position(&token).revision;
+        assert_eq!(
+            states(&watch.changes(&mut cursor, to).await),
+            [(to.0, FlagState::Revoked)]
+        );
+
+        server.clock.set(midnight("2027-04-02"));
+        let lapsed = to.next();
+        let changes = watch.changes(&mut cursor, lapsed).await;
+        assert_eq!(states(&changes), [(lapsed.0, FlagState::Lapsed)]);
+        let Some(Row::Flag(flag)) = changes[0].row.clone().unwrap().row else {
+            panic!("{changes:?}")
+        };
+        assert_eq!((flag.name, flag.end_time), (lapsing.name, lapsing.end_time));
+        // Nothing more is written, and what has ended is in no snapshot.
+        let (_, rows) = Watch::open(&server, None).await.snapshot().await;
+        assert_eq!(rows.len(), 1, "the catalogue only");
+        assert_eq!(server.head().await.revision, lapsed);
+        server.stop().await;
+    }
 }
 
 #[tokio::test]
