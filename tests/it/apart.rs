@@ -11,7 +11,7 @@ use greenstar_rpc::{Client, Credentials, Limits, channel, credentials, with_cred
 use greenstar_sanctions::Sanctions;
 use greenstar_standalone::Places;
 use greenstar_store::{Database, Migrations};
-use greenstar_supervision_policy::{Deps, RecordSettings, Supervision};
+use greenstar_supervision_policy::{COMPARE_EVERY, Deps, RecordSettings, Supervision};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -43,6 +43,7 @@ async fn supervision(folder: &Path, rating: SocketAddr, sanctions: SocketAddr) -
         sanctions: follow(sanctions),
         record: RecordSettings::in_folder(folder.join("records")),
         snapshot: Some(folder.join("view")),
+        compare_every: COMPARE_EVERY,
         subscriber: "supervision-policy/1".to_owned(),
         advertise: None,
     })

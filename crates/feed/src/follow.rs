@@ -148,7 +148,8 @@ pub trait Sink: Send + 'static {
         rows: Vec<Self::Row>,
     ) -> Result<Revision, Refusal>;
 
-    /// At `now` (monotonic) what is applied shows the log as it was `age` before; none: the clocks disagree.
+    /// At `now` (monotonic) what is applied shows the log as it was `age` before; none: nobody can say, because the
+    /// clocks disagree or what is applied is not trusted any more.
     fn set_age(&self, age: Option<Duration>, now: Duration) {
         let _ = (age, now);
     }
@@ -257,7 +258,8 @@ impl<S: Source, K: Sink<Row = S::Row>> Follower<S, K> {
         }
     }
 
-    /// `notify_one` on it has everything replaced by a fresh snapshot; what is there serves until then.
+    /// `notify_one` on it has everything replaced by a fresh snapshot; what is there serves until then, and nobody can
+    /// say how old it is.
     pub fn starts_over(&self) -> Arc<Notify> {
         self.asked.clone()
     }
@@ -275,14 +277,17 @@ impl<S: Source, K: Sink<Row = S::Row>> Follower<S, K> {
                 Ok(never) => match never {},
                 Err(error) => error,
             };
+            if matches!(error, Ended::Asked) {
+                self.sink.set_age(None, self.clock.monotonic());
+            }
             if error.wants_snapshot() {
                 self.fresh = true;
                 tracing::warn!(log = self.log.as_str(), %error, "the watch starts over with a snapshot; what is there serves on");
             } else {
                 tracing::warn!(log = self.log.as_str(), %error, "the watch is opened again");
             }
-            // A session that held is no reason to wait longer.
-            pause = if began.elapsed() > RETRY.1 {
+            // A session that held is no reason to wait longer, nor is one that somebody ended.
+            pause = if began.elapsed() > RETRY.1 || matches!(error, Ended::Asked) {
                 RETRY.0
             } else {
                 (pause * 2).min(RETRY.1)

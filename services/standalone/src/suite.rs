@@ -15,7 +15,7 @@ use greenstar_rpc::{
 };
 use greenstar_sanctions::Sanctions;
 use greenstar_store::{Database, Location, Migrations};
-use greenstar_supervision_policy::{Deps, RecordMode, RecordSettings, Supervision};
+use greenstar_supervision_policy::{COMPARE_EVERY, Deps, RecordMode, RecordSettings, Supervision};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -180,6 +180,7 @@ impl Suite {
                 ..RecordSettings::in_folder(places.records())
             },
             snapshot: Some(places.view()),
+            compare_every: COMPARE_EVERY,
             subscriber: FOLLOWER.to_owned(),
             advertise: None,
         })

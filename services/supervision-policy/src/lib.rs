@@ -38,6 +38,7 @@ pub use store::MIGRATIONS;
 
 use consistency::Freshness;
 use domain::shipped;
+use follow::compare::{Comparison, Half};
 use greenstar_feed::follow::{Follower, Subscriber};
 use record::RecordLog;
 use store::policy::{PolicyJournal, Seed, Unnamed};
@@ -46,6 +47,8 @@ use view::View;
 
 /// Past this age the health name `fresh` says no: the bound that matters have by default (protocol.md §4).
 const FRESH: Duration = domain::matter::MAX_STALENESS;
+/// How often the view is compared with its sources, row by row. Each time the sources send all that they have.
+pub const COMPARE_EVERY: Duration = Duration::from_secs(600);
 /// How often the health is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -63,6 +66,8 @@ pub struct Deps {
     /// Folder of the view's snapshot, for quick starts: this replica's alone; losing it costs time only. `None`: it
     /// always starts from the sources.
     pub snapshot: Option<PathBuf>,
+    /// How often the view is compared with its sources: [`COMPARE_EVERY`] unless something is to be proved.
+    pub compare_every: Duration,
     /// Names this replica to the sources, e.g. `supervision-policy/1`.
     pub subscriber: String,
     /// Where the other replicas reach this one, e.g. `http://supervision-policy-1:7003`. `None`: it is the only one.
@@ -119,6 +124,7 @@ impl Supervision {
             sanctions,
             record,
             snapshot,
+            compare_every,
             subscriber,
             advertise,
         } = deps;
@@ -140,15 +146,26 @@ impl Supervision {
         let mut tasks = JoinSet::new();
         let from = follow::ratings::Ratings::new(rating.clone());
         let into = follow::ratings::IntoView(view.clone());
+        let compared_ratings = from.clone();
         let ratings = Follower::new(Log::Rating, from, into, clock.clone(), subscriber.clone());
+        let rating_half = Half::new(ratings.starts_over());
         tasks.spawn(ratings.run(stop.clone()));
         let from = follow::flags::Flags::new(sanctions.clone());
         let into = follow::flags::IntoView {
             view: view.clone(),
             clock: clock.clone(),
         };
+        let compared_flags = from.clone();
         let flags = Follower::new(Log::Sanctions, from, into, clock.clone(), subscriber);
+        let comparison = Comparison {
+            view: view.clone(),
+            ratings: compared_ratings,
+            flags: compared_flags,
+            rating: rating_half,
+            sanctions: Half::new(flags.starts_over()),
+        };
         tasks.spawn(flags.run(stop.clone()));
+        tasks.spawn(comparison.run(compare_every, stop.clone()));
         tasks.spawn(policies.run(stop.clone()));
         if let Some(folder) = snapshot {
             tasks.spawn(follow::keep::run(view.clone(), folder, stop.clone()));

@@ -9,7 +9,7 @@ use greenstar_rpc::{stop_on_signal, stored};
 use tokio::net::TcpListener;
 
 use crate::config::{Config, Task};
-use crate::{Deps, MIGRATIONS, StartError, Supervision, serve};
+use crate::{COMPARE_EVERY, Deps, MIGRATIONS, StartError, Supervision, serve};
 
 /// Serves on the clock that it is given until a signal says stop, or migrates.
 pub async fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Ended> {
@@ -34,6 +34,7 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Ended> {
         sanctions,
         record: config.record(),
         snapshot: config.snapshot.clone(),
+        compare_every: COMPARE_EVERY,
         subscriber: config.replica.clone(),
         advertise: config.advertise.clone(),
     };

@@ -290,7 +290,10 @@ async fn a_cursor_too_old_is_dropped_and_what_is_there_stays_until_the_snapshot_
 
 #[tokio::test]
 async fn whoever_asks_gets_a_fresh_snapshot_but_none_that_is_older_than_what_is_there() {
-    let mut rig = Rig::start(standing(5));
+    let mut rig = Rig::start(Kept {
+        age: Some(Duration::ZERO),
+        ..standing(5)
+    });
     rig.watch().await.opened().await;
     rig.asked.notify_one();
     let mut watch = rig.watch().await;
@@ -302,6 +305,7 @@ async fn whoever_asks_gets_a_fresh_snapshot_but_none_that_is_older_than_what_is_
     let mut watch = rig.watch().await;
     assert_eq!(watch.opened().await, None);
     assert_eq!(rig.shelf.kept().at, Some(at(5)));
+    assert_eq!(rig.shelf.kept().age, None, "nobody trusts what is there");
 }
 
 #[tokio::test]

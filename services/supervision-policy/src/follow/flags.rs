@@ -28,6 +28,20 @@ impl Flags {
     }
 }
 
+impl Flags {
+    /// A snapshot, and nothing that would register a subscriber.
+    pub(super) async fn snapshot(&mut self) -> Result<Events<Row>, Broken> {
+        let request = pb::StreamFlagsRequest::default();
+        let answers = self.0.stream_flags(request).await;
+        let answers = answers.map_err(broken)?.into_inner();
+        let said = |answer: Result<pb::StreamFlagsResponse, _>| {
+            let message = answer.map_err(broken)?.message;
+            Ok(event(message.ok_or(Malformed("an empty message"))?)?)
+        };
+        Ok(answers.map(said).boxed())
+    }
+}
+
 /// A row of this log.
 #[derive(Debug)]
 pub(crate) enum Row {

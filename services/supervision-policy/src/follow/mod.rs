@@ -2,6 +2,7 @@
 //! `greenstar_feed::follow`; here is what travels and where it goes.
 
 mod catalogue;
+pub(crate) mod compare;
 pub(crate) mod flags;
 pub(crate) mod keep;
 pub(crate) mod policies;

@@ -28,6 +28,20 @@ impl Ratings {
     }
 }
 
+impl Ratings {
+    /// A snapshot, and nothing that would register a subscriber.
+    pub(super) async fn snapshot(&mut self) -> Result<Events<RatingRow>, Broken> {
+        let request = pb::StreamRatingsRequest::default();
+        let answers = self.0.stream_ratings(request).await;
+        let answers = answers.map_err(broken)?.into_inner();
+        let said = |answer: Result<pb::StreamRatingsResponse, _>| {
+            let message = answer.map_err(broken)?.message;
+            Ok(event(message.ok_or(Malformed("an empty message"))?)?)
+        };
+        Ok(answers.map(said).boxed())
+    }
+}
+
 #[async_trait]
 impl Source for Ratings {
     type Row = RatingRow;

@@ -21,6 +21,17 @@ pub(crate) struct FlagRow {
     pub(crate) flag: Result<Option<Flag>, Unreadable>,
 }
 
+/// The flags that a source says are in force, to compare with.
+#[derive(Debug, Default)]
+pub(crate) struct Source(BTreeMap<Uscc, Flagged>);
+
+impl Source {
+    pub(crate) fn put(&mut self, row: &FlagRow) {
+        let flagged = self.0.entry(row.uscc).or_default();
+        *flagged = flagged.with(row);
+    }
+}
+
 /// An enterprise and its flags. `Err`: some of them cannot be understood.
 pub(super) type OfOne = (Uscc, Result<Arc<[Flag]>, Unreadable>);
 
@@ -58,6 +69,20 @@ impl Flagged {
         }
     }
 
+    /// The same, but for the start of flags whose start lay ahead of this replica's clock when they came.
+    fn is(&self, source: &Flagged) -> bool {
+        let same = |(here, there): (&Flag, &Flag)| {
+            let moved = Flag {
+                start: there.start,
+                ..here.clone()
+            };
+            here == there || (here.start < there.start && moved == *there)
+        };
+        self.unreadable == source.unreadable
+            && self.flags.len() == source.flags.len()
+            && self.flags.iter().zip(source.flags.iter()).all(same)
+    }
+
     fn is_empty(&self) -> bool {
         self.flags.is_empty() && self.unreadable.is_empty()
     }
@@ -93,6 +118,18 @@ impl Generation {
             Some(flagged) if flagged.unreadable.is_empty() => Ok(flagged.flags.clone()),
             Some(_) => Err(Unreadable),
         }
+    }
+
+    /// Enterprises whose flags are others here than there.
+    pub(super) fn unlike(&self, source: &Source) -> Vec<Uscc> {
+        let map = self.map.pin();
+        let none = Flagged::default();
+        let there = source
+            .0
+            .iter()
+            .filter(|(uscc, there)| !map.get(*uscc).unwrap_or(&none).is(there));
+        let here = map.keys().filter(|uscc| !source.0.contains_key(*uscc));
+        there.map(|(uscc, _)| *uscc).chain(here.copied()).collect()
     }
 
     /// The flags of every enterprise that has some.

@@ -5,6 +5,7 @@
 //! position; within a half, rows stand before the position that names them is published.
 
 mod base;
+mod compared;
 mod flags;
 mod names;
 mod policies;
@@ -24,7 +25,8 @@ use tokio::sync::Notify;
 
 use crate::domain::facts::{Facts, Flag};
 
-pub(crate) use flags::FlagRow;
+pub(crate) use compared::{Followed, Touched};
+pub(crate) use flags::{FlagRow, Source as FlagSource};
 pub(crate) use policies::{Edition, Ruling, Rulings, Version};
 pub(crate) use ratings::{RatingRow, Snapshot};
 pub(crate) use row::Unreadable;
@@ -46,6 +48,8 @@ pub(crate) struct View {
     /// Something was applied.
     moved: Notify,
     folding: AtomicBool,
+    /// Of the rating and the sanctions log.
+    notes: [compared::Notes; 2],
     /// The token that was told last: it changes far more seldom than it is told.
     told: ArcSwapOption<Told>,
 }
@@ -87,6 +91,7 @@ impl View {
             wall: AtomicI64::new(Anchor::NEVER),
             moved: Notify::new(),
             folding: AtomicBool::new(false),
+            notes: Default::default(),
             told: ArcSwapOption::empty(),
         }
     }
@@ -217,12 +222,16 @@ impl View {
     }
 
     pub(crate) fn replace_ratings(&self, at: Position, snapshot: Snapshot) {
+        let notes = self.notes(Followed::Rating);
+        notes.replaced();
         self.ratings.replace(at, snapshot);
         self.moved.notify_waiters();
     }
 
     /// Rows of a frame, and the revision that is applied with them.
     pub(crate) fn apply_ratings(&self, rows: &[RatingRow], to: Revision) {
+        let notes = self.notes(Followed::Rating);
+        notes.note(|touched| touched.enterprises.extend(rows.iter().map(|(uscc, _)| *uscc)));
         self.ratings.apply(rows, to);
         self.moved.notify_waiters();
     }
@@ -246,6 +255,8 @@ impl View {
         mut rows: Vec<FlagRow>,
         now: Timestamp,
     ) {
+        let notes = self.notes(Followed::Sanctions);
+        notes.replaced();
         self.follow_starts(&mut rows, now);
         self.policies.replace_editions(editions, now);
         self.flags.replace(at, rows);
@@ -254,10 +265,14 @@ impl View {
 
     /// A new edition, in force or to come. Applied before the revision that brought it is.
     pub(crate) fn put_edition(&self, edition: Edition, now: Timestamp) {
+        let notes = self.notes(Followed::Sanctions);
+        notes.note(|touched| touched.other = true);
         self.policies.put_edition(edition, now);
     }
 
     pub(crate) fn apply_flags(&self, mut rows: Vec<FlagRow>, to: Revision, now: Timestamp) {
+        let notes = self.notes(Followed::Sanctions);
+        notes.note(|touched| touched.enterprises.extend(rows.iter().map(|row| row.uscc)));
         self.follow_starts(&mut rows, now);
         self.flags.apply(&rows, to);
         tracing::trace!(target: PASSAGE, step = "applied", to = to.0);
@@ -274,6 +289,56 @@ impl View {
             }
             self.as_of.advance(flag.start);
         }
+    }
+
+    /// Notes from now on which enterprises change; one at a time for each log.
+    pub(crate) fn note(&self, log: Followed) {
+        self.notes(log).begin();
+    }
+
+    /// What was noted since, and the end of it.
+    pub(crate) fn noted(&self, log: Followed) -> Touched {
+        self.notes(log).end()
+    }
+
+    /// How often a snapshot has taken the place of all there was.
+    pub(crate) fn replacements(&self, log: Followed) -> u64 {
+        self.notes(log).replacements()
+    }
+
+    fn notes(&self, log: Followed) -> &compared::Notes {
+        let [rating, sanctions] = &self.notes;
+        match log {
+            Followed::Rating => rating,
+            Followed::Sanctions => sanctions,
+        }
+    }
+
+    /// Whether the view holds exactly this row.
+    pub(crate) fn has_rating(&self, row: &RatingRow) -> bool {
+        self.ratings.has(row)
+    }
+
+    /// Number of enterprises with a rating row.
+    pub(crate) fn rated(&self) -> usize {
+        self.ratings
+            .read()
+            .as_ref()
+            .map_or(0, |generation| generation.count())
+    }
+
+    /// Enterprises whose flags are others here than there, in either direction.
+    pub(crate) fn flags_unlike(&self, source: &FlagSource) -> Vec<Uscc> {
+        let flags = self.flags.read();
+        flags
+            .as_ref()
+            .map(|flags| flags.unlike(source))
+            .unwrap_or_default()
+    }
+
+    /// Editions of the catalogue, as they came.
+    pub(crate) fn editions(&self) -> Vec<Edition> {
+        self.policies.editions()
     }
 
     /// Writes a copy to the disk; the number of its rows. Takes long: not for an async thread. `None`: there is

@@ -82,6 +82,19 @@ impl Generation {
         }
     }
 
+    fn held(&self, uscc: &Uscc) -> Option<(Packed, Option<Arc<Side>>)> {
+        let overlay = self.overlay.pin();
+        let newer = overlay.get(uscc).map(|held| (held.packed, held.side.clone()));
+        let older = || self.base.get(uscc).map(|(packed, side)| (*packed, side.cloned()));
+        newer.or_else(older)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        let overlay = self.overlay.pin();
+        let new = overlay.keys().filter(|uscc| self.base.get(uscc).is_none());
+        self.base.len() + new.count()
+    }
+
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
     }
@@ -157,6 +170,13 @@ impl Ratings {
 
     fn writing(&self) -> MutexGuard<'_, u64> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this row is held, exactly.
+    pub(super) fn has(&self, (uscc, facts): &RatingRow) -> bool {
+        let row = Packed::pack(uscc, facts, &self.shared);
+        let read = self.read();
+        read.as_ref().and_then(|generation| generation.held(uscc)) == Some(row)
     }
 
     /// A snapshot that is filled while the old generation serves.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
+mod comparison;
 mod decisions;
 mod editions;
 mod feedback;

@@ -174,6 +174,7 @@ impl Server {
             sanctions: client(sources.sanctions_proxy.address(), "supervision-policy"),
             snapshot: Some(record.folder.with_file_name("snapshot")),
             record,
+            compare_every: Duration::from_millis(200),
             subscriber: "supervision-policy".to_owned(),
             advertise: Some(format!("http://{address}")),
         };

@@ -183,12 +183,31 @@ impl Source {
     }
 
     pub(crate) async fn enact(&self, catalogue: sanctions::Catalogue) -> String {
-        let body = serde_json::to_string(&flag_row(sanctions::flag_row::Row::Catalogue(catalogue))).unwrap();
+        let body = kept_edition(catalogue);
         self.put(vec![Kept {
             key: "catalogue".to_owned(),
             body,
         }])
         .await
+    }
+
+    /// Changes a row without telling anybody: what a change lost on its way looks like. `None`: it is gone.
+    pub(crate) async fn tamper(&self, key: &str, body: Option<String>) {
+        let mut tx = self.database.write().await.unwrap();
+        match body {
+            Some(body) => {
+                let values = [Value::from(key), body.into()];
+                tx.run("UPDATE shelf SET body = $2 WHERE key = $1", &values)
+                    .await
+                    .unwrap();
+            }
+            None => {
+                tx.run("DELETE FROM shelf WHERE key = $1", &[key.into()])
+                    .await
+                    .unwrap();
+            }
+        }
+        tx.commit().await.unwrap();
     }
 
     pub(crate) async fn head(&self) -> Position {
@@ -203,6 +222,11 @@ impl Source {
         self.writer.close().await;
         self.database.close().await;
     }
+}
+
+/// An edition as its source keeps it.
+pub(crate) fn kept_edition(catalogue: sanctions::Catalogue) -> String {
+    serde_json::to_string(&flag_row(sanctions::flag_row::Row::Catalogue(catalogue))).unwrap()
 }
 
 fn flag_row(row: sanctions::flag_row::Row) -> sanctions::FlagRow {
@@ -325,6 +349,70 @@ fn to_position(at: &Position) -> common::Position {
     }
 }
 
+fn say_ratings(say: Say) -> rating::WatchRatingsResponse {
+    use rating::watch_ratings_response::Event;
+    fn fact(kept: Kept) -> rating::RatingFact {
+        serde_json::from_str(&kept.body).unwrap()
+    }
+    let event = match say {
+        Say::Begin(begin) => Event::SnapshotBegin(begin),
+        Say::Rows(rows) => Event::Rows(rating::RatingRows {
+            rows: rows.into_iter().map(fact).collect(),
+        }),
+        Say::End(end) => Event::SnapshotEnd(end),
+        Say::Frame { after, to, changes } => {
+            let change = |(revision, kept)| rating::RatingChange {
+                revision,
+                cause: String::new(),
+                fact: Some(fact(kept)),
+            };
+            Event::Frame(rating::RatingFrame {
+                after,
+                to,
+                changes: changes.into_iter().map(change).collect(),
+                left: Vec::new(),
+            })
+        }
+        Say::Pong(pong) => Event::Pong(pong),
+    };
+    rating::WatchRatingsResponse { event: Some(event) }
+}
+
+fn say_flags(say: Say) -> sanctions::WatchFlagsResponse {
+    use sanctions::watch_flags_response::Event;
+    fn row(kept: Kept) -> sanctions::FlagRow {
+        serde_json::from_str(&kept.body).unwrap()
+    }
+    let event = match say {
+        Say::Begin(begin) => Event::SnapshotBegin(begin),
+        Say::Rows(rows) => Event::Rows(sanctions::FlagRows {
+            rows: rows.into_iter().map(row).collect(),
+        }),
+        Say::End(end) => Event::SnapshotEnd(end),
+        Say::Frame { after, to, changes } => {
+            let change = |(revision, kept)| sanctions::FlagChange {
+                revision,
+                cause: String::new(),
+                row: Some(row(kept)),
+            };
+            Event::Frame(sanctions::FlagFrame {
+                after,
+                to,
+                changes: changes.into_iter().map(change).collect(),
+                left: Vec::new(),
+            })
+        }
+        Say::Pong(pong) => Event::Pong(pong),
+    };
+    sanctions::WatchFlagsResponse { event: Some(event) }
+}
+
+/// One that listens only, from a snapshot on.
+fn open_once() -> impl Stream<Item = Result<Inbound, Status>> + Send + 'static {
+    let open = std::future::ready(Ok(Inbound::Open(Open::at(None))));
+    futures::stream::once(open).chain(futures::stream::pending())
+}
+
 /// The subscriber's side of either watch.
 macro_rules! inbound {
     ($request:ident, $module:ident) => {
@@ -371,37 +459,22 @@ impl RatingService for Rpc {
         &self,
         request: Request<Streaming<rating::WatchRatingsRequest>>,
     ) -> Result<Response<Self::WatchRatingsStream>, Status> {
-        use rating::watch_ratings_response::Event;
-        fn fact(kept: Kept) -> rating::RatingFact {
-            serde_json::from_str(&kept.body).unwrap()
-        }
-        let say = |say| {
-            let event = match say {
-                Say::Begin(begin) => Event::SnapshotBegin(begin),
-                Say::Rows(rows) => Event::Rows(rating::RatingRows {
-                    rows: rows.into_iter().map(fact).collect(),
-                }),
-                Say::End(end) => Event::SnapshotEnd(end),
-                Say::Frame { after, to, changes } => {
-                    let change = |(revision, kept)| rating::RatingChange {
-                        revision,
-                        cause: String::new(),
-                        fact: Some(fact(kept)),
-                    };
-                    Event::Frame(rating::RatingFrame {
-                        after,
-                        to,
-                        changes: changes.into_iter().map(change).collect(),
-                        left: Vec::new(),
-                    })
-                }
-                Say::Pong(pong) => Event::Pong(pong),
-            };
-            rating::WatchRatingsResponse { event: Some(event) }
-        };
         Ok(Response::new(
-            self.watch(inbound!(request, watch_ratings_request), say),
+            self.watch(inbound!(request, watch_ratings_request), say_ratings),
         ))
+    }
+
+    async fn stream_ratings(
+        &self,
+        _: Request<rating::StreamRatingsRequest>,
+    ) -> Result<Response<Self::StreamRatingsStream>, Status> {
+        let answers = self.watch(open_once(), say_ratings).map(|message| {
+            Ok(rating::StreamRatingsResponse {
+                cursor: String::new(),
+                message: Some(message?),
+            })
+        });
+        Ok(Response::new(Box::pin(answers)))
     }
 
     async fn sync_ratings(
@@ -421,7 +494,6 @@ impl RatingService for Rpc {
         confirm_rectification(rating::ConfirmRectificationRequest) -> rating::ConfirmRectificationResponse;
         repair_event(rating::RepairEventRequest) -> rating::RepairEventResponse;
         list_events(rating::ListEventsRequest) -> rating::ListEventsResponse;
-        stream_ratings(rating::StreamRatingsRequest) -> Answers<rating::StreamRatingsResponse>;
         acknowledge_ratings(rating::AcknowledgeRatingsRequest) -> rating::AcknowledgeRatingsResponse;
         wait_converged(rating::WaitConvergedRequest) -> Answers<rating::WaitConvergedResponse>;
         list_subscribers(rating::ListSubscribersRequest) -> rating::ListSubscribersResponse;
@@ -441,37 +513,22 @@ impl FlagService for Rpc {
         &self,
         request: Request<Streaming<sanctions::WatchFlagsRequest>>,
     ) -> Result<Response<Self::WatchFlagsStream>, Status> {
-        use sanctions::watch_flags_response::Event;
-        fn row(kept: Kept) -> sanctions::FlagRow {
-            serde_json::from_str(&kept.body).unwrap()
-        }
-        let say = |say| {
-            let event = match say {
-                Say::Begin(begin) => Event::SnapshotBegin(begin),
-                Say::Rows(rows) => Event::Rows(sanctions::FlagRows {
-                    rows: rows.into_iter().map(row).collect(),
-                }),
-                Say::End(end) => Event::SnapshotEnd(end),
-                Say::Frame { after, to, changes } => {
-                    let change = |(revision, kept)| sanctions::FlagChange {
-                        revision,
-                        cause: String::new(),
-                        row: Some(row(kept)),
-                    };
-                    Event::Frame(sanctions::FlagFrame {
-                        after,
-                        to,
-                        changes: changes.into_iter().map(change).collect(),
-                        left: Vec::new(),
-                    })
-                }
-                Say::Pong(pong) => Event::Pong(pong),
-            };
-            sanctions::WatchFlagsResponse { event: Some(event) }
-        };
         Ok(Response::new(
-            self.watch(inbound!(request, watch_flags_request), say),
+            self.watch(inbound!(request, watch_flags_request), say_flags),
         ))
+    }
+
+    async fn stream_flags(
+        &self,
+        _: Request<sanctions::StreamFlagsRequest>,
+    ) -> Result<Response<Self::StreamFlagsStream>, Status> {
+        let answers = self.watch(open_once(), say_flags).map(|message| {
+            Ok(sanctions::StreamFlagsResponse {
+                cursor: String::new(),
+                message: Some(message?),
+            })
+        });
+        Ok(Response::new(Box::pin(answers)))
     }
 
     async fn sync_flags(
@@ -490,7 +547,6 @@ impl FlagService for Rpc {
         list_flags(sanctions::ListFlagsRequest) -> sanctions::ListFlagsResponse;
         revoke_flag(sanctions::RevokeFlagRequest) -> sanctions::RevokeFlagResponse;
         correct_flag(sanctions::CorrectFlagRequest) -> sanctions::CorrectFlagResponse;
-        stream_flags(sanctions::StreamFlagsRequest) -> Answers<sanctions::StreamFlagsResponse>;
         acknowledge_flags(sanctions::AcknowledgeFlagsRequest) -> sanctions::AcknowledgeFlagsResponse;
         wait_converged(sanctions::WaitConvergedRequest) -> Answers<sanctions::WaitConvergedResponse>;
         list_subscribers(sanctions::ListSubscribersRequest) -> sanctions::ListSubscribersResponse;
