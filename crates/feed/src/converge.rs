@@ -19,7 +19,7 @@ use crate::seat::{Ack, Known};
 use crate::{FeedError, Filter};
 
 /// Beyond its promise, before a subscriber that is not heard counts as fenced: its row is renewed once a second.
-const SLACK: Duration = Duration::from_secs(1);
+pub(crate) const SLACK: Duration = Duration::from_secs(1);
 /// Between two answers to one who waits.
 const ANSWERS: Duration = Duration::from_millis(50);
 /// Between two looks at who has moved.

@@ -3,6 +3,7 @@
 //! old that is (protocol.md §2–4).
 
 mod age;
+mod census;
 mod converge;
 mod cursor;
 mod error;
@@ -19,6 +20,7 @@ mod snapshot;
 mod tail;
 
 pub use age::Age;
+pub use census::Census;
 pub use converge::{Convergence, Listing, Report, Siblings, Standing, State};
 pub use cursor::{Cursor, Gap};
 pub use error::FeedError;

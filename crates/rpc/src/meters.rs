@@ -1,9 +1,9 @@
 //! What services with a log have to tell, in the words of the metrics.
 
-use greenstar_feed::{Feed, Figures};
+use greenstar_feed::{Census, Feed, Figures};
 use greenstar_kernel::Log;
 use greenstar_store::Tally;
-use greenstar_telemetry::attributes::{LOG, WAY};
+use greenstar_telemetry::attributes::{LOG, STATE, WAY};
 use greenstar_telemetry::{Samples, catalogue as c};
 
 /// Tells where a feed stands and what its writer has done.
@@ -35,4 +35,19 @@ pub(crate) fn log(samples: &mut Samples, log: Log, feed: &Feed, tally: &Tally) {
     samples.count(&c::FANOUT_ROTATIONS, &[own], rotations);
     samples.count(&c::WRITER_BATCHES, &[own], tally.batches());
     samples.count(&c::WRITER_COMMANDS, &[own], tally.commands());
+}
+
+/// Tells who follows a log.
+pub(crate) fn followers(samples: &mut Samples, log: Log, census: Census) {
+    let Census {
+        live,
+        silent,
+        fenced,
+        lag,
+    } = census;
+    let own = (LOG, log.as_str());
+    for (state, count) in [("live", live), ("silent", silent), ("fenced", fenced)] {
+        samples.count(&c::SUBSCRIBERS, &[own, (STATE, state)], count);
+    }
+    samples.count(&c::FEED_LAG, &[own], lag);
 }

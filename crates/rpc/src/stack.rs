@@ -28,6 +28,7 @@ use crate::door::Door;
 use crate::guard::{Guard, Limits};
 use crate::meters;
 use crate::reflection::add_reflection;
+use crate::watching::Watching;
 
 /// A server that is put together and not yet, or more than once, served.
 #[derive(Clone, Debug)]
@@ -154,6 +155,16 @@ impl StackBuilder {
         let who = format!("log/{}", log.as_str());
         self.metrics()
             .register(who, move |samples| meters::log(samples, log, &feed, &tally));
+        self
+    }
+
+    /// Tells of those who follow the service's own log.
+    #[must_use]
+    pub fn tells_of_followers(self, watching: &Watching) -> StackBuilder {
+        let watching = watching.clone();
+        let who = format!("followers/{}", watching.log().as_str());
+        self.metrics()
+            .register(who, move |samples| watching.tell(samples));
         self
     }
 

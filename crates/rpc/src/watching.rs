@@ -18,10 +18,11 @@ use greenstar_proto::Validate;
 use greenstar_proto::common::v1 as pb;
 use greenstar_proto::common::v1::ErrorReason;
 use greenstar_store::StoreError;
+use greenstar_telemetry::Samples;
 use tokio::time::Instant;
 use tonic::{Code, Status, Streaming};
 
-use crate::{Call, checked, field, status, stored};
+use crate::{Call, checked, field, meters, status, stored};
 
 use siblings::Siblings;
 pub use siblings::{Reports, Secret};
@@ -124,6 +125,15 @@ impl Watching {
         };
         let subscribers = Subscribers::start(feed, own, siblings).await?;
         Ok(Watching { log, subscribers })
+    }
+
+    pub(crate) fn log(&self) -> Log {
+        self.log
+    }
+
+    /// Tells how many they are and how far behind.
+    pub(crate) fn tell(&self, samples: &mut Samples) {
+        meters::followers(samples, self.log, self.subscribers.census());
     }
 
     /// A watch whose messages the service takes apart with `step` and writes with `say`.

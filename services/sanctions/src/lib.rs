@@ -153,6 +153,7 @@ impl Sanctions {
             .with(RepairServiceServer::new(RepairRpc { desk: desk.clone() }))
             .with(AppealServiceServer::new(AppealRpc { desk }))
             .tells_of(Log::Sanctions, &self.feed, self.writer.tally())
+            .tells_of_followers(&self.watching)
     }
 
     /// Finishes what was handed in, then lets go of the database.

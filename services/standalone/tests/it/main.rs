@@ -5,3 +5,4 @@
 mod kill;
 mod process;
 mod program;
+mod telemetry;

@@ -18,11 +18,18 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the suite on a folder and waits for its ready line.
     pub(crate) fn start(folder: &Path) -> Process {
-        let mut child = up(folder)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        Process::start_as(up(folder).stderr(Stdio::null()), folder)
+    }
+
+    /// The same in an environment; what it says on standard error is kept for [`Process::stop`].
+    pub(crate) fn start_in(folder: &Path, environment: &[(&str, &str)]) -> Process {
+        let mut command = up(folder);
+        command.envs(environment.iter().copied()).stderr(Stdio::piped());
+        Process::start_as(&mut command, folder)
+    }
+
+    fn start_as(command: &mut Command, folder: &Path) -> Process {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap())
             .read_line(&mut line)
@@ -40,6 +47,27 @@ impl Process {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Stops it as a machine does that shuts down: what it said, if that was kept.
+    pub(crate) fn stop(mut self) -> String {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let mut said = String::new();
+        self.child
+            .stderr
+            .as_mut()
+            .unwrap()
+            .read_to_string(&mut said)
+            .unwrap();
+        assert!(self.child.wait().unwrap().success(), "{said}");
+        said
     }
 
     /// A command of the program against this suite, as JSON.
@@ -89,6 +117,11 @@ fn up_by(mut command: Command, folder: &Path) -> Command {
 /// Starts the suite where it must refuse: its exit code and what it said.
 pub(crate) fn refused(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     end_of(up(folder).args(arguments))
+}
+
+/// The same in an environment.
+pub(crate) fn refused_in(folder: &Path, environment: &[(&str, &str)]) -> (Option<i32>, String) {
+    end_of(up(folder).envs(environment.iter().copied()))
 }
 
 /// The same as a user without root's rights.
