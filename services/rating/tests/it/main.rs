@@ -7,6 +7,7 @@ mod documents;
 mod enterprises;
 mod events;
 mod facts;
+mod followers;
 mod reference;
 mod rounds;
 mod sample;
