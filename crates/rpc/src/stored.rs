@@ -6,6 +6,7 @@ use greenstar_proto::common::v1::ErrorReason;
 use greenstar_store::{Database, Location, Migrations, OpenError, StoreError, SubmitError};
 use tonic::{Code, Status};
 
+use crate::program::Ended;
 use crate::status::{fault, status};
 
 /// A command that was not carried out. `refused` says what the domain refused; `request_id` is the request's,
@@ -98,6 +99,31 @@ pub async fn migrate(at: &Location, migrations: &Migrations) -> Result<Database,
     Database::migrate(at, migrations)
         .await
         .map_err(|error| not_opened(at, &error))
+}
+
+/// Carries out what a program does with its database instead of serving.
+pub async fn prepare(task: Task, at: &Location, migrations: &Migrations) -> Result<(), Ended> {
+    let database = match task {
+        Task::Migrate => migrate(at, migrations).await?,
+        Task::Restored => {
+            let database = open(at, migrations).await?;
+            let epoch = database.begin_anew().await?;
+            println!("epoch {epoch}");
+            database
+        }
+    };
+    database.close().await;
+    Ok(())
+}
+
+/// What a program does with its database instead of serving.
+#[derive(Clone, Copy, Debug, clap::Subcommand)]
+pub enum Task {
+    /// Brings the database up to date, and ends. An SQLite file is brought up to date by serving, too.
+    Migrate,
+    /// After a backup was restored, and before any replica runs on it: gives the database another epoch, so that
+    /// followers and tokens of the lost one are refused; and ends.
+    Restored,
 }
 
 fn not_opened(at: &Location, error: &OpenError) -> NotOpened {

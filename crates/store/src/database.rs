@@ -79,6 +79,20 @@ impl Database {
         })
     }
 
+    /// Gives a restored database another life, so that nobody takes its past for the one that was lost: cursors and
+    /// tokens of the old life are refused from then on. No replica may run on it.
+    #[inline(never)]
+    pub fn begin_anew(&self) -> BoxFuture<'_, Result<Epoch, StoreError>> {
+        Box::pin(async {
+            let epoch = uuid::Uuid::now_v7().to_string();
+            let mut tx = self.write().await?;
+            let renew = "UPDATE change_head SET epoch = $1 WHERE one = 1";
+            tx.run(renew, &[epoch.clone().into()]).await?;
+            tx.commit().await?;
+            Epoch::parse(&epoch).ok_or_else(|| StoreError::corrupt("no epoch"))
+        })
+    }
+
     /// The life of the database as it was when it was opened.
     pub fn epoch(&self) -> &Epoch {
         &self.epoch

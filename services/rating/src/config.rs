@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use greenstar_kernel::Date;
+use greenstar_rpc::stored::Task;
 use greenstar_store::Location;
 
 /// The rating service of GreenStar.
@@ -12,7 +13,7 @@ use greenstar_store::Location;
 pub struct Config {
     /// What to do; without it, serve.
     #[command(subcommand)]
-    pub action: Option<Action>,
+    pub action: Option<Task>,
     /// Address for gRPC, gRPC-Web and REST. Port 0 lets the system choose.
     #[arg(long, env = "RATING_LISTEN", default_value = "127.0.0.1:7001", global = true)]
     pub listen: SocketAddr,
@@ -68,11 +69,4 @@ pub struct Config {
     /// The day that the sample takes for its first start, `YYYY-MM-DD`; today if it is left out.
     #[arg(long, env = "RATING_SAMPLE_DATE", global = true)]
     pub sample_date: Option<Date>,
-}
-
-/// What to do.
-#[derive(Clone, Copy, Debug, clap::Subcommand)]
-pub enum Action {
-    /// Bring the database up to date, then end. A SQLite database is brought up to date by serving, too.
-    Migrate,
 }

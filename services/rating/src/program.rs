@@ -8,20 +8,16 @@ use greenstar_rpc::program::{Callers, Ended};
 use greenstar_rpc::{stop_on_signal, stored};
 use tokio::net::TcpListener;
 
-use crate::config::{Action, Config};
+use crate::config::Config;
 use crate::{MIGRATIONS, Rating, serve};
 
-/// Serves on the clock that it is given until a signal says stop, or migrates.
+/// Serves on the clock that it is given until a signal says stop, or prepares its database.
 ///
 /// # Errors
 /// Settings that cannot be used, or what failed.
 pub async fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Ended> {
-    if let Some(Action::Migrate) = config.action {
-        stored::migrate(&config.database, &MIGRATIONS)
-            .await?
-            .close()
-            .await;
-        return Ok(());
+    if let Some(task) = config.action {
+        return stored::prepare(task, &config.database, &MIGRATIONS).await;
     }
     let callers = Callers::read(config.credentials.as_deref())?;
     let database = stored::open(&config.database, &MIGRATIONS).await?;

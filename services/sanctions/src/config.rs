@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use greenstar_rpc::stored::Task;
 use greenstar_store::Location;
 
 /// Flags on enterprises, and the catalogue of what the law allows. Serves gRPC, gRPC-Web and REST on one port.
@@ -56,11 +57,4 @@ pub struct Config {
     pub subscriber: String,
     #[command(subcommand)]
     pub task: Option<Task>,
-}
-
-/// What to do instead of serving.
-#[derive(Debug, clap::Subcommand)]
-pub enum Task {
-    /// Brings the database up to date, and ends.
-    Migrate,
 }

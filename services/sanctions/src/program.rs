@@ -8,18 +8,14 @@ use greenstar_rpc::program::{Callers, Ended};
 use greenstar_rpc::{stop_on_signal, stored};
 use tokio::net::TcpListener;
 
-use crate::config::{Config, Task};
+use crate::config::Config;
 use crate::domain::catalogue::{Catalogue, SHIPPED};
 use crate::{MIGRATIONS, Sanctions, serve};
 
-/// Serves on the clock that it is given until a signal says stop, or migrates.
+/// Serves on the clock that it is given until a signal says stop, or prepares its database.
 pub async fn run(config: Config, clock: Arc<dyn Clock>) -> Result<(), Ended> {
-    if let Some(Task::Migrate) = config.task {
-        stored::migrate(&config.database_url, &MIGRATIONS)
-            .await?
-            .close()
-            .await;
-        return Ok(());
+    if let Some(task) = config.task {
+        return stored::prepare(task, &config.database_url, &MIGRATIONS).await;
     }
     let callers = Callers::read(config.credentials.as_deref())?;
     let listener = TcpListener::bind(config.listen)

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use greenstar_rpc::stored::Task;
 use greenstar_store::Location;
 
 use crate::RecordSettings;
@@ -103,13 +104,6 @@ pub struct Config {
     pub sample_every: u32,
     #[command(subcommand)]
     pub task: Option<Task>,
-}
-
-/// What to do instead of serving.
-#[derive(Debug, clap::Subcommand)]
-pub enum Task {
-    /// Brings the database up to date, and ends.
-    Migrate,
 }
 
 impl Config {

@@ -28,6 +28,21 @@ on_both! {
         drop(scratch);
     }
 
+    async fn a_restored_database_begins_another_life_with_the_same_rows(world) {
+        let at = world.location();
+        world.writer().submit(pay("a", 1)).await.unwrap();
+        let before = world.database.head().await.unwrap();
+        let epoch = world.database.begin_anew().await.unwrap();
+        assert_ne!(epoch, before.epoch);
+        let crate::book::World { scratch, database } = world;
+        database.close().await;
+        drop(database);
+        let restored = Database::open(&at, &MIGRATIONS).await.unwrap();
+        let after = restored.head().await.unwrap();
+        assert_eq!((restored.epoch(), &after.epoch, after.revision), (&epoch, &epoch, before.revision));
+        drop(scratch);
+    }
+
     async fn a_newer_database_is_refused_and_left_as_it_is(world) {
         let at = world.location();
         let crate::book::World { scratch, database } = world;
