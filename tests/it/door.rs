@@ -19,7 +19,7 @@ pub(crate) struct Door {
     folder: TempDir,
     http: Client<HttpConnector, Full<Bytes>>,
     /// What serves it while it is open.
-    _running: Box<dyn Any + Send>,
+    running: Box<dyn Any + Send>,
 }
 
 /// A reply of the REST door.
@@ -34,8 +34,21 @@ impl Door {
     pub(crate) async fn open() -> Door {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings::new(folder.path(), "127.0.0.1:0".parse().unwrap(), Sample::Today);
+        Door::open_on(folder, settings).await
+    }
+
+    /// The suite in one process, with its own settings.
+    pub(crate) async fn open_on(folder: TempDir, settings: Settings) -> Door {
         let suite = Suite::start(settings).await.expect("the suite starts");
         Door::at(&format!("http://{}", suite.address()), folder, Box::new(suite))
+    }
+
+    /// Stops the suite behind it, lets `meanwhile` happen, and starts it again on its folder.
+    pub(crate) async fn reopen(self, settings: Settings, meanwhile: impl FnOnce()) -> Door {
+        let suite = self.running.downcast::<Suite>().expect("a suite in one process");
+        suite.stop().await;
+        meanwhile();
+        Door::open_on(self.folder, settings).await
     }
 
     /// A door that somebody serves, with the credentials in its folder.
@@ -45,7 +58,7 @@ impl Door {
             url: url.to_owned(),
             folder,
             http,
-            _running: running,
+            running,
         }
     }
 

@@ -4,8 +4,11 @@
 
 mod apart;
 mod bad_input;
+mod converged;
 mod directory;
 mod door;
 mod everywhere;
 mod foreign;
 mod house;
+mod remedies;
+mod stars;
