@@ -24,6 +24,7 @@ pub(super) const BLOCK: Duration = Duration::from_secs(1);
 const COUNT: usize = 64;
 
 /// A blocking read is answered at BLOCK at the latest; a connection that is silent for longer is dead.
+/// The relation between the two is asserted (pitfall #16).
 const SILENCE: Duration = Duration::from_secs(3);
 const _: () = assert!(SILENCE.as_millis() >= BLOCK.as_millis() + ANSWER.as_millis());
 

@@ -494,7 +494,8 @@ fn without_any_one_of_its_rules_the_protocol_breaks_a_promise() {
         faults: 2,
         ..WATCH
     };
-    let broken: [(&str, Feed, fn(&mut Rules)); 6] = [
+    type LeaveOut = fn(&mut Rules);
+    let broken: [(&str, Feed, LeaveOut); 6] = [
         (p4, REPLICAS, |rules| rules.compares_after = false),
         (p4, REPLICAS, |rules| rules.checks_top = false),
         (p4, twice, |rules| rules.compares_epoch = false),
