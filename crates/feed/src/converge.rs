@@ -23,7 +23,7 @@ pub(crate) const SLACK: Duration = Duration::from_secs(1);
 /// Between two answers to one who waits.
 const ANSWERS: Duration = Duration::from_millis(50);
 /// Between two looks at who has moved.
-const LOOKS: Duration = Duration::from_millis(1);
+const LOOKS: Duration = Duration::from_millis(2);
 /// Before a sibling that could not be asked is asked again.
 const AGAIN: Duration = Duration::from_millis(500);
 /// For all siblings to say who is connected to them, where nobody waits for convergence.

@@ -69,7 +69,7 @@ pub(crate) struct Inner {
 
 #[derive(Debug)]
 struct Books {
-    rows: BTreeMap<Arc<str>, Row>,
+    rows: BTreeMap<Arc<str>, Arc<Row>>,
     seats: HashMap<Arc<str>, Arc<Seat>>,
     replicas: BTreeMap<String, Lease>,
     read_at: Instant,
@@ -110,7 +110,7 @@ struct Lease {
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) name: Arc<str>,
-    pub(crate) row: Row,
+    pub(crate) row: Arc<Row>,
     /// Its watch here, if it has or had one.
     pub(crate) seat: Option<Arc<Seat>>,
 }
@@ -342,7 +342,7 @@ impl Inner {
                 seat.goes_on_from(&old);
                 old.ended.cancel();
             }
-            books.rows.insert(name.clone(), row);
+            books.rows.insert(name.clone(), Arc::new(row));
         }
         self.moves();
         let ticket = Ticket {
@@ -482,7 +482,7 @@ impl Books {
             if seat.opened >= began
                 && let Some(known) = self.rows.get(name)
             {
-                rows.insert(name.clone(), known.clone());
+                rows.insert(name.clone(), Row::clone(known));
             }
         }
         self.seats.retain(|name, seat| {
@@ -492,7 +492,10 @@ impl Books {
             }
             speaks
         });
-        self.rows = rows;
+        self.rows = rows
+            .into_iter()
+            .map(|(name, row)| (name, Arc::new(row)))
+            .collect();
         self.replicas = replicas;
     }
 }

@@ -371,3 +371,55 @@ async fn who_is_connected_to_another_replica_is_asked_for_there() {
     watch.next().await.unwrap();
     assert!(one.wait(&head, 10_000).await.converged);
 }
+
+#[tokio::test]
+async fn what_was_rejected_comes_again_and_is_named_until_it_is_acknowledged() {
+    let world = World::on(Scratch::sqlite()).await;
+    let source = Source::start(&world, "one", None).await;
+    let start = world.database.head().await.unwrap();
+    let head = world.set(&["a"]).await;
+    let refusal = Rejection {
+        revision: head.revision,
+        reason: "it knows no such kind".to_owned(),
+    };
+    let mut watch = source.follow("policy/1", &start, None);
+    watch.take(&head).await;
+    let (revision, rejection) = (start.revision, Some(refusal.clone()));
+    watch.ack(Ack { revision, rejection }).await;
+    // It reconnects from where it stands, and has not changed its mind yet.
+    let mut watch = source.follow("policy/1", &start, None);
+    watch.take(&head).await;
+    let waited = source.wait(&head, 200).await;
+    assert_eq!(states(&waited), [("policy/1", State::Rejected)]);
+    assert_eq!(waited.subscribers[0].rejection, Some(refusal));
+    watch.ack(Ack::up_to(head.revision)).await;
+    let waited = source.wait(&head, 5_000).await;
+    assert!(waited.converged && waited.subscribers[0].rejection.is_none());
+}
+
+#[tokio::test]
+async fn a_subscriber_that_never_acknowledges_neither_keeps_the_log_nor_is_forgotten() {
+    let world = World::on(Scratch::sqlite()).await;
+    let source = Source::start(&world, "one", None).await;
+    let start = world.database.head().await.unwrap();
+    let mut silent = source.follow("licensing/silent", &start, None);
+    for _ in 0..3 {
+        world.set(&["a"]).await;
+    }
+    let head = world.database.head().await.unwrap();
+    silent.take(&head).await;
+    let mut tx = world.database.write().await.unwrap();
+    tx.run("DELETE FROM change_log WHERE revision <= 2", &[])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let after = world.set(&["b"]).await;
+    silent.take(&after).await;
+    let listed = source.subscribers.list().await.unwrap();
+    let (standing, _) = &listed.subscribers[0];
+    // The lag is counted by the log's own revisions, whatever is kept of it.
+    assert_eq!(
+        (standing.state, standing.lag),
+        (State::Laggard, after.revision.0 - start.revision.0)
+    );
+}

@@ -104,17 +104,14 @@ impl Source {
 
     async fn open(&self, caller: &str, open: WatchOpen) -> Watch {
         let (steps, queue) = mpsc::channel(64);
-        let watch = Watch {
-            events: {
-                let step = Some(Step::Open(open));
-                steps.send(pb::WatchFlagsRequest { step }).await.unwrap();
-                let answers = self.flags(caller).watch_flags(ReceiverStream::new(queue)).await;
-                answers.unwrap().into_inner()
-            },
+        let step = Some(Step::Open(open));
+        steps.send(pb::WatchFlagsRequest { step }).await.unwrap();
+        let answers = self.flags(caller).watch_flags(ReceiverStream::new(queue)).await;
+        Watch {
             steps,
+            events: answers.unwrap().into_inner(),
             revision: 0,
-        };
-        watch
+        }
     }
 
     async fn wait(&self, token: &str, millis: u64) -> Vec<pb::WaitConvergedResponse> {
@@ -717,7 +714,7 @@ impl Events {
             assert_eq!(event, "frame", "{data}");
             let frame = &data["message"]["frame"];
             changes.extend(frame["changes"].as_array().cloned().unwrap_or_default());
-            if frame["to"] == to.to_string() {
+            if frame["to"].as_str() == Some(&to.to_string()) {
                 return (id.unwrap(), changes);
             }
         }
