@@ -5,4 +5,5 @@
 mod kill;
 mod process;
 mod program;
+mod remedies;
 mod telemetry;
