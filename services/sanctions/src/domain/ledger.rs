@@ -276,4 +276,6 @@ fn ending(actor: &Actor, reason: &str, now: Timestamp) -> Ending {
 }
 
 #[cfg(test)]
+mod states;
+#[cfg(test)]
 mod tests;
