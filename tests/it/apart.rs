@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use greenstar_gateway::{Gateway, Upstream};
 use greenstar_kernel::{Clock, SystemClock};
@@ -11,8 +12,10 @@ use greenstar_rpc::{Client, Credentials, Limits, channel, credentials, with_cred
 use greenstar_sanctions::Sanctions;
 use greenstar_standalone::Places;
 use greenstar_store::{Database, Migrations};
-use greenstar_supervision_policy::{COMPARE_EVERY, Deps, RecordSettings, Supervision};
+use greenstar_supervision_policy::{Deps, RecordSettings, Supervision};
+use greenstar_testkit::Logs;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::door::Door;
@@ -43,7 +46,7 @@ async fn supervision(folder: &Path, rating: SocketAddr, sanctions: SocketAddr) -
         sanctions: follow(sanctions),
         record: RecordSettings::in_folder(folder.join("records")),
         snapshot: Some(folder.join("view")),
-        compare_every: COMPARE_EVERY,
+        compare_every: Duration::from_millis(300),
         subscriber: "supervision-policy/1".to_owned(),
         advertise: None,
     })
@@ -131,4 +134,24 @@ async fn services_apart_on_postgresql_answer_as_one_process_does() {
         assert_eq!(door.listed(star).await.len(), count);
     }
     the_headline(&door).await;
+}
+
+#[tokio::test]
+async fn what_is_followed_is_row_by_row_what_a_snapshot_says() {
+    let logs = Logs::keep();
+    let (door, _running) = apart().await;
+    let compared = |log: &str| {
+        let log = format!("log=\"{log}\"");
+        logs.lines(&["the view is what its source says", &log]).len()
+    };
+    // Flags come and go, and stars with them.
+    the_headline(&door).await;
+    let before = [compared("rating"), compared("sanctions")];
+    let again = async {
+        while compared("rating") == before[0] || compared("sanctions") == before[1] {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), again).await.unwrap();
+    assert_eq!(logs.lines(&["ALARM"]), Vec::<String>::new());
 }

@@ -3,18 +3,23 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tracing::subscriber::DefaultGuard;
+use tracing::Dispatch;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
 
 /// The log of this thread from its making on, as in `#[tokio::test]`, which has no other.
 #[derive(Debug)]
 pub struct Logs {
     text: Text,
+    /// While there is one dispatcher only, whether a line is of interest is asked of the thread that comes by it
+    /// first, and kept: one of another test would silence it here.
+    _second: Dispatch,
     _set: DefaultGuard,
 }
 
 impl Logs {
     /// Starts to keep what is logged at level info and above.
     pub fn keep() -> Logs {
+        let second = Dispatch::new(NoSubscriber::default());
         let text = Text::default();
         let writer = text.clone();
         let lines = tracing_subscriber::fmt()
@@ -23,6 +28,7 @@ impl Logs {
             .finish();
         Logs {
             text,
+            _second: second,
             _set: tracing::subscriber::set_default(lines),
         }
     }

@@ -275,11 +275,11 @@ fn tell(log: Followed, compared: Result<Compared, Broken>) -> bool {
             true
         }
         Ok(Compared::Unclear(why)) => {
-            tracing::debug!(log, why, "the view was not compared with its source");
+            tracing::info!(log, why, "the view was not compared with its source this time");
             false
         }
         Err(error) => {
-            tracing::debug!(log, %error, "the view was not compared with its source");
+            tracing::warn!(log, %error, "the view could not be compared with its source");
             false
         }
     }
