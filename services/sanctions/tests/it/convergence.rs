@@ -375,6 +375,32 @@ async fn a_watch_at_another_replica_counts_and_a_replica_that_dies_is_no_converg
     assert_eq!(listed.unreachable, Vec::<String>::new());
     assert_eq!(listed.subscribers[0].lag, 0);
 
+    // One that streams from the one replica may acknowledge at the other.
+    let request = pb::StreamFlagsRequest {
+        subscriber: "licensing/registry".to_owned(),
+        ..pb::StreamFlagsRequest::default()
+    };
+    let mut streamer = right.flags("licensing/subscriber");
+    let mut stream = streamer.stream_flags(request).await.unwrap().into_inner();
+    while stream.message().await.unwrap().unwrap().cursor.is_empty() {}
+    let acknowledge = |revision| pb::AcknowledgeFlagsRequest {
+        subscriber: "licensing/registry".to_owned(),
+        acknowledgement: Some(up_to(revision)),
+    };
+    // The other replica reads who is registered where once a second; asking makes it look.
+    left.subscribers().await;
+    let mut caller = left.flags("licensing/subscriber");
+    let early = caller.acknowledge_flags(acknowledge(revision + 99)).await;
+    refused(early, Code::InvalidArgument, "ACKNOWLEDGEMENT_AHEAD");
+    caller.acknowledge_flags(acknowledge(revision)).await.unwrap();
+    assert!(left.wait(&token, 20_000).await.last().unwrap().converged);
+    left.flags("operator")
+        .remove_subscriber(pb::RemoveSubscriberRequest {
+            subscriber: "licensing/registry".to_owned(),
+        })
+        .await
+        .unwrap();
+
     // Killed: nobody said goodbye, and what it knew is gone.
     right.task.abort();
     drop(right.task);
