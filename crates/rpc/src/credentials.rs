@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use greenstar_kernel::{Caller, Department, Officer, Role, Uscc};
 use sha2::{Digest as _, Sha256};
@@ -93,7 +93,35 @@ pub fn create(path: &Path, names: &[&str]) -> Result<(), CredentialsError> {
     write(path, &text).map_err(CredentialsError::File)
 }
 
+/// Adds a fresh secret for each name that an existing file does not hold, e.g. one of a release that knew fewer.
+/// What it holds stays as it is. A crash leaves the file as it was or whole.
+pub fn complete(path: &Path, names: &[&str]) -> Result<(), CredentialsError> {
+    let text = std::fs::read_to_string(path).map_err(CredentialsError::File)?;
+    let mut secrets: BTreeMap<String, String> =
+        serde_json::from_str(&text).map_err(CredentialsError::Json)?;
+    let known = secrets.len();
+    for name in names {
+        secrets.entry((*name).to_owned()).or_insert_with(fresh_secret);
+    }
+    if secrets.len() == known {
+        return Ok(());
+    }
+    let text = serde_json::to_string_pretty(&secrets).map_err(CredentialsError::Json)?;
+    draft(path, &text)
+        .and_then(|draft| std::fs::rename(draft, path))
+        .map_err(CredentialsError::File)
+}
+
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let draft = draft(path, text)?;
+    // Unlike a rename, a link does not replace what is there.
+    let linked = std::fs::hard_link(&draft, path);
+    std::fs::remove_file(&draft)?;
+    linked
+}
+
+/// A whole file beside `path`, on the disk.
+fn draft(path: &Path, text: &str) -> std::io::Result<PathBuf> {
     let draft = path.with_extension("draft");
     let mut file = std::fs::OpenOptions::new()
         .write(true)
@@ -103,10 +131,7 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
         .open(&draft)?;
     writeln!(file, "{text}")?;
     file.sync_all()?;
-    // Unlike a rename, a link does not replace what is there.
-    let linked = std::fs::hard_link(&draft, path);
-    std::fs::remove_file(&draft)?;
-    linked
+    Ok(draft)
 }
 
 /// 256 bits in hexadecimal.
@@ -164,6 +189,26 @@ mod tests {
         ));
         assert_eq!(credentials.caller("aaaaaaaaaaaaaaab"), None);
         assert_eq!(credentials.caller(""), None);
+    }
+
+    #[test]
+    fn a_file_of_fewer_names_is_completed_and_nobody_loses_a_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("credentials.json");
+        create(&path, &["rating", "operator"]).unwrap();
+        let read = || -> BTreeMap<String, String> {
+            serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap()
+        };
+        let before = read();
+        for _ in 0..2 {
+            complete(&path, &["rating", "rating/subscriber"]).unwrap();
+            let mut after = read();
+            assert!(after.remove("rating/subscriber").is_some());
+            assert_eq!(after, before);
+        }
+        let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(!path.with_extension("draft").exists());
     }
 
     #[test]

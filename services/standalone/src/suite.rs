@@ -22,21 +22,28 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Places;
 
-/// Two officers of each department, so that one can propose and the other confirm; the program that
-/// follows the feeds; the operator.
-const CALLERS: [&str; 10] = [
+/// Three officers of each department, so that one can propose, another confirm, and a third decide an appeal
+/// against what the two did; the operator.
+const CALLERS: [&str; 13] = [
     "licensing",
     "licensing/2",
+    "licensing/3",
     "finance",
     "finance/2",
+    "finance/3",
     "enforcement",
     "enforcement/2",
+    "enforcement/3",
     "rating",
     "rating/2",
-    FOLLOWER,
+    "rating/3",
     "operator",
 ];
+/// As whom the services call one another.
+const SERVICES: [&str; 3] = [FOLLOWER, RATING, SANCTIONS];
 const FOLLOWER: &str = "supervision-policy";
+const RATING: &str = "rating/subscriber";
+const SANCTIONS: &str = "sanctions/subscriber";
 
 /// What the view is given to catch up with the logs at a start. The largest folder of one machine takes some seconds;
 /// what lasts longer waits for something that does not come.
@@ -119,8 +126,8 @@ pub enum StartError {
         CATCH_UP.as_secs()
     )]
     NotCaughtUp,
-    #[error("the credential of {FOLLOWER} cannot be used: {0}")]
-    Follower(#[from] crate::SecretError),
+    #[error("the credential of a service cannot be used: {0}")]
+    Service(#[from] crate::SecretError),
     #[error(transparent)]
     Client(#[from] ClientError),
 }
@@ -166,15 +173,19 @@ impl Suite {
         let sanctions = Sanctions::start(flags, clock.clone()).await?;
         let rating_stack = rating.add_to(Stack::builder(credentials.clone())).build();
         let sanctions_stack = sanctions.add_to(Stack::builder(credentials.clone())).build();
-        let secret = places.secret(FOLLOWER)?;
-        let follow = |stack: &Stack| -> Result<Client, ClientError> {
-            with_credential(stack.in_process(stop.clone()), &secret)
+        let client = |stack: &Stack, who: &str| -> Result<Client, StartError> {
+            Ok(with_credential(
+                stack.in_process(stop.clone()),
+                &places.secret(who)?,
+            )?)
         };
+        rating.follow(client(&sanctions_stack, RATING)?, Log::Rating.as_str().to_owned());
+        sanctions.know_rating(client(&rating_stack, SANCTIONS)?);
         let supervision = Supervision::start(Deps {
             database: policies,
             clock,
-            rating: follow(&rating_stack)?,
-            sanctions: follow(&sanctions_stack)?,
+            rating: client(&rating_stack, FOLLOWER)?,
+            sanctions: client(&sanctions_stack, FOLLOWER)?,
             record: RecordSettings {
                 mode: settings.record,
                 ..RecordSettings::in_folder(places.records())
@@ -275,10 +286,11 @@ async fn database(places: &Places, log: Log, migrations: &Migrations) -> Result<
 
 fn callers(places: &Places) -> Result<Arc<Credentials>, StartError> {
     let path = places.credentials();
+    // A folder of an earlier release knows fewer services. Officers are not added: whoever was taken out stays out.
     let read = if path.exists() {
-        Ok(())
+        credentials::complete(&path, &SERVICES)
     } else {
-        credentials::create(&path, &CALLERS)
+        credentials::create(&path, &[CALLERS.as_slice(), SERVICES.as_slice()].concat())
     };
     match read.and_then(|()| Credentials::read(&path)) {
         Ok(credentials) => Ok(Arc::new(credentials)),

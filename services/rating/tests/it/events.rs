@@ -316,6 +316,34 @@ async fn of_a_firm_without_a_star_other_departments_are_told_the_state_alone() {
 }
 
 #[tokio::test]
+async fn of_a_firm_with_a_star_other_departments_are_told_that_a_term_ends_and_not_of_what() {
+    let suite = Suite::start(noon("2026-03-02")).await;
+    published(&suite).await;
+    let cause = |rating: pb::Rating| rating.next_transition.unwrap().cause.unwrap();
+    let ends = cause(suite.rating_of("licensing", FIRST).await);
+    assert_eq!(ends.en, "the rating's validity ends");
+    let (_, told) = record(&suite, "enforcement", FIRST, "fine_ordinary", "12", "2026-03-01")
+        .await
+        .unwrap();
+    let firm = format!("enterprises/{FIRST}");
+    for (who, said) in [
+        ("rating", "\"Fine (ordinary)\" no longer deducts"),
+        (&firm, "\"Fine (ordinary)\" no longer deducts"),
+        ("licensing", "a term ends"),
+    ] {
+        let rating = suite.rating_of(who, FIRST).await;
+        assert!(rating.star.is_some());
+        assert_eq!(cause(rating).en, said, "{who}");
+    }
+    assert_eq!(
+        cause(told).en,
+        "a term ends",
+        "enforcement sees events in their list"
+    );
+    suite.stop().await;
+}
+
+#[tokio::test]
 async fn a_date_out_of_range_is_told_the_range_and_a_malformed_one_the_form() {
     let suite = Suite::start(noon("2026-03-02")).await;
     published(&suite).await;

@@ -82,6 +82,32 @@ fn credentials_are_for_the_owner_of_the_folder_only() {
 }
 
 #[test]
+fn a_folder_of_an_earlier_release_gets_the_secrets_that_its_services_need_and_no_officer() {
+    let folder = tempfile::tempdir().unwrap();
+    Process::start(folder.path()).kill();
+    let path = folder.path().join("credentials.json");
+    let read = || -> std::collections::BTreeMap<String, String> {
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap()
+    };
+    let mut earlier = read();
+    for name in ["rating/subscriber", "sanctions/subscriber", "finance/2"] {
+        assert!(earlier.remove(name).is_some(), "{name}");
+    }
+    std::fs::write(&path, serde_json::to_string(&earlier).unwrap()).unwrap();
+    let suite = Process::start(folder.path());
+    let mut now = read();
+    for name in ["rating/subscriber", "sanctions/subscriber"] {
+        assert!(now.remove(name).is_some(), "{name}");
+    }
+    assert_eq!(now, earlier);
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    assert_eq!(suite.ask(&["directory"])["totalSize"], 73);
+}
+
+#[test]
 fn a_second_process_on_the_same_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let suite = Process::start(folder.path());
