@@ -32,6 +32,8 @@ pub enum Blocked {
     TooMild,
     /// A flag carried it, but not beyond its severity's ceiling.
     PastCeiling,
+    /// A flag would carry it, but none of the bases of its own kind is in force.
+    FlagWithoutBasis,
 }
 
 /// An entry of the catalogue, prepared so that the gate compares numbers only.
@@ -44,8 +46,17 @@ pub(super) struct GateEntry {
     /// Stars that carry it, by rank - 1.
     stars: [bool; 5],
     states: Vec<RatingState>,
-    /// Kinds by their position, with the least severity.
-    flags: Vec<(usize, Severity)>,
+    flags: Vec<Carrier>,
+}
+
+/// A kind of flag that carries a measure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Carrier {
+    /// Position in the catalogue's kinds.
+    kind: usize,
+    least: Severity,
+    /// Of the kind's own bases: one whose bases have all ended stays a fact and carries nothing.
+    bases: Vec<Window>,
 }
 
 /// From an instant until before another.
@@ -111,7 +122,11 @@ impl GateEntry {
                 }
                 Support::Flag { kind, least } => {
                     let position = parts.flag_kinds.iter().position(|known| known.code == *kind);
-                    gate.flags.extend(position.map(|position| (position, *least)));
+                    gate.flags.extend(position.map(|position| Carrier {
+                        kind: position,
+                        least: *least,
+                        bases: windows_of(parts, position),
+                    }));
                 }
             }
         }
@@ -151,9 +166,11 @@ impl GateEntry {
                 continue;
             };
             let mut carries = false;
-            for (_, least) in self.flags.iter().filter(|(kind, _)| *kind == active.kind) {
-                if flag.severity < *least {
+            for carrier in self.flags.iter().filter(|carrier| carrier.kind == active.kind) {
+                if flag.severity < carrier.least {
                     blocked = blocked.max(Blocked::TooMild);
+                } else if !carrier.bases.iter().any(|window| window.holds(as_of)) {
+                    blocked = blocked.max(Blocked::FlagWithoutBasis);
                 } else if active.ceiling <= as_of {
                     blocked = blocked.max(Blocked::PastCeiling);
                 } else {
@@ -179,4 +196,13 @@ impl GateEntry {
             .and_then(|star| self.stars.get(usize::from(star.get()) - 1).copied());
         self.always || by_star == Some(true) || self.states.contains(&standing.state())
     }
+}
+
+/// When the bases of a kind are in force.
+fn windows_of(parts: &CatalogueParts, kind: usize) -> Vec<Window> {
+    let codes = parts.flag_kinds.get(kind).map_or(&[][..], |kind| &kind.bases);
+    let bases = parts.bases.iter().filter(|basis| codes.contains(&basis.code));
+    bases
+        .map(|basis| Window::of(basis.effective, basis.end))
+        .collect()
 }

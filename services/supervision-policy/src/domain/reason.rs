@@ -179,6 +179,10 @@ impl Blocked {
                 "有关标记虽在有效期内，但已超过其严重程度对应的最长期限，不得再据以采取措施",
                 "the flag, though in force, is older than its severity allows, so no measure rests on it any more",
             ),
+            Blocked::FlagWithoutBasis => (
+                "有关标记种类的法律依据目前无一有效，不得再据以采取措施",
+                "none of the legal bases of the flag's kind is in force, so no measure rests on it",
+            ),
         };
         LocalizedText::new(zh, en)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use greenstar_kernel::{LocalizedText, Standing, Timestamp};
+use greenstar_kernel::{Code, LocalizedText, Standing, Timestamp};
 
 use super::support::{
     answer, ask, catalogue, date, firm, flag, policy, serious_penalty, star, texts, today, with,
@@ -170,8 +170,41 @@ fn a_measure_falls_with_its_entry_and_with_its_bases() {
 }
 
 #[test]
+fn a_flag_whose_own_bases_have_all_ended_carries_no_measure() {
+    // The kind gets a basis of its own, which no measure stands on.
+    let standing_on = |end: Option<&str>| {
+        edited(|parts| {
+            let mut own = parts.bases[0].clone();
+            own.code = Code::parse("of-the-kind").unwrap();
+            own.end = end.map(date);
+            let kind = parts
+                .flag_kinds
+                .iter_mut()
+                .find(|kind| kind.code.as_str() == "serious-penalty");
+            kind.unwrap().bases = vec![own.code.clone()];
+            parts.bases.push(own);
+        })
+    };
+    let restricted = "STRICT_REVIEW strict-review";
+    assert_eq!(under(standing_on(None)).0, restricted);
+    assert_eq!(
+        under(standing_on(Some("2026-11-24"))).0,
+        restricted,
+        "its last day"
+    );
+    let (answer, texts) = under(standing_on(Some("2026-11-23")));
+    assert_eq!(answer, "STANDARD");
+    assert!(
+        texts
+            .iter()
+            .any(|text| text.contains("none of the legal bases of the flag's kind is in force")),
+        "{texts:?}"
+    );
+}
+
+#[test]
 fn a_refusal_needs_a_named_article_in_force() {
-    // Another basis without an article stays; the article itself is repealed.
+    // Another basis without an article stays, of the kind as well; the article itself is repealed.
     let repealed = edited(|parts| {
         let article = parts
             .bases
@@ -191,7 +224,12 @@ fn a_refusal_needs_a_named_article_in_force() {
             .iter_mut()
             .find(|measure| measure.code.as_str() == "refuse-permit")
             .unwrap();
-        refusal.bases.push(other);
+        refusal.bases.push(other.clone());
+        let kind = parts
+            .flag_kinds
+            .iter_mut()
+            .find(|kind| kind.code.as_str() == "permit-by-deceit");
+        kind.unwrap().bases.push(other);
     });
     let policy = policy().under(repealed).unwrap();
     let facts = with(
