@@ -105,7 +105,6 @@ impl Shared {
         if greenstar_telemetry::is_traced() {
             greenstar_telemetry::note(attributes::PRINCIPAL, asked.principal());
         }
-        let started = Instant::now();
         let outcome = match caller {
             Ok(caller) => {
                 ASKED
@@ -127,10 +126,9 @@ impl Shared {
         if audit::is_refusal(refusal.code()) {
             asked.refused(&reason, refusal.code());
         } else {
-            let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
             let code = code_name(refusal.code());
             let principal = asked.principal();
-            tracing::debug!(method = path, principal, reason, code, elapsed_us, "call failed");
+            tracing::debug!(method = path, principal, reason, code, "call failed");
         }
         refusal.into_http()
     }

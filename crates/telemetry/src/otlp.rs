@@ -69,14 +69,15 @@ impl Signal {
     }
 
     /// Where it goes and how; None where it does not.
-    fn route(self, variable: Variable<'_>) -> Result<Option<(String, Protocol)>, String> {
+    fn route(self, variable: Variable<'_>) -> Result<Option<Route>, String> {
         let exporter = format!("OTEL_{}_EXPORTER", self.name);
         match variable(&exporter).as_deref() {
             None | Some("otlp") => {}
             Some("none") => return Ok(None),
             Some(other) => return Err(format!("{exporter} is {other:?}: it may be otlp or none")),
         }
-        let Some(endpoint) = self.variable(variable, "ENDPOINT") else {
+        let own = variable(&format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", self.name));
+        let Some(endpoint) = own.clone().or_else(|| variable(ENDPOINT)) else {
             return Ok(None);
         };
         let uri: http::Uri = endpoint
@@ -85,18 +86,32 @@ impl Signal {
         if uri.scheme_str() != Some("http") {
             return Err(format!("{ENDPOINT} {endpoint:?}: it must begin with http://"));
         }
-        let protocol = match self.variable(variable, "PROTOCOL").as_deref() {
-            None if uri.port_u16() == Some(4318) => Protocol::HttpBinary,
-            None | Some("grpc") => Protocol::Grpc,
-            Some("http/protobuf") => Protocol::HttpBinary,
+        let http = match self.variable(variable, "PROTOCOL").as_deref() {
+            None => uri.port_u16() == Some(4318),
+            Some("grpc") => false,
+            Some("http/protobuf") => true,
             Some(other) => {
                 return Err(format!(
                     "OTEL_EXPORTER_OTLP_PROTOCOL is {other:?}: it may be grpc or http/protobuf"
                 ));
             }
         };
-        Ok(Some((endpoint, protocol)))
+        Ok(Some(match (http, own) {
+            (false, _) => Route::Grpc(endpoint),
+            // As OpenTelemetry has it: the endpoint of one signal is complete.
+            (true, Some(own)) => Route::Http(own),
+            (true, None) => Route::Http(format!("{}/{}", endpoint.trim_end_matches('/'), self.path)),
+        }))
     }
+}
+
+/// How a signal travels.
+#[derive(Debug)]
+enum Route {
+    /// To this endpoint.
+    Grpc(String),
+    /// As POST to this address.
+    Http(String),
 }
 
 /// Exporters for all signals that have an endpoint; within a Tokio runtime.
@@ -115,23 +130,25 @@ pub(crate) fn exports(variable: Variable<'_>) -> Result<Exports, String> {
         return Ok(Exports::default());
     }
     let runtime = Handle::try_current().map_err(|error| error.to_string())?;
-    let spans = traces.map(|(_, protocol)| match protocol {
-        Protocol::Grpc => SpanExporter::builder().with_tonic().build(),
-        _ => SpanExporter::builder()
+    let spans = traces.map(|route| match route {
+        Route::Grpc(to) => SpanExporter::builder().with_tonic().with_endpoint(to).build(),
+        Route::Http(to) => SpanExporter::builder()
             .with_http()
-            .with_protocol(protocol)
+            .with_protocol(Protocol::HttpBinary)
             .with_http_client(Poster::new(&runtime))
+            .with_endpoint(to)
             .build(),
     });
-    let logs = logs.map(|(_, protocol)| match protocol {
-        Protocol::Grpc => LogExporter::builder().with_tonic().build(),
-        _ => LogExporter::builder()
+    let logs = logs.map(|route| match route {
+        Route::Grpc(to) => LogExporter::builder().with_tonic().with_endpoint(to).build(),
+        Route::Http(to) => LogExporter::builder()
             .with_http()
-            .with_protocol(protocol)
+            .with_protocol(Protocol::HttpBinary)
             .with_http_client(Poster::new(&runtime))
+            .with_endpoint(to)
             .build(),
     });
-    let metrics = metrics.map(|(endpoint, protocol)| Push::new(endpoint, protocol, variable, &runtime));
+    let metrics = metrics.map(|route| Push::new(route, variable, &runtime));
     Ok(Exports {
         spans: spans.transpose().map_err(|error| error.to_string())?,
         logs: logs.transpose().map_err(|error| error.to_string())?,
@@ -221,28 +238,18 @@ impl Pushing {
 }
 
 impl Push {
-    fn new(
-        endpoint: String,
-        protocol: Protocol,
-        variable: Variable<'_>,
-        runtime: &Handle,
-    ) -> Result<Push, String> {
-        let to = match protocol {
-            Protocol::Grpc => {
-                let channel = Endpoint::from_shared(endpoint).map_err(|error| error.to_string())?;
+    fn new(route: Route, variable: Variable<'_>, runtime: &Handle) -> Result<Push, String> {
+        let to = match route {
+            Route::Grpc(to) => {
+                let channel = Endpoint::from_shared(to).map_err(|error| error.to_string())?;
                 Collector::Grpc(MetricsServiceClient::new(
                     channel.timeout(PATIENCE).connect_lazy(),
                 ))
             }
-            _ => {
-                let own = variable("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT");
-                let uri =
-                    own.unwrap_or_else(|| format!("{}/{}", endpoint.trim_end_matches('/'), METRICS.path));
-                Collector::Http {
-                    poster: Poster::new(runtime),
-                    uri,
-                }
-            }
+            Route::Http(uri) => Collector::Http {
+                poster: Poster::new(runtime),
+                uri,
+            },
         };
         let every = match variable("OTEL_METRIC_EXPORT_INTERVAL") {
             None => EVERY,
@@ -376,6 +383,58 @@ mod tests {
             (push.headers["a"].as_bytes(), push.headers["c"].as_bytes()),
             (&b"b"[..], &b"d="[..])
         );
+    }
+
+    /// Takes every POST; answers what was asked for, and of which kind it was.
+    async fn listen() -> (String, mpsc::UnboundedReceiver<(String, String)>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let (tell, told) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            loop {
+                let (socket, _) = listener.accept().await.unwrap();
+                let tell = tell.clone();
+                let answer = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+                    let kind = request.headers()[http::header::CONTENT_TYPE]
+                        .to_str()
+                        .unwrap()
+                        .to_owned();
+                    tell.send((request.uri().path().to_owned(), kind)).unwrap();
+                    async move {
+                        request.into_body().collect().await.unwrap();
+                        Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::default()))
+                    }
+                });
+                let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+                let socket = hyper_util::rt::TokioIo::new(socket);
+                tokio::spawn(async move { server.serve_connection(socket, answer).await.unwrap() });
+            }
+        });
+        (address, told)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn by_http_each_signal_is_posted_to_its_path() {
+        use opentelemetry::trace::{Tracer as _, TracerProvider as _};
+        let (address, mut told) = listen().await;
+        let exports = read(&[
+            (ENDPOINT, &address),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ]);
+        let Exports { spans, metrics, .. } = exports.unwrap();
+        let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder()
+            .with_batch_exporter(spans.unwrap())
+            .build();
+        drop(provider.tracer("test").start("call"));
+        tokio::task::spawn_blocking(move || provider.shutdown())
+            .await
+            .unwrap()
+            .unwrap();
+        let pushing = metrics.unwrap().start(Metrics::new(), &resource());
+        pushing.last().await;
+        let kind = || "application/x-protobuf".to_owned();
+        assert_eq!(told.recv().await, Some(("/v1/traces".to_owned(), kind())));
+        assert_eq!(told.recv().await, Some(("/v1/metrics".to_owned(), kind())));
     }
 
     #[tokio::test]

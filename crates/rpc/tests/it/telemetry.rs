@@ -104,10 +104,7 @@ async fn a_watch_is_open_until_it_ends_and_ends_once() {
 
     let (ping, pings) = tokio::sync::mpsc::channel(1);
     let pings = tokio_stream::wrappers::ReceiverStream::new(pings);
-    let step = watch_flags_request::Step::Ping(Ping {
-        nonce: 7,
-        ..Ping::default()
-    });
+    let step = watch_flags_request::Step::Ping(Ping { nonce: 7 });
     ping.send(WatchFlagsRequest { step: Some(step) }).await.unwrap();
     let mut pongs = flags.watch_flags(pings).await.unwrap().into_inner();
     pongs.next().await.unwrap().unwrap();
