@@ -174,6 +174,8 @@ async fn whoever_is_silent_rejects_or_is_fenced_is_named_and_only_the_fenced_one
         assert!(waited.converged, "{waited:?}");
         let fenced = &waited.subscribers[3];
         assert_eq!((&*fenced.name, fenced.state), ("policy/2", State::Fenced));
+        let census = source.subscribers.census();
+        assert_eq!((census.live, census.silent, census.fenced, census.lag), (3, 0, 1, 0));
         let all = waited.subscribers[..3].iter();
         assert!(all.into_iter().all(|standing| standing.state == State::Converged));
         source.feed.close().await;
@@ -422,4 +424,38 @@ async fn a_subscriber_that_never_acknowledges_neither_keeps_the_log_nor_is_forgo
         (standing.state, standing.lag),
         (State::Laggard, after.revision.0 - start.revision.0)
     );
+}
+
+#[tokio::test]
+async fn acknowledgements_that_come_faster_than_they_count_are_merged_and_none_is_refused() {
+    let world = World::on(Scratch::sqlite()).await;
+    let source = Source::start(&world, "one", None).await;
+    let start = world.database.head().await.unwrap();
+    let mut watch = source.follow("policy/1", &start, None);
+    let names: Vec<String> = (0..2_000).map(|n| format!("n{n}")).collect();
+    let head = world
+        .set(&names.iter().map(String::as_str).collect::<Vec<_>>())
+        .await;
+    watch.take(&head).await;
+    let mut reports = Box::pin(source.subscribers.reports());
+    assert!(reports.next().await.unwrap().whole);
+    for revision in start.revision.0 + 1..=head.revision.0 {
+        let ack = Ack::up_to(Revision(revision));
+        watch.say.send(Inbound::Ack(ack)).unwrap();
+    }
+    let hearing = async { while watch.next().await.is_ok() {} };
+    let counting = async {
+        for count in 1.. {
+            let report = reports.next().await.unwrap();
+            if report.known[0].1.acknowledged == head.revision {
+                return count;
+            }
+        }
+        unreachable!("reports go on")
+    };
+    let count = tokio::select! {
+        count = counting => count,
+        () = hearing => panic!("the watch ended"),
+    };
+    assert!(count < 1_000, "{count} reports of 2,000 acknowledgements");
 }
