@@ -105,7 +105,7 @@ async fn a_firm_repairs_a_serious_penalty_once_its_year_has_passed() {
         };
         let (repair, token) = server.apply(&firm(), request.clone()).await.unwrap();
         assert_eq!(repair.state(), RepairState::Applied);
-        assert_eq!(repair.flags, [flag.name.clone()]);
+        assert_eq!(repair.flags, [flag.name.as_str()]);
         assert_eq!(repair.evidence[0].sha256, "ab".repeat(32));
         let (again, same) = server.apply(&firm(), request.clone()).await.unwrap();
         assert_eq!((again.name.as_str(), &same), (repair.name.as_str(), &token));
@@ -181,7 +181,7 @@ async fn a_firm_repairs_a_serious_penalty_once_its_year_has_passed() {
         };
         let answer = anybody.get_repair_certificate(asked(&granted.certificate)).await;
         let certificate = answer.unwrap().into_inner().certificate.unwrap();
-        assert_eq!(certificate.flags, [flag.name.clone()]);
+        assert_eq!(certificate.flags, [flag.name.as_str()]);
         assert_eq!(certificate.enterprise, firm());
         assert_eq!(position(&certificate.token), position(&token));
         assert!(!certificate.text.unwrap().zh.is_empty());
