@@ -6,4 +6,5 @@ mod kill;
 mod process;
 mod program;
 mod remedies;
+mod subscribers;
 mod telemetry;
