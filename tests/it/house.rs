@@ -148,10 +148,13 @@ fn services_started_apart_find_one_another_by_their_defaults() {
     let rating = default_of("services/rating/src/config.rs", "RATING_LISTEN");
     let sanctions = default_of("services/sanctions/src/config.rs", "SANCTIONS_LISTEN");
     let supervision = default_of("services/supervision-policy/src/config.rs", "SUPERVISION_LISTEN");
-    assert_eq!(default_of("gateway/src/main.rs", "GATEWAY_RATING"), rating);
-    assert_eq!(default_of("gateway/src/main.rs", "GATEWAY_SANCTIONS"), sanctions);
+    assert_eq!(default_of("gateway/src/program.rs", "GATEWAY_RATING"), rating);
     assert_eq!(
-        default_of("gateway/src/main.rs", "GATEWAY_SUPERVISION"),
+        default_of("gateway/src/program.rs", "GATEWAY_SANCTIONS"),
+        sanctions
+    );
+    assert_eq!(
+        default_of("gateway/src/program.rs", "GATEWAY_SUPERVISION"),
         supervision
     );
     assert_eq!(

@@ -11,8 +11,9 @@ use greenstar_proto::sanctions::v1 as sanctions;
 use greenstar_proto::sanctions::v1::flag_service_client::FlagServiceClient;
 use greenstar_rating::Rating;
 use greenstar_rpc::watching::{Replica, Secret};
-use greenstar_rpc::{Client, Credentials, Stack, channel, with_credential};
+use greenstar_rpc::{Client, Credentials, Stack, channel, credentials, with_credential};
 use greenstar_sanctions::Sanctions;
+use greenstar_standalone::{Places, Sample, Settings};
 use greenstar_store::{Database, Location};
 use greenstar_testkit::{Proxy, Scratch};
 use hyper::Method;
@@ -127,6 +128,71 @@ async fn a_granted_repair_gives_the_star_back_everywhere_and_the_proof_is_conver
     assert_eq!(next["rating"]["star"], 5, "{next}");
 }
 
+#[tokio::test]
+async fn an_appeal_changes_no_score_until_it_is_won_and_then_the_event_never_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let firm = format!("enterprises/{FIRM}");
+    let names = [
+        "licensing",
+        "enforcement",
+        "enforcement/2",
+        "enforcement/3",
+        "operator",
+        firm.as_str(),
+    ];
+    credentials::create(&Places::new(folder.path()).credentials(), &names).unwrap();
+    let settings = Settings::new(folder.path(), "127.0.0.1:0".parse().unwrap(), Sample::Today);
+    let door = Door::open_on(folder, settings).await;
+
+    let date = SystemClock::new().now().date().plus_days(-10).to_string();
+    let paper = json!({"issuer": "北京市大兴区生态环境局", "number": "京环监〔2026〕3号", "date": date});
+    let rated = async |who: &str| {
+        let answer = door.get(who, &format!("/v1/{firm}/rating")).await;
+        answer["rating"].clone()
+    };
+    let clean = rated(&firm).await;
+    let event = json!({
+        "kind": "exceedance_daily_average",
+        "document": paper,
+        "evidence": {"kind": "CEMS", "reference": "3"},
+    });
+    let recorded = door
+        .post("enforcement", &format!("/v1/{firm}/events"), event)
+        .await;
+    let flag = json!({"kind": "online-exceedance", "document": paper});
+    let flag = door.post("enforcement", &format!("/v1/{firm}/flags"), flag).await;
+    let flag = flag["flag"]["name"].as_str().unwrap();
+    door.confirm(flag).await;
+    let counted = rated(&firm).await;
+    assert_ne!(counted["points"], clean["points"]);
+
+    let appeal = json!({"flag": flag, "grounds": "仪器故障"});
+    let filed = door.post(&firm, &format!("/v1/{firm}/appeals"), appeal).await;
+    let told = converged(&door, filed["token"].as_str().unwrap()).await;
+    assert!(told.converged, "{told:?}");
+    let open = rated("licensing").await;
+    assert_eq!(open["objectionOpen"], true, "{open}");
+    assert_eq!(rated(&firm).await["points"], counted["points"]);
+
+    let body = json!({"verdict": "APPEAL_VERDICT_ANNUL", "opinion": "已复核"});
+    let appeal = filed["appeal"]["name"].as_str().unwrap();
+    let won = door
+        .post("enforcement/3", &format!("/v1/{appeal}:decide"), body)
+        .await;
+    let told = converged(&door, won["token"].as_str().unwrap()).await;
+    assert!(told.converged, "{told:?}");
+    let after = rated(&firm).await;
+    assert_eq!(
+        [&after["points"], &after["star"], &after["nextTransition"]],
+        [&clean["points"], &clean["star"], &clean["nextTransition"]]
+    );
+    assert_ne!(after["objectionOpen"], true, "{after}");
+    let events = door.get(&firm, &format!("/v1/{firm}/events")).await;
+    let event = &events["events"][0];
+    assert_eq!(event["name"], recorded["event"]["name"]);
+    assert!(event["revokeTime"].is_string(), "{event}");
+}
+
 const CREDENTIALS: &str = r#"{
     "rating": "secret-rating-0001",
     "enforcement": "secret-enforcement-1",
@@ -140,7 +206,7 @@ fn client(channel: tonic::transport::Channel, who: &str) -> Client {
     with_credential(channel, &all[who]).unwrap()
 }
 
-fn credentials() -> Arc<Credentials> {
+fn known() -> Arc<Credentials> {
     Arc::new(Credentials::parse(CREDENTIALS).unwrap())
 }
 
@@ -163,7 +229,7 @@ impl Source {
             .await
             .unwrap();
         let sanctions = Sanctions::start(database, clock()).await.unwrap();
-        let stack = sanctions.add_to(Stack::builder(credentials())).build();
+        let stack = sanctions.add_to(Stack::builder(known())).build();
         stack.health().serving(true).await;
         let stop = CancellationToken::new();
         let local = stack.in_process(stop.clone());
@@ -250,7 +316,7 @@ impl Scorer {
         rating.load_sample(None).await.unwrap();
         let through = channel(&format!("http://{}", source.proxy.address())).unwrap();
         rating.follow(client(through, "rating/subscriber"), name.to_owned());
-        let stack = rating.add_to(Stack::builder(credentials())).build();
+        let stack = rating.add_to(Stack::builder(known())).build();
         stack.health().serving(true).await;
         let stop = CancellationToken::new();
         let (local, stopped) = (stack.in_process(stop.clone()), stop.clone());

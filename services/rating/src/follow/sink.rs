@@ -1,16 +1,22 @@
 //! Takes frames into the journal.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use greenstar_feed::follow::{Refusal, Rejection, Sink};
 use greenstar_kernel::{Caller, Epoch, Position, Revision};
 use greenstar_proto::sanctions::v1 as pb;
 use greenstar_rpc::following;
 use greenstar_store::{SubmitError, Writer};
+use tonic::Request;
 
 use super::Followed;
 use super::source::{Client, Row};
 use crate::domain::command::{self, Answer, Command, Frame};
 use crate::store::{self, RatingJournal, Submission};
+
+/// For the source to say where its log ends; then it is asked again.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) struct IntoJournal {
     followed: Followed,
@@ -66,7 +72,9 @@ impl Sink for IntoJournal {
     /// Where the log is taken up: behind what was taken, or, of a log that is new here or has another epoch since a
     /// restore, at its start.
     async fn cursor(&mut self) -> Result<Option<Position>, Refusal> {
-        let head = self.sanctions.sync_flags(pb::SyncFlagsRequest::default()).await;
+        let mut request = Request::new(pb::SyncFlagsRequest::default());
+        request.set_timeout(PATIENCE);
+        let head = self.sanctions.sync_flags(request).await;
         let head = head.map_err(failed)?.into_inner().head;
         let head = following::position(head).map_err(failed)?;
         let mut tx = self.followed.database.read().await.map_err(failed)?;
