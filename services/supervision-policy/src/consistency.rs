@@ -10,6 +10,7 @@ use greenstar_proto::rating::v1 as rating;
 use greenstar_proto::rating::v1::rating_service_client::RatingServiceClient;
 use greenstar_proto::sanctions::v1 as sanctions;
 use greenstar_proto::sanctions::v1::flag_service_client::FlagServiceClient;
+use greenstar_rpc::following;
 use greenstar_store::Database;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
@@ -238,7 +239,7 @@ impl Freshness {
             }
             Log::Policy => return self.policy_head(at_least).await,
         };
-        wire::position(head).map_err(|error| Unreached::Source {
+        following::position(head).map_err(|error| Unreached::Source {
             log,
             source: Box::new(error),
         })

@@ -225,6 +225,7 @@ impl Supervision {
     /// Keeps `health` right until the service is closed: serving from the first catch-up on and for good,
     /// `fresh` while the view is within its bound.
     pub async fn keep_health(&self, health: Health) {
+        health.fresh(false).await;
         tokio::select! {
             () = self.caught_up() => {}
             () = self.stop.cancelled() => return,

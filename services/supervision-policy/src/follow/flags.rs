@@ -11,10 +11,11 @@ use greenstar_proto::common::v1 as common;
 use greenstar_proto::sanctions::v1 as pb;
 use greenstar_proto::sanctions::v1::flag_service_client::FlagServiceClient;
 use greenstar_proto::sanctions::v1::{flag_row, watch_flags_request, watch_flags_response};
+use greenstar_rpc::following;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{MESSAGE_BYTES, Malformed, acknowledgement, broken, catalogue, open, pong, wire};
+use super::{catalogue, wire};
 use crate::domain::facts::Flag;
 use crate::view::{Edition, FlagRow, Unreadable, View};
 
@@ -24,7 +25,7 @@ pub(crate) struct Flags(FlagServiceClient<greenstar_rpc::Client>);
 
 impl Flags {
     pub(crate) fn new(client: greenstar_rpc::Client) -> Flags {
-        Flags(FlagServiceClient::new(client).max_decoding_message_size(MESSAGE_BYTES))
+        Flags(FlagServiceClient::new(client).max_decoding_message_size(following::MESSAGE_BYTES))
     }
 }
 
@@ -33,10 +34,10 @@ impl Flags {
     pub(super) async fn snapshot(&mut self) -> Result<Events<Row>, Broken> {
         let request = pb::StreamFlagsRequest::default();
         let answers = self.0.stream_flags(request).await;
-        let answers = answers.map_err(broken)?.into_inner();
+        let answers = answers.map_err(|status| following::broken(&status))?.into_inner();
         let said = |answer: Result<pb::StreamFlagsResponse, _>| {
-            let message = answer.map_err(broken)?.message;
-            Ok(event(message.ok_or(Malformed("an empty message"))?)?)
+            let message = answer.map_err(|status| following::broken(&status))?.message;
+            event(message.ok_or_else(|| Broken::malformed("an empty message"))?)
         };
         Ok(answers.map(said).boxed())
     }
@@ -75,9 +76,15 @@ impl Source for Flags {
         let requests = ReceiverStream::new(steps).map(|step| pb::WatchFlagsRequest {
             step: Some(request(step)),
         });
-        let answers = self.0.watch_flags(requests).await.map_err(broken)?;
+        let answers = self
+            .0
+            .watch_flags(requests)
+            .await
+            .map_err(|status| following::broken(&status))?;
         let answers = answers.into_inner();
-        Ok(answers.map(|answer| Ok(event(answer.map_err(broken)?)?)).boxed())
+        Ok(answers
+            .map(|answer| event(answer.map_err(|status| following::broken(&status))?))
+            .boxed())
     }
 }
 
@@ -134,50 +141,56 @@ impl Sink for IntoView {
 
 fn request(step: Step) -> watch_flags_request::Step {
     match step {
-        Step::Open(opened) => watch_flags_request::Step::Open(open(opened)),
+        Step::Open(opened) => watch_flags_request::Step::Open(following::open(opened)),
         Step::Ping(nonce) => watch_flags_request::Step::Ping(common::Ping { nonce }),
         Step::Acknowledge { revision, rejection } => {
-            watch_flags_request::Step::Acknowledgement(acknowledgement(revision, rejection))
+            watch_flags_request::Step::Acknowledgement(following::acknowledgement(revision, rejection))
         }
     }
 }
 
-fn event(answer: pb::WatchFlagsResponse) -> Result<Event<Row>, Malformed> {
+fn event(answer: pb::WatchFlagsResponse) -> Result<Event<Row>, Broken> {
     use watch_flags_response::Event as E;
-    Ok(match answer.event.ok_or(Malformed("an empty message"))? {
-        E::SnapshotBegin(begin) => Event::Begin(wire::position(begin.position)?),
-        E::Rows(rows) => Event::Rows(rows.rows.into_iter().map(row).collect::<Result<_, _>>()?),
-        E::SnapshotEnd(end) => Event::End(end.rows),
-        E::Frame(frame) => {
-            let rows = frame
-                .changes
-                .into_iter()
-                .map(|change| row(change.row.ok_or(Malformed("a change without its row"))?));
-            Event::Frame {
-                after: Revision(frame.after),
-                to: Revision(frame.to),
-                rows: rows.collect::<Result<_, _>>()?,
+    Ok(
+        match answer
+            .event
+            .ok_or_else(|| Broken::malformed("an empty message"))?
+        {
+            E::SnapshotBegin(begin) => Event::Begin(following::position(begin.position)?),
+            E::Rows(rows) => Event::Rows(rows.rows.into_iter().map(row).collect::<Result<_, _>>()?),
+            E::SnapshotEnd(end) => Event::End(end.rows),
+            E::Frame(frame) => {
+                let rows = frame.changes.into_iter().map(|change| {
+                    row(change
+                        .row
+                        .ok_or_else(|| Broken::malformed("a change without its row"))?)
+                });
+                Event::Frame {
+                    after: Revision(frame.after),
+                    to: Revision(frame.to),
+                    rows: rows.collect::<Result<_, _>>()?,
+                }
             }
-        }
-        E::Pong(answer) => pong(answer)?,
-    })
+            E::Pong(answer) => following::pong(answer)?,
+        },
+    )
 }
 
-fn row(row: pb::FlagRow) -> Result<Row, Malformed> {
-    match row.row.ok_or(Malformed("an empty row"))? {
+fn row(row: pb::FlagRow) -> Result<Row, Broken> {
+    match row.row.ok_or_else(|| Broken::malformed("an empty row"))? {
         flag_row::Row::Flag(flag) => flag_row(flag).map(Row::Flag),
         flag_row::Row::Catalogue(edition) => Ok(Row::Edition(catalogue::read(edition))),
     }
 }
 
 /// A flag that cannot be understood is kept as that; one that does not say whom it is about ends the session.
-fn flag_row(flag: pb::Flag) -> Result<FlagRow, Malformed> {
+fn flag_row(flag: pb::Flag) -> Result<FlagRow, Broken> {
     let mut parts = flag.name.split('/');
     let uscc: Option<Uscc> = match (parts.next(), parts.next(), parts.next()) {
         (Some("enterprises"), Some(code), Some("flags")) => code.parse().ok(),
         _ => None,
     };
-    let uscc = uscc.ok_or(Malformed("a flag of no enterprise"))?;
+    let uscc = uscc.ok_or_else(|| Broken::malformed("a flag of no enterprise"))?;
     let name: Arc<str> = flag.name.as_str().into();
     let flag = in_force(flag, &name);
     if flag.is_err() {

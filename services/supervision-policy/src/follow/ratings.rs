@@ -11,10 +11,11 @@ use greenstar_proto::common::v1 as common;
 use greenstar_proto::rating::v1 as pb;
 use greenstar_proto::rating::v1::rating_service_client::RatingServiceClient;
 use greenstar_proto::rating::v1::{watch_ratings_request, watch_ratings_response};
+use greenstar_rpc::following;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{MESSAGE_BYTES, Malformed, acknowledgement, broken, open, pong, wire};
+use super::wire;
 use crate::domain::facts::{Event as Happened, Facts, PolluterClass, RatingFacts, Transition};
 use crate::view::{RatingRow, Snapshot, Unreadable, View};
 
@@ -24,7 +25,7 @@ pub(crate) struct Ratings(RatingServiceClient<greenstar_rpc::Client>);
 
 impl Ratings {
     pub(crate) fn new(client: greenstar_rpc::Client) -> Ratings {
-        Ratings(RatingServiceClient::new(client).max_decoding_message_size(MESSAGE_BYTES))
+        Ratings(RatingServiceClient::new(client).max_decoding_message_size(following::MESSAGE_BYTES))
     }
 }
 
@@ -33,10 +34,10 @@ impl Ratings {
     pub(super) async fn snapshot(&mut self) -> Result<Events<RatingRow>, Broken> {
         let request = pb::StreamRatingsRequest::default();
         let answers = self.0.stream_ratings(request).await;
-        let answers = answers.map_err(broken)?.into_inner();
+        let answers = answers.map_err(|status| following::broken(&status))?.into_inner();
         let said = |answer: Result<pb::StreamRatingsResponse, _>| {
-            let message = answer.map_err(broken)?.message;
-            Ok(event(message.ok_or(Malformed("an empty message"))?)?)
+            let message = answer.map_err(|status| following::broken(&status))?.message;
+            event(message.ok_or_else(|| Broken::malformed("an empty message"))?)
         };
         Ok(answers.map(said).boxed())
     }
@@ -50,9 +51,15 @@ impl Source for Ratings {
         let requests = ReceiverStream::new(steps).map(|step| pb::WatchRatingsRequest {
             step: Some(request(step)),
         });
-        let answers = self.0.watch_ratings(requests).await.map_err(broken)?;
+        let answers = self
+            .0
+            .watch_ratings(requests)
+            .await
+            .map_err(|status| following::broken(&status))?;
         let answers = answers.into_inner();
-        Ok(answers.map(|answer| Ok(event(answer.map_err(broken)?)?)).boxed())
+        Ok(answers
+            .map(|answer| event(answer.map_err(|status| following::broken(&status))?))
+            .boxed())
     }
 }
 
@@ -103,42 +110,48 @@ impl Sink for IntoView {
 
 fn request(step: Step) -> watch_ratings_request::Step {
     match step {
-        Step::Open(opened) => watch_ratings_request::Step::Open(open(opened)),
+        Step::Open(opened) => watch_ratings_request::Step::Open(following::open(opened)),
         Step::Ping(nonce) => watch_ratings_request::Step::Ping(common::Ping { nonce }),
         Step::Acknowledge { revision, rejection } => {
-            watch_ratings_request::Step::Acknowledgement(acknowledgement(revision, rejection))
+            watch_ratings_request::Step::Acknowledgement(following::acknowledgement(revision, rejection))
         }
     }
 }
 
-fn event(answer: pb::WatchRatingsResponse) -> Result<Event<RatingRow>, Malformed> {
+fn event(answer: pb::WatchRatingsResponse) -> Result<Event<RatingRow>, Broken> {
     use watch_ratings_response::Event as E;
-    Ok(match answer.event.ok_or(Malformed("an empty message"))? {
-        E::SnapshotBegin(begin) => Event::Begin(wire::position(begin.position)?),
-        E::Rows(rows) => Event::Rows(rows.rows.into_iter().map(row).collect::<Result<_, _>>()?),
-        E::SnapshotEnd(end) => Event::End(end.rows),
-        E::Frame(frame) => {
-            let facts = frame
-                .changes
-                .into_iter()
-                .map(|change| row(change.fact.ok_or(Malformed("a change without its row"))?));
-            Event::Frame {
-                after: Revision(frame.after),
-                to: Revision(frame.to),
-                rows: facts.collect::<Result<_, _>>()?,
+    Ok(
+        match answer
+            .event
+            .ok_or_else(|| Broken::malformed("an empty message"))?
+        {
+            E::SnapshotBegin(begin) => Event::Begin(following::position(begin.position)?),
+            E::Rows(rows) => Event::Rows(rows.rows.into_iter().map(row).collect::<Result<_, _>>()?),
+            E::SnapshotEnd(end) => Event::End(end.rows),
+            E::Frame(frame) => {
+                let facts = frame.changes.into_iter().map(|change| {
+                    row(change
+                        .fact
+                        .ok_or_else(|| Broken::malformed("a change without its row"))?)
+                });
+                Event::Frame {
+                    after: Revision(frame.after),
+                    to: Revision(frame.to),
+                    rows: facts.collect::<Result<_, _>>()?,
+                }
             }
-        }
-        E::Pong(answer) => pong(answer)?,
-    })
+            E::Pong(answer) => following::pong(answer)?,
+        },
+    )
 }
 
 /// A row that cannot be understood is kept as that; one that does not say whom it is about ends the session.
-fn row(fact: pb::RatingFact) -> Result<RatingRow, Malformed> {
+fn row(fact: pb::RatingFact) -> Result<RatingRow, Broken> {
     let uscc: Option<Uscc> = fact
         .enterprise
         .strip_prefix("enterprises/")
         .and_then(|code| code.parse().ok());
-    let uscc = uscc.ok_or(Malformed("a rating of no enterprise"))?;
+    let uscc = uscc.ok_or_else(|| Broken::malformed("a rating of no enterprise"))?;
     let facts = facts(fact);
     if facts.is_err() {
         tracing::error!(

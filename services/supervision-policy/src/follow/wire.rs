@@ -2,22 +2,12 @@
 
 use std::time::Duration;
 
-use greenstar_kernel::{Date, Epoch, LocalizedText, Position, RatingState, Revision, Timestamp};
+use greenstar_kernel::{Date, LocalizedText, Position, RatingState, Timestamp};
 use greenstar_proto::common::v1 as common;
 use pbjson_types as wkt;
 
-use super::Malformed;
 use crate::domain::catalogue::Severity;
 use crate::view::Unreadable;
-
-pub(crate) fn position(position: Option<common::Position>) -> Result<Position, Malformed> {
-    let common::Position { epoch, revision } = position.ok_or(Malformed("no position"))?;
-    let epoch = Epoch::parse(&epoch).ok_or(Malformed("an epoch that is none"))?;
-    Ok(Position {
-        epoch,
-        revision: Revision(revision),
-    })
-}
 
 pub(crate) fn to_position(position: &Position) -> common::Position {
     common::Position {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use greenstar_kernel::{Said, Standing};
 
+use crate::domain::policy_error::PolicyDefect;
+
 use super::support::{
     NO_ARGUMENTS, answer, ask, catalogue, date, firm, policy, serious_penalty, star, texts, today, with,
 };
@@ -240,6 +242,11 @@ fn a_stale_view_is_handled_as_the_matter_says() {
         Ok(Handling::ManualReview)
     );
     assert_eq!(matter.handling(None, None), Ok(Handling::ManualReview));
+    let patient = policy.with(&document(&format!("{AWARDS}max_staleness_ms: 5001\n")));
+    assert_eq!(
+        patient.unwrap_err().0.first().map(|error| error.defect.clone()),
+        Some(PolicyDefect::TooPatient(5_001))
+    );
     let refusing = policy
         .with(&document(&format!(
             "{AWARDS}on_stale: refuse\nmax_staleness_ms: 1000\n"
