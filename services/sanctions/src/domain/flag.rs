@@ -161,6 +161,20 @@ impl Flag {
         }
     }
 
+    /// Whether a repair or an appeal has settled it for good: its document is not flagged so again.
+    pub fn is_settled(&self) -> bool {
+        match &self.stage {
+            Stage::Repaired { .. } | Stage::Revoked { appeal: Some(_), .. } => true,
+            Stage::Proposed
+            | Stage::Withdrawn { .. }
+            | Stage::InForce { .. }
+            | Stage::Suspended { .. }
+            | Stage::Lapsed { .. }
+            | Stage::Lifted { .. }
+            | Stage::Revoked { appeal: None, .. } => false,
+        }
+    }
+
     pub fn confirmation(&self) -> Option<&Confirmation> {
         self.stage.confirmation()
     }

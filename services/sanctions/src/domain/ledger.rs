@@ -169,13 +169,14 @@ impl Ledger {
         })
     }
 
-    /// One document restricts once: none of the flags with this identity may be `in_the_way`.
+    /// One document restricts once: none of the flags with this identity may be `in_the_way`, or settled for good.
     fn unflagged(&self, identity: &Identity, in_the_way: impl Fn(&Flag) -> bool) -> Result<(), Refusal> {
         let same = self
             .flags
             .values()
-            .find(|flag| flag.identity == *identity && in_the_way(flag));
+            .find(|flag| flag.identity == *identity && (in_the_way(flag) || flag.is_settled()));
         match same {
+            Some(flag) if flag.is_settled() => Err(Refusal::Settled { flag: flag.name() }),
             Some(flag) => Err(Refusal::FlagExists { flag: flag.name() }),
             None => Ok(()),
         }

@@ -29,6 +29,10 @@ pub enum Refusal {
     TermEnded { end: Timestamp },
     #[error("this document is flagged already with this kind and scope; use that flag")]
     FlagExists { flag: FlagName },
+    #[error(
+        "{flag} of this document was repaired, or annulled on appeal; the document is not flagged so again"
+    )]
+    Settled { flag: FlagName },
     #[error("no flag is named {flag}; check the name")]
     FlagUnknown { flag: FlagName },
     /// Another department's proposal. The caller is told the same as of a flag that is not there.
@@ -89,6 +93,9 @@ impl Said for Refusal {
             }
             Refusal::TermEnded { end } => format!("期限已于 {end} 届满，不再产生约束"),
             Refusal::FlagExists { .. } => "该文书已按同一种类和范围标记，请使用已有的标记".to_owned(),
+            Refusal::Settled { flag } => {
+                format!("该文书的标记 {flag} 已经修复，或者经异议撤销，不得就同一文书再次标记")
+            }
             Refusal::FlagUnknown { flag } | Refusal::FlagHidden { flag } => {
                 format!("没有名为 {flag} 的失信标记，请核对名称")
             }

@@ -51,7 +51,7 @@ pub(super) async fn one(tx: &mut Tx, id: &Code) -> Result<Option<Flag>, StoreErr
 
 /// What may stand in the way of another flag on the same document.
 pub(super) async fn standing(tx: &mut Tx, enterprises: Vec<Value>) -> Result<Vec<Flag>, StoreError> {
-    let before = "SELECT fact FROM flag WHERE stage IN ('proposed', 'in_force', 'suspended') AND enterprise";
+    let before = "SELECT fact FROM flag WHERE stage NOT IN ('withdrawn', 'lifted', 'lapsed') AND enterprise";
     let rows = tx.rows_in(before, enterprises, "").await?;
     rows.iter().map(read).collect()
 }

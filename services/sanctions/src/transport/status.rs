@@ -52,7 +52,7 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             R::TermEnded,
             vec![("end", end.to_string())],
         ),
-        Refusal::FlagExists { flag } => (
+        Refusal::FlagExists { flag } | Refusal::Settled { flag } => (
             Code::AlreadyExists,
             R::FlagExists,
             vec![("flag", flag.to_string())],

@@ -174,6 +174,12 @@ async fn a_firm_repairs_a_serious_penalty_once_its_year_has_passed() {
             "REPAIR_EXISTS",
         );
 
+        refused(
+            server.raise("enforcement", penalty("1")).await,
+            Code::AlreadyExists,
+            "FLAG_EXISTS",
+        );
+
         // Anybody who has its number.
         let mut anybody = RepairServiceClient::new(channel(&format!("http://{}", server.addr)).unwrap());
         let asked = |number: &str| GetRepairCertificateRequest {

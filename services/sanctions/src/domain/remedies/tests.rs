@@ -335,6 +335,24 @@ fn a_firm_asks_for_one_thing_at_a_time() {
 }
 
 #[test]
+fn a_document_that_was_repaired_or_annulled_is_not_flagged_so_again() {
+    let mut world = World::on("2026-04-10");
+    world.flagged("a", "online-exceedance", "1号", None);
+    world.flagged("b", "online-exceedance", "2号", None);
+    let repair = world.apply_by("a").unwrap();
+    world.review(&repair, THIRD, true).unwrap();
+    let appeal = world.file("b").unwrap();
+    world.judge(&appeal, appeal::Verdict::Annul, THIRD).unwrap();
+    for number in ["1号", "2号"] {
+        let again = world.raise("again", "online-exceedance", number, None, "enforcement");
+        assert!(matches!(again, Err(Refusal::Settled { .. })), "{again:?}");
+    }
+    // Another kind is another fault of the document, and of another document all the more.
+    world.flagged("c", "complaint-verified", "1号", None);
+    world.flagged("d", "online-exceedance", "3号", None);
+}
+
+#[test]
 fn a_suspended_flag_whose_term_ended_does_not_come_back() {
     let mut world = World::on("2026-04-10");
     world.flagged("a", "online-exceedance", "1号", None);
