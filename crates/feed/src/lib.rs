@@ -3,6 +3,7 @@
 //! old that is (protocol.md §2–4).
 
 mod age;
+mod books;
 mod census;
 mod converge;
 mod cursor;

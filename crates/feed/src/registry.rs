@@ -2,18 +2,18 @@
 //! what each has applied is known to the replica that holds its watch, and to nobody else.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
-use greenstar_kernel::{Clock, Revision, Timestamp};
+use greenstar_kernel::{Clock, Revision};
 use greenstar_store::{Database, StoreError, Value};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
+use crate::books::{self, Books, Row, renewal};
 use crate::converge::{Report, Siblings};
 use crate::seat::{Ack, Known, Seat};
 use crate::tail::Shared;
@@ -21,10 +21,6 @@ use crate::{Feed, FeedError, Filter, Inbound, Outbound, Source, session};
 
 /// Between two renewals.
 const RENEW: Duration = Duration::from_secs(1);
-/// A replica that did not renew its row for so long is gone, and is not asked any more.
-const LEASE: Duration = Duration::from_secs(5);
-/// A read that comes so late says nothing about who was silent meanwhile.
-const LATE: Duration = Duration::from_secs(3);
 /// Between two reports to a sibling; what moves meanwhile is one report (at most 50 a second).
 const REPORT: Duration = Duration::from_millis(20);
 /// Rows renewed by one statement.
@@ -67,45 +63,6 @@ pub(crate) struct Inner {
     failing: AtomicBool,
 }
 
-#[derive(Debug)]
-struct Books {
-    rows: BTreeMap<Arc<str>, Arc<Row>>,
-    seats: HashMap<Arc<str>, Arc<Seat>>,
-    replicas: BTreeMap<String, Lease>,
-    read_at: Instant,
-}
-
-/// A subscriber's row, and since when it has not changed. Wall clocks of replicas differ, so silence is measured
-/// by this replica's own clock.
-#[derive(Clone, Debug)]
-pub(crate) struct Row {
-    session: String,
-    /// On which it was opened.
-    replica: String,
-    pub(crate) fences_after: Option<Duration>,
-    pub(crate) registered_at: Timestamp,
-    pub(crate) renewed_at: Timestamp,
-    /// [`Clock::monotonic`] when `renewed_at` was first seen.
-    seen: Duration,
-    /// [`Clock::monotonic`] when it was last seen.
-    looked: Duration,
-}
-
-impl Row {
-    /// For how long nobody has heard of the subscriber, as far as the row tells.
-    pub(crate) fn silent(&self) -> Duration {
-        self.looked.saturating_sub(self.seen)
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Lease {
-    url: String,
-    renewed_at: Timestamp,
-    seen: Duration,
-    looked: Duration,
-}
-
 /// A subscriber as this replica knows it at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -126,12 +83,7 @@ impl Subscribers {
             shared: feed.shared.clone(),
             replica,
             siblings,
-            books: Mutex::new(Books {
-                rows: BTreeMap::new(),
-                seats: HashMap::new(),
-                replicas: BTreeMap::new(),
-                read_at: Instant::now(),
-            }),
+            books: Mutex::new(Books::new()),
             moved: watch::Sender::new(0),
             failing: AtomicBool::new(false),
         });
@@ -169,7 +121,8 @@ impl Subscribers {
     pub async fn acknowledge(&self, name: &str, ack: Ack, pass_on: bool) -> Result<(), FeedError> {
         let seat = self.inner.books().seats.get(name).cloned();
         let Some(seat) = seat.filter(|seat| seat.known().connected) else {
-            let elsewhere = self.inner.elsewhere(name).filter(|_| pass_on);
+            let elsewhere = self.inner.books().elsewhere(name, &self.inner.replica.id);
+            let elsewhere = elsewhere.filter(|_| pass_on);
             let (url, siblings) = elsewhere
                 .zip(self.inner.siblings.as_ref())
                 .ok_or(FeedError::SubscriberUnknown)?;
@@ -267,19 +220,7 @@ impl Inner {
 
     /// The other replicas that live: id, and where they are reached.
     pub(crate) fn others(&self) -> Vec<(String, String)> {
-        let books = self.books();
-        let live = books.replicas.iter().filter(|(id, lease)| {
-            **id != self.replica.id && lease.looked.saturating_sub(lease.seen) <= LEASE
-        });
-        live.map(|(id, lease)| (id.clone(), lease.url.clone())).collect()
-    }
-
-    /// Where the replica is reached that last opened a watch for this name, if that is another one.
-    fn elsewhere(&self, name: &str) -> Option<String> {
-        let books = self.books();
-        let replica = &books.rows.get(name)?.replica;
-        let lease = books.replicas.get(replica)?;
-        (*replica != self.replica.id && !lease.url.is_empty()).then(|| lease.url.clone())
+        self.books().others(&self.replica.id)
     }
 
     /// Takes a subscriber's opening into the books. `at` is where it stands: none if it is to have a snapshot.
@@ -393,38 +334,10 @@ impl Inner {
 
     /// Reads who is registered. A watch here that no longer speaks for its name ends.
     pub(crate) async fn read(&self) -> Result<(), StoreError> {
-        const ROWS: &str = "SELECT name, session, replica, fences_after_ms, registered_at, renewed_at \
-             FROM subscriber ORDER BY name";
-        const REPLICAS: &str = "SELECT id, url, renewed_at FROM replica ORDER BY id";
         let (began, mono) = (Instant::now(), self.clock().monotonic());
         let mut tx = self.database().read().await?;
-        let subscribers = tx.rows(ROWS, &[]).await?;
-        let replicas = tx.rows(REPLICAS, &[]).await?;
+        let (rows, leases) = books::read(&mut tx, mono).await?;
         drop(tx);
-        let mut rows = BTreeMap::new();
-        for row in &subscribers {
-            let fences: Option<i64> = row.get("fences_after_ms")?;
-            let read = Row {
-                session: row.get("session")?,
-                replica: row.get("replica")?,
-                fences_after: fences.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or_default())),
-                registered_at: row.get("registered_at")?,
-                renewed_at: row.get("renewed_at")?,
-                seen: mono,
-                looked: mono,
-            };
-            rows.insert(Arc::<str>::from(row.get::<String>("name")?), read);
-        }
-        let mut leases = BTreeMap::new();
-        for row in &replicas {
-            let lease = Lease {
-                url: row.get("url")?,
-                renewed_at: row.get("renewed_at")?,
-                seen: mono,
-                looked: mono,
-            };
-            leases.insert(row.get::<String>("id")?, lease);
-        }
         self.books().replace(began, rows, leases);
         self.moves();
         Ok(())
@@ -448,71 +361,6 @@ impl Inner {
             .map(|row| Ok((row.get("name")?, row.json("filter")?)))
             .collect()
     }
-}
-
-impl Books {
-    /// `began`: when the reading did.
-    fn replace(
-        &mut self,
-        began: Instant,
-        mut rows: BTreeMap<Arc<str>, Row>,
-        mut replicas: BTreeMap<String, Lease>,
-    ) {
-        // While nobody could write, nobody was renewed: that is no silence.
-        let late = self.read_at.elapsed() > LATE;
-        self.read_at = Instant::now();
-        for (name, row) in &mut rows {
-            if let Some(known) = self.rows.get(name)
-                && known.renewed_at == row.renewed_at
-                && !late
-            {
-                row.seen = known.seen;
-            }
-        }
-        for (id, lease) in &mut replicas {
-            if let Some(known) = self.replicas.get(id)
-                && known.renewed_at == lease.renewed_at
-                && !late
-            {
-                lease.seen = known.seen;
-            }
-        }
-        for (name, seat) in &self.seats {
-            // Opened since: the rows may not show it yet.
-            if seat.opened >= began
-                && let Some(known) = self.rows.get(name)
-            {
-                rows.insert(name.clone(), Row::clone(known));
-            }
-        }
-        self.seats.retain(|name, seat| {
-            let speaks = rows.get(name).is_some_and(|row| row.session == seat.session);
-            if !speaks {
-                seat.ended.cancel();
-            }
-            speaks
-        });
-        self.rows = rows
-            .into_iter()
-            .map(|(name, row)| (name, Arc::new(row)))
-            .collect();
-        self.replicas = replicas;
-    }
-}
-
-/// `UPDATE … IN ($2, …)`, padded with its last value so that few texts are prepared.
-fn renewal(now: Timestamp, seats: &[Arc<Seat>]) -> (String, Vec<Value>) {
-    let mut values = vec![now.into()];
-    let mut text = "UPDATE subscriber SET renewed_at = $1 WHERE session IN (".to_owned();
-    let padding = seats.len().next_power_of_two() - seats.len();
-    for seat in seats.iter().chain(seats.last().into_iter().cycle().take(padding)) {
-        values.push(seat.session.clone().into());
-        let comma = if values.len() == 2 { "" } else { ", " };
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{comma}${}", values.len());
-    }
-    text.push(')');
-    (text, values)
 }
 
 /// A watch's place in the books; given back when it ends.
