@@ -60,12 +60,16 @@ pub fn pong<R>(pong: common::Pong) -> Result<Event<R>, Broken> {
         nonce: pong.nonce,
         head: position(pong.head)?.revision,
         head_age: age.ok_or_else(|| Broken::malformed("a pong without the age of its head"))?,
-        wall: Timestamp::from_micros(
-            wall.seconds
-                .saturating_mul(1_000_000)
-                .saturating_add(i64::from(wall.nanos / 1_000)),
-        ),
+        wall: instant(&wall),
     })
+}
+
+pub fn instant(at: &pbjson_types::Timestamp) -> Timestamp {
+    Timestamp::from_micros(
+        at.seconds
+            .saturating_mul(1_000_000)
+            .saturating_add(i64::from(at.nanos / 1_000)),
+    )
 }
 
 /// A position that is none is malformed.

@@ -24,6 +24,8 @@ pub struct Told {
     pub site: Option<String>,
     /// Where it stands from then on.
     pub state: FlagState,
+    /// When its term ends; from then on it stands no more, before anybody writes that down.
+    pub ends_at: Option<Timestamp>,
 }
 
 /// Where a flag stands, as far as events are concerned.
@@ -52,6 +54,9 @@ pub struct Flagged {
     pub site: Option<String>,
     /// What it does to events.
     pub mark: Mark,
+    /// When its term ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Timestamp>,
     /// The log that told of it.
     pub epoch: Epoch,
     /// The change that told of it last.
@@ -117,6 +122,11 @@ impl Flagged {
         }
     }
 
+    /// Whether it stands, and its term has not ended.
+    fn stands_at(&self, at: Timestamp) -> bool {
+        self.stands() && self.ends_at.is_none_or(|ends_at| at < ends_at)
+    }
+
     /// What an ending does to an event of its document; a standing flag does nothing.
     fn act(&self, event: &mut Event, repairable: bool, at: Timestamp) {
         let site = event.site.as_ref();
@@ -137,9 +147,9 @@ impl Flagged {
 }
 
 impl Documents {
-    /// A flag that stands on a document at a site.
-    pub fn standing(&self, document: &Document, site: Option<&String>) -> Option<&Flagged> {
-        let mut standing = self.flags.iter().filter(|flag| flag.stands());
+    /// A flag that stands on a document at a site, at an instant.
+    pub fn standing(&self, document: &Document, site: Option<&String>, at: Timestamp) -> Option<&Flagged> {
+        let mut standing = self.flags.iter().filter(|flag| flag.stands_at(at));
         standing.find(|flag| flag.is_on(document, site))
     }
 
@@ -161,8 +171,8 @@ impl Documents {
         let mark = match told.state {
             FlagState::InForce => Some(Mark::Standing { under_appeal: false }),
             FlagState::Suspended => Some(Mark::Standing { under_appeal: true }),
-            FlagState::Repaired => Some(Mark::Repaired(self.beside(&told.document))),
-            FlagState::Revoked => Some(Mark::Revoked(self.beside(&told.document))),
+            FlagState::Repaired => Some(Mark::Repaired(self.beside(&told.document, at))),
+            FlagState::Revoked => Some(Mark::Revoked(self.beside(&told.document, at))),
             FlagState::Over => None,
         };
         let flag = mark.map(|mark| Flagged {
@@ -170,6 +180,7 @@ impl Documents {
             document: told.document.clone(),
             site: told.site.clone(),
             mark,
+            ends_at: told.ends_at,
             epoch: epoch.clone(),
             revision: told.revision,
         });
@@ -211,11 +222,11 @@ impl Documents {
         }
     }
 
-    fn beside(&self, document: &Document) -> Beside {
+    fn beside(&self, document: &Document, at: Timestamp) -> Beside {
         let standing = self
             .flags
             .iter()
-            .filter(|flag| flag.stands() && flag.document == *document);
+            .filter(|flag| flag.stands_at(at) && flag.document == *document);
         Beside(standing.map(|flag| flag.site.clone()).collect())
     }
 

@@ -119,5 +119,6 @@ fn told(revision: Revision, flag: pb::Flag) -> Result<Told, &'static str> {
         },
         site: (!flag.site.is_empty()).then_some(flag.site),
         state,
+        ends_at: flag.end_time.as_ref().map(following::instant),
     })
 }

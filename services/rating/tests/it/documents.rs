@@ -110,6 +110,7 @@ fn told(revision: u64, flag: &str, number: &str, site: Option<&str>, state: Flag
         document: document(number, DAY),
         site: site.map(str::to_owned),
         state,
+        ends_at: None,
     }
 }
 
@@ -308,6 +309,11 @@ fn an_officer_cannot_repair_what_a_flag_stands_on() {
     }
     tell(&mut world, "f", "12", Some("002"), FlagState::InForce);
     tell(&mut world, "g", "13", None, FlagState::InForce);
+    // Its term is over, though nobody has written that down yet.
+    let after = world.cursor.as_ref().unwrap().at.revision.0;
+    let mut over = told(after + 1, "h", "12", None, FlagState::InForce);
+    over.ends_at = Some(at());
+    follow(&mut world, frame_of(EPOCH, after, vec![over]));
     repair(&mut world).unwrap();
     assert_eq!(star(&world), Some(5));
 }

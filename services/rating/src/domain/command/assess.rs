@@ -133,7 +133,8 @@ pub(super) fn repair(
     }
     // Who recognised the fault repairs it, and that repair reaches the events.
     let documents = world.documents.get(uscc);
-    let standing = documents.and_then(|documents| documents.standing(&named.document, named.site.as_ref()));
+    let standing =
+        documents.and_then(|documents| documents.standing(&named.document, named.site.as_ref(), at));
     if let Some(flag) = standing {
         return Err(Refusal::RepairByDocument {
             flag: format!("enterprises/{uscc}/flags/{}", flag.flag),

@@ -197,6 +197,7 @@ fn leftovers(world: &World, frame: &Frame) -> Vec<Told> {
                     document: flagged.document.clone(),
                     site: flagged.site.clone(),
                     state: FlagState::Over,
+                    ends_at: None,
                 });
             }
         }
