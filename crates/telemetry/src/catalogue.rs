@@ -73,6 +73,8 @@ catalogue! {
         "1 while the view is within its bound of staleness, 0 while matters answer by their on_stale.");
     VIEW_APPLIED = Gauge("greenstar.view.applied", "{revision}",
         "The revision of each log that the view has applied.");
+    VIEW_DIFFERED = Counter("greenstar.view.differed", "{comparison}",
+        "Comparisons that found the view to be other than its source, by log; it was taken anew each time.");
     RECORD_BACKLOG = Gauge("greenstar.record.backlog", "{record}",
         "Decision records that only this replica's folder has: they are not in the database yet.");
     RECORD_DROPPED = Counter("greenstar.record.dropped", "{record}",

@@ -5,6 +5,7 @@ use greenstar_telemetry::attributes::LOG;
 use greenstar_telemetry::{Samples, catalogue as c};
 
 use crate::Supervision;
+use crate::view::Followed;
 
 impl Supervision {
     pub(crate) fn tell(&self, samples: &mut Samples) {
@@ -18,6 +19,13 @@ impl Supervision {
             if let Some(applied) = desk.view.applied(log) {
                 samples.count(&c::VIEW_APPLIED, &[(LOG, log.as_str())], applied.revision.0);
             }
+        }
+        for (log, followed) in [
+            (Log::Rating, Followed::Rating),
+            (Log::Sanctions, Followed::Sanctions),
+        ] {
+            let differed = desk.view.differed(followed);
+            samples.count(&c::VIEW_DIFFERED, &[(LOG, log.as_str())], differed);
         }
         samples.count(&c::RECORD_BACKLOG, &[], desk.records.backlog() as u64);
         samples.count(&c::RECORD_DROPPED, &[], desk.records.dropped());

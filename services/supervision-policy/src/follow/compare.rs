@@ -59,6 +59,7 @@ impl Half {
         // Nothing is noted while nobody compares.
         drop(view.noted(log));
         if tell(log, compared) {
+            view.differs(log);
             self.asked_at = Some(view.replacements(log));
             self.start_over.notify_one();
         }

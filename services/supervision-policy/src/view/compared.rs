@@ -28,6 +28,7 @@ pub(crate) struct Touched {
 pub(super) struct Notes {
     touched: Mutex<Option<Touched>>,
     replacements: AtomicU64,
+    differed: AtomicU64,
 }
 
 impl Notes {
@@ -50,6 +51,16 @@ impl Notes {
     /// How often that was.
     pub(super) fn replacements(&self) -> u64 {
         self.replacements.load(Ordering::Acquire)
+    }
+
+    /// It was found to be other than its source.
+    pub(super) fn differs(&self) {
+        self.differed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that was.
+    pub(super) fn differed(&self) -> u64 {
+        self.differed.load(Ordering::Relaxed)
     }
 
     /// Before the change is made, so that whoever sees it finds the note.

@@ -306,6 +306,16 @@ impl View {
         self.notes(log).replacements()
     }
 
+    /// This half was found to be other than its source.
+    pub(crate) fn differs(&self, log: Followed) {
+        self.notes(log).differs();
+    }
+
+    /// How often that was.
+    pub(crate) fn differed(&self, log: Followed) -> u64 {
+        self.notes(log).differed()
+    }
+
     fn notes(&self, log: Followed) -> &compared::Notes {
         let [rating, sanctions] = &self.notes;
         match log {
