@@ -119,7 +119,7 @@ impl Subscribers {
     /// Takes an acknowledgement that came by another way than the watch. If that is open on another replica and
     /// `pass_on` says so, it is handed on to it.
     pub async fn acknowledge(&self, name: &str, ack: Ack, pass_on: bool) -> Result<(), FeedError> {
-        let seat = self.inner.books().seats.get(name).cloned();
+        let seat = self.inner.seat(name);
         let Some(seat) = seat.filter(|seat| seat.known().connected) else {
             let elsewhere = self.inner.books().elsewhere(name, &self.inner.replica.id);
             let elsewhere = elsewhere.filter(|_| pass_on);
@@ -198,22 +198,36 @@ impl Inner {
         self.moved.send_modify(|count| *count = count.wrapping_add(1));
     }
 
+    /// The life of the log that this replica serves. What a subscriber had of another one says nothing of this.
+    fn history(&self) -> u64 {
+        self.shared.live().borrow().history
+    }
+
+    fn seat(&self, name: &str) -> Option<Arc<Seat>> {
+        let history = self.history();
+        let seat = self.books().seats.get(name).cloned();
+        seat.filter(|seat| seat.history == history)
+    }
+
     fn known(&self) -> BTreeMap<Arc<str>, Known> {
+        let history = self.history();
         let books = self.books();
-        let known = books
-            .seats
-            .iter()
-            .map(|(name, seat)| (name.clone(), seat.known()));
-        known.collect()
+        let seats = books.seats.iter().filter(|(_, seat)| seat.history == history);
+        seats.map(|(name, seat)| (name.clone(), seat.known())).collect()
     }
 
     /// Everybody who is registered, by name.
     pub(crate) fn entries(&self) -> Vec<Entry> {
+        let history = self.history();
         let books = self.books();
         let entries = books.rows.iter().map(|(name, row)| Entry {
             name: name.clone(),
             row: row.clone(),
-            seat: books.seats.get(name).cloned(),
+            seat: books
+                .seats
+                .get(name)
+                .filter(|seat| seat.history == history)
+                .cloned(),
         });
         entries.collect()
     }
@@ -267,7 +281,7 @@ impl Inner {
 
         let mono = self.clock().monotonic();
         let at = at.filter(|_| !changed).unwrap_or_default();
-        let seat = Arc::new(Seat::new(session.clone(), at, mono));
+        let seat = Arc::new(Seat::new(session.clone(), self.history(), at, mono));
         let row = Row {
             session,
             replica: self.replica.id.clone(),
@@ -280,7 +294,9 @@ impl Inner {
         {
             let mut books = self.books();
             if let Some(old) = books.seats.insert(name.clone(), seat.clone()) {
-                seat.goes_on_from(&old);
+                if seat.history == old.history {
+                    seat.goes_on_from(&old);
+                }
                 old.ended.cancel();
             }
             books.rows.insert(name.clone(), Arc::new(row));

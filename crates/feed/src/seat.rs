@@ -49,6 +49,8 @@ pub struct Known {
 pub(crate) struct Seat {
     pub(crate) session: String,
     pub(crate) opened: Instant,
+    /// Of which life of the log it speaks, as this replica counts them.
+    pub(crate) history: u64,
     /// Another watch took the name, or an operator removed it.
     pub(crate) ended: CancellationToken,
     state: Mutex<State>,
@@ -78,7 +80,7 @@ struct Timed {
 
 impl Seat {
     /// Of a subscriber that stands at `at`.
-    pub(crate) fn new(session: String, at: Revision, now: Duration) -> Seat {
+    pub(crate) fn new(session: String, history: u64, at: Revision, now: Duration) -> Seat {
         let known = Known {
             acknowledged: at,
             connected: true,
@@ -87,6 +89,7 @@ impl Seat {
         Seat {
             session,
             opened: Instant::now(),
+            history,
             ended: CancellationToken::new(),
             state: Mutex::new(State {
                 known,
@@ -210,7 +213,7 @@ mod tests {
 
     /// At 10, with the frames (10, 12] and (12, 13] sent.
     fn seat() -> Seat {
-        let seat = Seat::new("s".to_owned(), Revision(10), ms(0));
+        let seat = Seat::new("s".to_owned(), 0, Revision(10), ms(0));
         seat.sent(Revision(10), Revision(12), ms(100));
         seat.sent(Revision(12), Revision(13), ms(150));
         seat.sent(Revision(13), Revision(13), ms(160));
@@ -261,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_subscriber_that_never_answers_costs_a_bounded_memory() {
-        let seat = Seat::new("s".to_owned(), Revision(0), ms(0));
+        let seat = Seat::new("s".to_owned(), 0, Revision(0), ms(0));
         for n in 0..100_000 {
             seat.sent(Revision(n), Revision(n + 1), ms(n));
         }

@@ -175,7 +175,10 @@ async fn whoever_is_silent_rejects_or_is_fenced_is_named_and_only_the_fenced_one
         let fenced = &waited.subscribers[3];
         assert_eq!((&*fenced.name, fenced.state), ("policy/2", State::Fenced));
         let census = source.subscribers.census();
-        assert_eq!((census.live, census.silent, census.fenced, census.lag), (3, 0, 1, 0));
+        assert_eq!(
+            (census.live, census.silent, census.fenced, census.lag),
+            (3, 0, 1, 0)
+        );
         let all = waited.subscribers[..3].iter();
         assert!(all.into_iter().all(|standing| standing.state == State::Converged));
         source.feed.close().await;
@@ -458,4 +461,35 @@ async fn acknowledgements_that_come_faster_than_they_count_are_merged_and_none_i
         () = hearing => panic!("the watch ended"),
     };
     assert!(count < 1_000, "{count} reports of 2,000 acknowledgements");
+}
+
+#[tokio::test]
+async fn what_was_applied_of_a_lost_life_of_the_log_counts_for_nothing() {
+    let world = World::on(Scratch::sqlite()).await;
+    let source = Source::start(&world, "one", None).await;
+    let start = world.database.head().await.unwrap();
+    let mut watch = source.follow("policy/1", &start, None);
+    world.set(&["a"]).await;
+    let head = world.set(&["b"]).await;
+    watch.apply(&head).await;
+    assert!(source.wait(&head, 5_000).await.converged);
+    // A backup is put back, and the log goes on from there.
+    let mut tx = world.database.write().await.unwrap();
+    tx.run("DELETE FROM change_log WHERE revision = 2", &[])
+        .await
+        .unwrap();
+    tx.run("UPDATE change_head SET epoch = 'restored', revision = 1", &[])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    source.feed.sync(None).await.unwrap();
+    let again = world.set(&["c"]).await;
+    assert_eq!(again.revision, head.revision);
+    let waited = source.wait(&again, 300).await;
+    assert_eq!(states(&waited), [("policy/1", State::Disconnected)]);
+    assert!(matches!(watch.error().await, FeedError::Foreign));
+    let mut watch = source.open(named("policy/1", None, None));
+    while !matches!(watch.next().await.unwrap(), Outbound::SnapshotEnd { .. }) {}
+    watch.ack(Ack::up_to(again.revision)).await;
+    assert!(source.wait(&again, 5_000).await.converged);
 }
