@@ -56,6 +56,12 @@ pub(crate) enum Output {
 pub(crate) enum Command {
     /// Starts the whole suite in one process (the default).
     Up,
+    /// Makes a credentials file for services that run apart: a secret for each officer and service.
+    Credentials {
+        /// The file; it must not be there yet.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Asks what an enterprise's standing means for a matter.
     #[command(subcommand)]
     Check(Check),

@@ -28,6 +28,14 @@ fn main() -> ExitCode {
     let Args { common, up, command } = args;
     match command.unwrap_or(Command::Up) {
         Command::Up => runtime.block_on(up::run(&common, &up)),
+        Command::Credentials { file } => match greenstar_standalone::callers::create(&file) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let reason = std::error::Error::source(&error).map(|source| format!(": {source}"));
+                eprintln!("greenstar: {}: {error}{}", file.display(), reason.unwrap_or_default());
+                ExitCode::FAILURE
+            }
+        },
         Command::Check(check) => runtime.block_on(cli::run(&common, cli::Ask::Check(check))),
         Command::Flag(flag) => runtime.block_on(cli::run(&common, cli::Ask::Flag(flag))),
         Command::Repair(repair) => runtime.block_on(cli::run(&common, cli::Ask::Repair(repair))),

@@ -21,29 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::Places;
-
-/// Three officers of each department, so that one can propose, another confirm, and a third decide an appeal
-/// against what the two did; the operator.
-const CALLERS: [&str; 13] = [
-    "licensing",
-    "licensing/2",
-    "licensing/3",
-    "finance",
-    "finance/2",
-    "finance/3",
-    "enforcement",
-    "enforcement/2",
-    "enforcement/3",
-    "rating",
-    "rating/2",
-    "rating/3",
-    "operator",
-];
-/// As whom the services call one another.
-const SERVICES: [&str; 3] = [FOLLOWER, RATING, SANCTIONS];
-const FOLLOWER: &str = "supervision-policy";
-const RATING: &str = "rating/subscriber";
-const SANCTIONS: &str = "sanctions/subscriber";
+use crate::callers::{self, FOLLOWER, RATING, SANCTIONS, SERVICES};
 
 /// What the view is given to catch up with the logs at a start. The largest folder of one machine takes some seconds;
 /// what lasts longer waits for something that does not come.
@@ -154,7 +132,7 @@ impl Suite {
         let ratings = database(&places, Log::Rating, &greenstar_rating::MIGRATIONS).await?;
         let flags = database(&places, Log::Sanctions, &greenstar_sanctions::MIGRATIONS).await?;
         let policies = database(&places, Log::Policy, &greenstar_supervision_policy::MIGRATIONS).await?;
-        let credentials = callers(&places)?;
+        let credentials = known(&places)?;
         let listener = TcpListener::bind(settings.listen)
             .await
             .map_err(|source| StartError::Listen {
@@ -284,13 +262,13 @@ async fn database(places: &Places, log: Log, migrations: &Migrations) -> Result<
     stored::open(&Location::Sqlite(places.database(log)), migrations).await
 }
 
-fn callers(places: &Places) -> Result<Arc<Credentials>, StartError> {
+fn known(places: &Places) -> Result<Arc<Credentials>, StartError> {
     let path = places.credentials();
     // A folder of an earlier release knows fewer services. Officers are not added: whoever was taken out stays out.
     let read = if path.exists() {
         credentials::complete(&path, &SERVICES)
     } else {
-        credentials::create(&path, &[CALLERS.as_slice(), SERVICES.as_slice()].concat())
+        callers::create(&path)
     };
     match read.and_then(|()| Credentials::read(&path)) {
         Ok(credentials) => Ok(Arc::new(credentials)),

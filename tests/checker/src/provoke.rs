@@ -127,7 +127,7 @@ impl Stage {
         while report.fenced_tries < tries {
             number += 1;
             let (flag, token) = self.flag(number).await?;
-            for _ in 0..4 {
+            for _ in 0..8 {
                 for outcome in self.ask_all(Some(&token)).await {
                     report.fenced_tries += 1;
                     report.fenced_answers += u64::from(outcome.is_some());
