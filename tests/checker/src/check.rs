@@ -72,10 +72,9 @@ fn nothing_lost(seen: &Seen, truth: &Truth, found: &mut Findings) {
         let Some(done) = &write.done else { continue };
         let at = revision(&done.token, Log::Sanctions);
         let life = truth.flags.get(&write.flag);
-        let written = life.is_some_and(|life| {
-            life.moves
-                .iter()
-                .any(|(moved, binds)| *moved <= at && *binds == (write.deed == Deed::Confirmed))
+        let written = life.is_some_and(|life| match write.deed {
+            Deed::Confirmed => life.moves.iter().any(|(moved, binds)| *binds && *moved <= at),
+            Deed::Lifted | Deed::Repaired => life.ended_by(at),
         });
         if !written {
             found.lost += 1;

@@ -29,7 +29,7 @@ enum Task {
     Topology,
     /// Provokes a permit on a stale standing without a token, then shows that none is granted with one.
     Provoke {
-        /// How often to try with the token.
+        /// How many answers to get with the token.
         #[arg(long, default_value_t = 10_000)]
         tries: u64,
     },

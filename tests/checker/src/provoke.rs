@@ -124,7 +124,7 @@ impl Stage {
             }
             self.lift(&flag).await?;
         }
-        while report.fenced_tries < tries {
+        while report.fenced_answers < tries {
             number += 1;
             let (flag, token) = self.flag(number).await?;
             for _ in 0..8 {

@@ -33,6 +33,15 @@ impl FlagLife {
             .map(|(moved, _)| *moved)
     }
 
+    /// Whether it had bound and then stopped, by this revision.
+    pub fn ended_by(&self, revision: u64) -> bool {
+        let bound = self.moves.iter().find(|(_, binds)| *binds);
+        bound.is_some_and(|(bound, _)| {
+            let ended = self.ended_after(*bound);
+            ended.is_some_and(|ended| ended <= revision)
+        })
+    }
+
     /// Whether it began to bind after this revision.
     pub fn began_after(&self, revision: u64) -> bool {
         self.moves

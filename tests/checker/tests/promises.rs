@@ -30,5 +30,5 @@ fn p1_without_a_token_a_permit_is_granted_too_late_with_it_none_is() {
     assert!(held, "{all}");
     assert!(report["unfenced_anomalies"].as_u64() > Some(0), "{all}");
     assert_eq!(report["fenced_anomalies"].as_u64(), Some(0), "{all}");
-    assert!(report["fenced_tries"].as_u64() >= Some(10_000), "{all}");
+    assert!(report["fenced_answers"].as_u64() >= Some(10_000), "{all}");
 }
