@@ -6,6 +6,7 @@ mod apart;
 mod bad_input;
 mod converged;
 mod directory;
+mod deploy;
 mod door;
 mod everywhere;
 mod foreign;
