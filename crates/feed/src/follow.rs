@@ -384,6 +384,8 @@ impl<S: Source, K: Sink<Row = S::Row>> Follower<S, K> {
                     snapshot,
                 });
             }
+            // A source that is still at its snapshot lives.
+            Event::Rows(rows) if rows.is_empty() => {}
             Event::Rows(rows) => {
                 let taking = session.snapshot.as_mut();
                 let taking = taking.ok_or(Malformed("rows outside a snapshot"))?;

@@ -5,13 +5,17 @@
 //! connections that the tail and every other read need, and PostgreSQL ends one that idles for five
 //! seconds. So a snapshot costs memory instead. Few exist at once, and each only for a while: a
 //! subscriber that does not take its rows in time is cut off. The others wait their turn and hold nothing.
+//! Whoever waits, for its turn or for the reading, is sent no rows each second: a subscriber takes a source that
+//! is silent for longer to be lost, and would begin again for ever.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use greenstar_kernel::{Position, Revision};
+use greenstar_kernel::{Epoch, Position, Revision};
 use greenstar_store::StoreError;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, interval_at};
 
 use crate::tail::Shared;
 use crate::{Feed, FeedError, Filter, Outbound, Source};
@@ -22,6 +26,8 @@ pub(crate) const AT_ONCE: usize = 2;
 const READING: Duration = Duration::from_secs(60);
 /// For the subscriber to take all of them.
 const TAKING: Duration = Duration::from_secs(120);
+/// Between two signs of life. Less than half of what a follower waits for.
+const ALIVE: Duration = Duration::from_millis(800);
 
 /// What a subscriber is told until its snapshot ends.
 pub(crate) type Told<S> = Result<Outbound<<S as Source>::Row>, FeedError>;
@@ -33,7 +39,8 @@ struct Slow;
 /// Starts a snapshot. It goes on without being asked, so that a subscriber which asks for nothing more
 /// does not keep it.
 pub(crate) fn start<S: Source>(feed: &Feed, source: Arc<S>, filter: Arc<Filter>) -> mpsc::Receiver<Told<S>> {
-    let (tell, told) = mpsc::channel(1);
+    // A sign of life and the beginning.
+    let (tell, told) = mpsc::channel(2);
     let (shared, stop) = (feed.shared.clone(), feed.stop.clone());
     feed.task.spawn(stop.run_until_cancelled_owned(async move {
         let gone = tell.clone();
@@ -46,12 +53,18 @@ pub(crate) fn start<S: Source>(feed: &Feed, source: Arc<S>, filter: Arc<Filter>)
 }
 
 async fn take<S: Source>(shared: &Shared, source: &S, filter: &Filter, tell: &mpsc::Sender<Told<S>>) {
-    let Ok(turn) = shared.snapshots.acquire().await else {
+    let Ok(turn) = alive(tell, shared.snapshots.acquire()).await else {
         return;
     };
-    let read = tokio::time::timeout(READING, read(shared, source, filter)).await;
-    let taken = match read.unwrap_or_else(|_| Err(StoreError::Unavailable(Arc::new(Slow)))) {
-        Ok((at, pages)) => send(at, pages, tell, TAKING).await,
+    let read = alive(
+        tell,
+        tokio::time::timeout(READING, read(shared, source, filter, tell)),
+    );
+    let taken = match read
+        .await
+        .unwrap_or_else(|_| Err(StoreError::Unavailable(Arc::new(Slow))))
+    {
+        Ok((epoch, pages)) => send(epoch, pages, tell, TAKING).await,
         Err(error) => Err(error.into()),
     };
     // Whoever does not listen may take its time to hear why.
@@ -61,14 +74,39 @@ async fn take<S: Source>(shared: &Shared, source: &S, filter: &Filter, tell: &mp
     }
 }
 
-/// All rows that the filter covers, and the position of which they are.
+/// Does `work`, and sends signs of life meanwhile: pages without rows. Whoever has not taken one gets no other.
+async fn alive<R, T>(
+    tell: &mpsc::Sender<Result<Outbound<R>, FeedError>>,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
+    let mut tick = interval_at(Instant::now() + ALIVE, ALIVE);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            _ = tick.tick() => {
+                if tell.capacity() == tell.max_capacity() {
+                    // It has room; or nobody listens any more.
+                    let _ = tell.try_send(Ok(Outbound::SnapshotRows(Vec::new())));
+                }
+            }
+        }
+    }
+}
+
+/// Tells of which position the snapshot is, and reads all rows that the filter covers.
 async fn read<S: Source>(
     shared: &Shared,
     source: &S,
     filter: &Filter,
-) -> Result<(Position, Vec<Vec<S::Row>>), StoreError> {
+    tell: &mpsc::Sender<Told<S>>,
+) -> Result<(Epoch, Vec<Vec<S::Row>>), StoreError> {
     let mut tx = shared.database.read().await?;
     let at = tx.head().await?;
+    let epoch = at.epoch.clone();
+    // There is room beside a sign of life; the transaction waits for nobody.
+    let _ = tell.try_send(Ok(Outbound::SnapshotBegin { at }));
     let mut pages: Vec<Vec<S::Row>> = Vec::new();
     // As it was read: behind its last row the next page begins, whether that row is covered or not.
     let mut page: Vec<S::Row> = Vec::new();
@@ -83,21 +121,21 @@ async fn read<S: Source>(
             pages.push(covered);
         }
         if last {
-            return Ok((at, pages));
+            return Ok((epoch, pages));
         }
     }
 }
 
 async fn send<R>(
-    at: Position,
+    epoch: Epoch,
     pages: Vec<Vec<R>>,
     tell: &mpsc::Sender<Result<Outbound<R>, FeedError>>,
     limit: Duration,
 ) -> Result<(), FeedError> {
-    let epoch = at.epoch.clone();
     let rows = pages.iter().map(|page| page.len() as u64).sum();
-    let parts = std::iter::once(Outbound::SnapshotBegin { at })
-        .chain(pages.into_iter().map(Outbound::SnapshotRows))
+    let parts = pages
+        .into_iter()
+        .map(Outbound::SnapshotRows)
         .chain([Outbound::SnapshotEnd { rows }]);
     let sent = tokio::time::timeout(limit, async {
         for part in parts {
@@ -117,28 +155,22 @@ async fn send<R>(
 
 #[cfg(test)]
 mod tests {
-    use greenstar_kernel::Epoch;
-
     use super::*;
 
     #[tokio::test]
     async fn a_subscriber_that_stops_taking_rows_is_cut_off() {
         let epoch = Epoch::parse("one").unwrap();
-        let at = Position {
-            epoch: epoch.clone(),
-            revision: Revision(7),
-        };
         let (tell, mut told) = mpsc::channel(1);
         // The time is over although nobody asks for anything.
-        let sent = send(at.clone(), vec![vec![1], vec![2]], &tell, Duration::ZERO).await;
+        let sent = send(epoch.clone(), vec![vec![1], vec![2]], &tell, Duration::ZERO).await;
         let Err(FeedError::CutOff { cursor }) = sent else {
             panic!("not cut off")
         };
         assert_eq!((cursor.epoch, cursor.revision), (epoch, Revision::ZERO));
         assert_eq!(
             told.recv().await.unwrap().unwrap(),
-            Outbound::SnapshotBegin { at }
+            Outbound::SnapshotRows(vec![1])
         );
-        assert!(told.try_recv().is_err(), "no row was kept for it");
+        assert!(told.try_recv().is_err(), "no other row was kept for it");
     }
 }

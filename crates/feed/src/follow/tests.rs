@@ -217,6 +217,20 @@ async fn a_snapshot_and_the_frames_behind_it_are_applied_and_acknowledged() {
 }
 
 #[tokio::test]
+async fn a_source_that_is_still_at_its_snapshot_sends_no_rows_and_is_waited_for() {
+    let mut rig = Rig::start(Kept::default());
+    let mut watch = rig.watch().await;
+    watch.opened().await;
+    watch.say(Event::Rows(vec![]));
+    watch.say(Event::Begin(at(3)));
+    watch.say(Event::Rows(vec![]));
+    watch.say(Event::Rows(vec![1]));
+    watch.say(Event::End(1));
+    assert_eq!(watch.acknowledged().await, (3, None));
+    assert_eq!(rig.shelf.kept().rows, [1]);
+}
+
+#[tokio::test]
 async fn a_snapshot_with_a_row_missing_is_not_taken() {
     let mut rig = Rig::start(Kept::default());
     let mut watch = rig.watch().await;

@@ -11,7 +11,7 @@ use greenstar_feed::{Cursor, Feed, FeedError, Filter, Frame, Inbound, Open, Outb
 use greenstar_kernel::{Clock, Position, Revision, SystemClock, Uscc};
 use greenstar_store::{Database, Entry, Journal, Migrations, Request, Row, StoreError, Turn, Tx, Writer};
 use greenstar_testkit::Scratch;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 pub(crate) static MIGRATIONS: Migrations = Migrations {
     files: &[(
@@ -76,6 +76,8 @@ impl Journal for Book {
 pub(crate) struct NoteSource {
     /// Follows this enterprise's notes only; a note named `gone` means that it leaves.
     pub(crate) only: Option<Uscc>,
+    /// Each page waits until one more may be read.
+    pub(crate) pages: Option<Arc<Semaphore>>,
 }
 
 #[async_trait]
@@ -87,6 +89,9 @@ impl Source for NoteSource {
         tx: &mut Tx,
         last: Option<&(String, Revision)>,
     ) -> Result<Vec<(String, Revision)>, StoreError> {
+        if let Some(pages) = &self.pages {
+            pages.acquire().await.unwrap().forget();
+        }
         let after = last.map_or("", |(name, _)| name.as_str());
         let sql = "SELECT name, revision FROM note WHERE name > $1 ORDER BY name LIMIT 7";
         let rows = tx.rows(sql, &[after.into()]).await?;

@@ -1,10 +1,12 @@
 //! One watch: snapshot, frames, pongs, and how it ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use greenstar_feed::{Ack, FeedError, Inbound, Open, Outbound};
 use greenstar_kernel::{Epoch, Position, Revision, Uscc};
 use greenstar_testkit::Scratch;
+use tokio::sync::Semaphore;
 
 use crate::notes::{Follower, NoteSource, Set, World};
 
@@ -62,6 +64,42 @@ async fn subscribers_that_do_not_take_their_snapshots_hold_up_nobody_else() {
     drop(slow);
     last.reach(head.revision).await;
     assert_eq!(last.notes, world.notes().await);
+}
+
+/// A follower takes two seconds of silence for a loss, and would begin again for ever.
+#[tokio::test]
+async fn a_source_that_reads_for_long_or_is_busy_with_others_is_not_silent() {
+    let world = sqlite().await;
+    let head = world.set(&["a", "b", "c", "d", "e", "f", "g", "h"]).await;
+    let gate = Arc::new(Semaphore::new(1));
+    let open = || {
+        let pages = Some(gate.clone());
+        world.follow_only(
+            None,
+            NoteSource {
+                pages,
+                ..NoteSource::default()
+            },
+        )
+    };
+    let (mut first, mut second, mut third) = (open(), open(), open());
+    let patience = Duration::from_millis(1_900);
+    for follower in [&mut first, &mut second] {
+        let told = tokio::time::timeout(patience, follower.next()).await;
+        assert!(matches!(told.unwrap(), Some(Ok(Outbound::SnapshotBegin { at })) if at == head));
+    }
+    // The third has no turn yet.
+    for _ in 0..2 {
+        for follower in [&mut first, &mut second, &mut third] {
+            let told = tokio::time::timeout(patience, follower.next()).await.unwrap();
+            assert!(matches!(told, Some(Ok(Outbound::SnapshotRows(rows))) if rows.is_empty()));
+        }
+    }
+    gate.add_permits(100);
+    for follower in [&mut first, &mut second, &mut third] {
+        follower.reach(head.revision).await;
+        assert_eq!(follower.notes, world.notes().await);
+    }
 }
 
 #[tokio::test]
@@ -149,7 +187,11 @@ async fn a_cursor_inside_a_batch_gets_the_rest_of_it() {
 async fn a_filtered_subscriber_gets_empty_frames_and_hears_who_left() {
     let world = sqlite().await;
     let mine: Uscc = "91350100M000100Y43".parse().unwrap();
-    let mut follower = world.follow_only(Some(at(&world, 0)), NoteSource { only: Some(mine) });
+    let source = NoteSource {
+        only: Some(mine),
+        ..NoteSource::default()
+    };
+    let mut follower = world.follow_only(Some(at(&world, 0)), source);
     world.set(&["theirs"]).await;
     for name in ["mine", "gone"] {
         world
