@@ -7,7 +7,7 @@ use greenstar_kernel::{Position, Revision, Timestamp};
 
 use crate::journal::{Committed, Journal, Request, RequestKey, SubmitError, Turn};
 use crate::tx::position;
-use crate::{Batch, Entry, Row, StoreError, Tx, Value, log, sql};
+use crate::{Batch, Entry, Row, StoreError, Tx, Value, log};
 
 pub(crate) type Outcome<J> = Result<Committed<<J as Journal>::Answer>, SubmitError<<J as Journal>::Refusal>>;
 
@@ -210,9 +210,7 @@ async fn known(
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let found = tx
-        .rows(&sql::in_tuples(BEFORE, keys.len() / 3, 3, ""), &keys)
-        .await?;
+    let found = tx.rows_in_tuples(BEFORE, &keys, 3).await?;
     found.iter().map(read_known).collect()
 }
 

@@ -3,49 +3,62 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-/// SQLite takes 32,766 parameters in a statement and PostgreSQL 65,535, but SQLite finds each `$n` by comparing
-/// names one after another, so a statement's cost grows with the square of its parameters.
+/// SQLite takes 32,766 parameters in a statement and PostgreSQL 65,535; the longer a statement, the less it gains.
 pub(crate) const MAX_PARAMETERS: usize = 512;
 
+/// How a statement that is built here marks its parameters, which come once each and in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Marks {
+    /// `$1`, as PostgreSQL wants them.
+    Numbered,
+    /// `?`, for SQLite: each `$n` is a name to it, found by comparing names one after another, so that a statement
+    /// would cost by the square of its parameters.
+    Plain,
+}
+
 /// `($1, $2, …)`, counting from `first`.
-fn tuple(out: &mut String, first: usize, width: usize) {
+fn tuple(out: &mut String, marks: Marks, first: usize, width: usize) {
     out.push('(');
     for offset in 0..width {
         let comma = if offset == 0 { "" } else { ", " };
-        let _ = write!(out, "{comma}${}", first + offset);
+        // A text has room.
+        let _ = match marks {
+            Marks::Numbered => write!(out, "{comma}${}", first + offset),
+            Marks::Plain => write!(out, "{comma}?"),
+        };
     }
     out.push(')');
 }
 
 /// `{before} IN ($1, …) {after}`.
-pub(crate) fn in_list(before: &str, count: usize, after: &str) -> String {
+pub(crate) fn in_list(marks: Marks, before: &str, count: usize, after: &str) -> String {
     let mut sql = format!("{before} IN ");
-    tuple(&mut sql, 1, count);
+    tuple(&mut sql, marks, 1, count);
     let _ = write!(sql, " {after}");
     sql
 }
 
 /// `{before} IN (VALUES ($1, $2), …) {after}` for keys of several columns.
-pub(crate) fn in_tuples(before: &str, count: usize, width: usize, after: &str) -> String {
+pub(crate) fn in_tuples(marks: Marks, before: &str, count: usize, width: usize, after: &str) -> String {
     let mut sql = format!("{before} IN (VALUES ");
     for row in 0..count {
         if row > 0 {
             sql.push_str(", ");
         }
-        tuple(&mut sql, 1 + row * width, width);
+        tuple(&mut sql, marks, 1 + row * width, width);
     }
     let _ = write!(sql, ") {after}");
     sql
 }
 
 /// `INSERT INTO {table} ({columns}) VALUES (…), … {conflict}`.
-pub(crate) fn insert(table: &str, columns: &[&str], count: usize, conflict: &str) -> String {
+pub(crate) fn insert(marks: Marks, table: &str, columns: &[&str], count: usize, conflict: &str) -> String {
     let mut sql = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
     for row in 0..count {
         if row > 0 {
             sql.push_str(", ");
         }
-        tuple(&mut sql, 1 + row * columns.len(), columns.len());
+        tuple(&mut sql, marks, 1 + row * columns.len(), columns.len());
     }
     let _ = write!(sql, " {conflict}");
     sql
@@ -86,16 +99,26 @@ mod tests {
     #[test]
     fn statements_number_their_parameters_through() {
         assert_eq!(
-            in_list("SELECT a FROM t WHERE a", 3, "ORDER BY a"),
+            in_list(Marks::Numbered, "SELECT a FROM t WHERE a", 3, "ORDER BY a"),
             "SELECT a FROM t WHERE a IN ($1, $2, $3) ORDER BY a"
         );
         assert_eq!(
-            in_tuples("SELECT 1 WHERE (a, b)", 2, 2, ""),
+            in_tuples(Marks::Numbered, "SELECT 1 WHERE (a, b)", 2, 2, ""),
             "SELECT 1 WHERE (a, b) IN (VALUES ($1, $2), ($3, $4)) "
         );
         assert_eq!(
-            insert("t", &["a", "b"], 2, &on_conflict_update(&["a", "b"], &["a"])),
+            insert(
+                Marks::Numbered,
+                "t",
+                &["a", "b"],
+                2,
+                &on_conflict_update(&["a", "b"], &["a"])
+            ),
             "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4) ON CONFLICT (a) DO UPDATE SET b = excluded.b"
+        );
+        assert_eq!(
+            insert(Marks::Plain, "t", &["a", "b"], 2, ""),
+            "INSERT INTO t (a, b) VALUES (?, ?), (?, ?) "
         );
         assert_eq!(on_conflict_update(&["a"], &["a"]), "ON CONFLICT (a) DO NOTHING");
     }

@@ -12,6 +12,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::error::{Damage, damage};
 use crate::log::{self, Entry};
+use crate::sql::Marks;
 use crate::{Row, StoreError, Value, postgres, sql, sqlite};
 
 /// A statement of more parameters is not kept prepared: its text hardly comes twice.
@@ -98,6 +99,14 @@ impl Link {
             Link::Own(slot) => slot.as_mut().map(Connection::handle),
         };
         handle.ok_or(sqlx::Error::PoolClosed)
+    }
+
+    fn marks(&self) -> Marks {
+        match self {
+            Link::SqlitePool(_) => Marks::Plain,
+            Link::Own(slot) if matches!(**slot, Some(Connection::Sqlite(_))) => Marks::Plain,
+            Link::PostgresPool(_) | Link::Own(_) => Marks::Numbered,
+        }
     }
 
     /// Drops the connection without a word to the other side.
@@ -208,15 +217,27 @@ impl Tx {
         list: Vec<Value>,
         after: &str,
     ) -> Result<Vec<Row>, StoreError> {
-        let mut found = Vec::new();
+        let (mut found, marks) = (Vec::new(), self.link.marks());
         for range in sql::chunks(list.len(), 1) {
             let mut part = list.get(range).unwrap_or_default().to_vec();
             if let Some(last) = part.last().cloned() {
                 part.resize(sql::padded(part.len()), last);
-                found.extend(self.rows(&sql::in_list(before, part.len(), after), &part).await?);
+                let sql = sql::in_list(marks, before, part.len(), after);
+                found.extend(self.rows(&sql, &part).await?);
             }
         }
         Ok(found)
+    }
+
+    /// `{before} IN (keys)`, each key of `width` values.
+    pub(crate) async fn rows_in_tuples(
+        &mut self,
+        before: &str,
+        keys: &[Value],
+        width: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let sql = sql::in_tuples(self.link.marks(), before, keys.len() / width, width, "");
+        self.rows(&sql, keys).await
     }
 
     /// Inserts `rows`, each with a value for every column.
@@ -258,8 +279,8 @@ impl Tx {
         let mut rows = rows.into_iter();
         for range in ranges {
             let values: Vec<Value> = rows.by_ref().take(range.len()).flatten().collect();
-            self.run(&sql::insert(table, columns, range.len(), conflict), &values)
-                .await?;
+            let sql = sql::insert(self.link.marks(), table, columns, range.len(), conflict);
+            self.run(&sql, &values).await?;
         }
         Ok(())
     }
