@@ -29,11 +29,24 @@ impl Viewer {
         }
     }
 
-    /// Officers are named to their own department only.
-    pub fn sees_officers(&self, flag: &Flag) -> bool {
+    /// How close this viewer is to a flag that it sees.
+    pub fn sight(&self, flag: &Flag) -> Sight {
         match self {
-            Viewer::Department(department) => flag.department == *department,
-            Viewer::Enterprise(_) => false,
+            Viewer::Department(department) if flag.department == *department => Sight::Body,
+            Viewer::Enterprise(uscc) if flag.identity.enterprise == *uscc => Sight::Firm,
+            Viewer::Department(_) | Viewer::Enterprise(_) => Sight::Other,
         }
     }
+}
+
+/// How close a reader is to a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// The department that raised it: officers are named to it alone, and only it learns of a correction, whose other
+    /// end may be a proposal.
+    Body,
+    /// The firm that it is on: it knows of its appeal.
+    Firm,
+    /// Other departments, and whoever follows the log.
+    Other,
 }

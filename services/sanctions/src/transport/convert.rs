@@ -11,9 +11,16 @@ use crate::domain::catalogue::{
 use crate::domain::evidence::{Evidence, Penalty};
 use crate::domain::flag::{Flag, FlagName};
 use crate::domain::stage::{Ending, FlagState, Stage};
+use crate::domain::viewer::Sight;
 
-/// `officers`: whether the reader may know their names. `at`: the instant at which it is looked at.
-pub(super) fn flag(flag: &Flag, at: Timestamp, officers: bool) -> pb::Flag {
+/// As a reader that close may see it at the instant `at`.
+pub(super) fn flag(flag: &Flag, at: Timestamp, sight: Sight) -> pb::Flag {
+    // Officers, and the other end of a correction.
+    let inside = sight == Sight::Body;
+    let between = match sight {
+        Sight::Body | Sight::Firm => true,
+        Sight::Other => false,
+    };
     let confirmation = flag.confirmation();
     let Ended {
         lifted,
@@ -22,7 +29,7 @@ pub(super) fn flag(flag: &Flag, at: Timestamp, officers: bool) -> pb::Flag {
     } = Ended::of(&flag.stage);
     let named = |officer: Option<&greenstar_kernel::Officer>| {
         officer
-            .filter(|_| officers)
+            .filter(|_| inside)
             .map(|officer| officer.0.clone())
             .unwrap_or_default()
     };
@@ -64,13 +71,15 @@ pub(super) fn flag(flag: &Flag, at: Timestamp, officers: bool) -> pb::Flag {
         repair_time: when(repaired),
         revoke_time: when(revoked),
         revoke_reason: why(revoked),
-        appeal: appeal_of(&flag.stage),
+        appeal: between.then(|| appeal_of(&flag.stage)).unwrap_or_default(),
         superseded_by: superseded_by(&flag.stage)
+            .filter(|_| inside)
             .map(ToString::to_string)
             .unwrap_or_default(),
         corrects: flag
             .corrects
             .as_ref()
+            .filter(|_| inside)
             .map(ToString::to_string)
             .unwrap_or_default(),
         repairable: flag.rules().repairable,

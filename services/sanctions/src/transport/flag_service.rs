@@ -20,6 +20,7 @@ use super::{Rating, converge, convert, parse, status, watch};
 use crate::domain::flag::{Flag, FlagName};
 use crate::domain::ledger::{Correction, Step};
 use crate::domain::refusal::Refusal;
+use crate::domain::viewer::Sight;
 use crate::store::{Answer, Command, FeedSource, Query, Reader, SanctionsJournal};
 
 /// As long as ConfirmFlag waits for convergence.
@@ -79,7 +80,7 @@ impl FlagService for FlagRpc {
         };
         let committed = self.writer.submit(command).await;
         let committed = committed.map_err(|error| status::submit(error, &request_id))?;
-        let shown = |flag: &Flag| Some(convert::flag(flag, flag.moved_at(), true));
+        let shown = |flag: &Flag| Some(convert::flag(flag, flag.moved_at(), Sight::Body));
         match committed.answer {
             Answer::Corrected { revoked, proposed } => Ok(Response::new(pb::CorrectFlagResponse {
                 revoked: shown(&revoked),
@@ -131,8 +132,8 @@ impl FlagService for FlagRpc {
         &self,
         request: Request<pb::ListSubscribersRequest>,
     ) -> Result<Response<pb::ListSubscribersResponse>, Status> {
-        accept(request)?;
-        let (subscribers, head, unreachable) = self.watching.list().await?;
+        let (call, _) = accept(request)?;
+        let (subscribers, head, unreachable) = self.watching.list(&call).await?;
         Ok(Response::new(pb::ListSubscribersResponse {
             subscribers,
             head: Some(head),
@@ -248,7 +249,7 @@ impl FlagService for FlagRpc {
         if !viewer.sees(&flag) {
             return Err(status::refused(&Refusal::FlagHidden { flag: name }));
         }
-        let shown = convert::flag(&flag, self.clock.now(), viewer.sees_officers(&flag));
+        let shown = convert::flag(&flag, self.clock.now(), viewer.sight(&flag));
         Ok(Response::new(pb::GetFlagResponse {
             flag: Some(shown),
             token: token(position),
@@ -302,7 +303,7 @@ impl FlagService for FlagRpc {
             Some(last) => pages::next_token(&query, &format!("{}:{}", last.raised_at.micros(), last.id)),
             None => String::new(),
         };
-        let shown = |flag: &Flag| convert::flag(flag, now, viewer.sees_officers(flag));
+        let shown = |flag: &Flag| convert::flag(flag, now, viewer.sight(flag));
         let flags = flags.iter().map(shown).collect();
         Ok(Response::new(pb::ListFlagsResponse {
             flags,
@@ -366,7 +367,7 @@ impl FlagRpc {
         let committed = committed.map_err(|error| status::submit(error, request_id))?;
         match committed.answer {
             Answer::Flag(flag) => {
-                let shown = convert::flag(&flag, flag.moved_at(), true);
+                let shown = convert::flag(&flag, flag.moved_at(), Sight::Body);
                 Ok((shown, committed.position))
             }
             Answer::Corrected { .. } | Answer::Lapsed { .. } | Answer::Remedy(_) | Answer::Asked(_) => {

@@ -319,7 +319,7 @@ fn convert_option(option: &RepairOption, viewer: &Viewer, now: Timestamp) -> pb:
         flags: option
             .flags
             .iter()
-            .map(|flag| convert::flag(flag, now, viewer.sees_officers(flag)))
+            .map(|flag| convert::flag(flag, now, viewer.sight(flag)))
             .collect(),
         department: option.department.to_string(),
         severity: convert::severity(option.severity).into(),

@@ -19,6 +19,7 @@ use tonic::{Status, Streaming};
 use super::convert;
 use crate::domain::catalogue::InForce;
 use crate::domain::flag::Flag;
+use crate::domain::viewer::Sight;
 use crate::store::{FeedSource, Row, entry};
 
 pub(super) fn open(
@@ -124,9 +125,10 @@ fn row(row: &Row) -> pb::FlagRow {
     pb::FlagRow { row: Some(row) }
 }
 
-/// As it stood after its last move: time is the follower's to apply. Officers are not its business.
+/// As it stood after its last move: time is the follower's to apply. Officers, appeals and corrections are not its
+/// business.
 fn shown(flag: &Flag) -> pb::Flag {
-    convert::flag(flag, flag.moved_at(), false)
+    convert::flag(flag, flag.moved_at(), Sight::Other)
 }
 
 fn wire_frame(frame: &Frame) -> Result<pb::FlagFrame, StoreError> {

@@ -48,6 +48,16 @@ async fn a_flag_on_the_wrong_enterprise_is_revoked_at_once_and_proposed_on_the_r
             right.end_time, wrong.end_time,
             "the term still runs from the document"
         );
+        // The proposal is its department's own business, so nobody else is told where it is.
+        for caller in ["licensing", &format!("enterprises/{FIRM}")] {
+            let seen = server.flag(caller, &wrong.name).await;
+            assert_eq!(
+                (seen.state(), seen.superseded_by.as_str()),
+                (FlagState::Revoked, "")
+            );
+        }
+        let own = server.flag("enforcement/3", &wrong.name).await;
+        assert_eq!(own.superseded_by, right.name);
 
         // As ever: by another officer.
         let own = server.confirm("enforcement/2", &right.name).await;
@@ -57,6 +67,7 @@ async fn a_flag_on_the_wrong_enterprise_is_revoked_at_once_and_proposed_on_the_r
             (bound.state(), &bound.corrects),
             (FlagState::InForce, &wrong.name)
         );
+        assert_eq!(server.flag("finance", &right.name).await.corrects, "");
         let again = server.correct("enforcement", &wrong.name, OTHER_FIRM).await;
         refused(again, Code::FailedPrecondition, "FLAG_STATE");
         server.stop().await;

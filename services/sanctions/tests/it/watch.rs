@@ -9,14 +9,15 @@ use greenstar_proto::sanctions::v1::flag_row::Row;
 use greenstar_proto::sanctions::v1::watch_flags_request::Step;
 use greenstar_proto::sanctions::v1::watch_flags_response::Event;
 use greenstar_proto::sanctions::v1::{
-    FlagChange, FlagState, RaiseFlagRequest, SyncFlagsRequest, WatchFlagsRequest, WatchFlagsResponse,
+    FileAppealRequest, FlagChange, FlagState, RaiseFlagRequest, SyncFlagsRequest, WatchFlagsRequest,
+    WatchFlagsResponse,
 };
 use greenstar_testkit::Scratch;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
-use crate::server::{Server, engines, midnight, penalty, position, refused};
+use crate::server::{FIRM, OTHER_FIRM, Server, engines, midnight, penalty, position, refused};
 
 struct Watch {
     steps: mpsc::Sender<WatchFlagsRequest>,
@@ -241,6 +242,65 @@ async fn followers_are_told_of_a_lapse_at_its_instant_and_of_every_other_end() {
         assert_eq!(server.head().await.revision, lapsed);
         server.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_follower_learns_of_no_appeal_and_of_no_proposal_behind_a_correction() {
+    let scratch = Scratch::sqlite();
+    let server = Server::start(&scratch).await;
+    let wrong = server.flagged(penalty("1")).await;
+    let appealed = server
+        .flagged(RaiseFlagRequest {
+            kind: "online-exceedance".to_owned(),
+            ..penalty("2")
+        })
+        .await;
+    let start = server.head().await;
+    let mut watch = Watch::open(&server, Some(&start)).await;
+    let answer = server
+        .correct("enforcement", &wrong.name, OTHER_FIRM)
+        .await
+        .unwrap();
+    let proposal = answer.flag.unwrap();
+    let filing = FileAppealRequest {
+        parent: format!("enterprises/{FIRM}"),
+        flag: appealed.name.clone(),
+        grounds: "the meter was broken".to_owned(),
+        ..Default::default()
+    };
+    let filed = server.appeals(&filing.parent).file_appeal(filing.clone()).await;
+    let filed = filed.unwrap().into_inner();
+    let confirmed = server.confirm("enforcement/2", &proposal.name).await.unwrap().1;
+    let changes = watch
+        .changes(&mut start.revision.clone(), position(&confirmed).revision)
+        .await;
+    let flags: Vec<_> = changes
+        .into_iter()
+        .map(|change| match change.row.unwrap().row.unwrap() {
+            Row::Flag(flag) => flag,
+            Row::Catalogue(law) => panic!("{law:?}"),
+        })
+        .collect();
+    let seen: Vec<_> = flags
+        .iter()
+        .map(|flag| (flag.name.as_str(), flag.state()))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (wrong.name.as_str(), FlagState::Revoked),
+            (appealed.name.as_str(), FlagState::Suspended),
+            (proposal.name.as_str(), FlagState::InForce),
+        ]
+    );
+    for flag in &flags {
+        assert_eq!(
+            (&*flag.appeal, &*flag.superseded_by, &*flag.corrects),
+            ("", "", "")
+        );
+    }
+    assert!(!filed.appeal.unwrap().name.is_empty());
+    server.stop().await;
 }
 
 #[tokio::test]
