@@ -70,7 +70,13 @@ async fn an_appeal_suspends_a_flag_until_other_staff_dismiss_it() {
         assert_eq!(position(&token).revision.0, before.revision.0 + 2);
         let suspended = server.flag("finance", &flag.name).await;
         assert_eq!(suspended.state(), FlagState::Suspended);
-        assert_eq!(suspended.appeal, appeal.name);
+        assert_eq!(
+            suspended.appeal, "",
+            "that the firm appealed is not their business"
+        );
+        for near in ["enforcement", &firm()] {
+            assert_eq!(server.flag(near, &flag.name).await.appeal, appeal.name);
+        }
         assert_eq!(server.file(&firm(), request).await.unwrap().0.name, appeal.name);
         refused(
             server.file(&firm(), filing(&flag.name)).await,
@@ -136,7 +142,8 @@ async fn an_annulled_flag_is_revoked_and_an_amended_one_is_milder() {
         for flag in [&wrong, &with_it] {
             let flag = server.flag("finance", &flag.name).await;
             assert_eq!(flag.state(), FlagState::Revoked);
-            assert_eq!(flag.appeal, appeal.name);
+            assert_eq!(flag.appeal, "");
+            assert_eq!(server.flag("enforcement", &flag.name).await.appeal, appeal.name);
         }
 
         let grave = server.flagged(penalty("2")).await;
@@ -199,6 +206,11 @@ async fn an_appeal_comes_in_time_and_against_what_binds() {
         server.file("enforcement", filing(&proposal.name)).await,
         Code::FailedPrecondition,
         "NOTHING_IN_FORCE",
+    );
+    refused(
+        server.file("finance", filing(&flag.name)).await,
+        Code::PermissionDenied,
+        "NOT_THE_RECOGNISING_BODY",
     );
     let other = format!("enterprises/{OTHER_FIRM}");
     refused(

@@ -243,6 +243,14 @@ async fn a_repair_is_between_the_firm_and_its_body() {
     );
     // After a refusal one can apply again, and take it back.
     let (again, _) = server.apply(&firm(), application(&flag.name)).await.unwrap();
+    for (caller, code, reason) in [
+        ("licensing", Code::PermissionDenied, "NOT_THE_RECOGNISING_BODY"),
+        ("enforcement/2", Code::AlreadyExists, "REPAIR_EXISTS"),
+    ] {
+        let status = refused(server.apply(caller, application(&flag.name)).await, code, reason);
+        let told = format!("{status:?}").contains(&again.name);
+        assert_eq!(told, caller == "enforcement/2", "{status:?}");
+    }
     let withdraw = |caller: &str| {
         let request = WithdrawRepairRequest {
             name: again.name.clone(),

@@ -117,8 +117,16 @@ impl Remedies {
         needs_filed(appeal)?;
         let name = appeal.flag_name();
         let flag = ledger.flag(&name)?;
-        let confirmed = flag.confirmation().map(|confirmation| &confirmation.officer);
-        if flag.proposer == actor.officer || confirmed == Some(&actor.officer) {
+        let revoked = match judgement.verdict {
+            Verdict::Annul => with_it(ledger, flag, now),
+            Verdict::Dismiss | Verdict::Amend(_) => Vec::new(),
+        };
+        let touched = revoked.iter().filter_map(|name| ledger.flag(name).ok());
+        let own = std::iter::once(flag).chain(touched).any(|flag| {
+            let confirmed = flag.confirmation().map(|confirmation| &confirmation.officer);
+            flag.proposer == actor.officer || confirmed == Some(&actor.officer)
+        });
+        if own || appeal.appellant.is_officer(&actor.officer) {
             return Err(RemedyRefusal::JudgesOwn {
                 officer: actor.officer.clone(),
             }
@@ -150,8 +158,8 @@ impl Remedies {
                 };
                 let mut flags = Vec::new();
                 // Each can be revoked, or it would not be among them: all fall or none.
-                for name in with_it(ledger, flag, now) {
-                    flags.push(ledger.revoke(&name, ending.clone(), Some(by.clone()))?);
+                for name in &revoked {
+                    flags.push(ledger.revoke(name, ending.clone(), Some(by.clone()))?);
                 }
                 (AppealStage::Annulled { decision }, flags)
             }

@@ -45,15 +45,27 @@ impl Party {
         }
     }
 
-    /// A flag that it may know of. A proposal is its department's own business.
+    /// Whether the one who acts is this officer.
+    pub(super) fn is_officer(&self, actor: &Officer) -> bool {
+        match self {
+            Party::Enterprise(_) => false,
+            Party::Officer { officer, .. } => officer == actor,
+        }
+    }
+
+    /// A flag that it may act on: its own, or of the body whose officer acts for the firm. A proposal is its
+    /// department's own business.
     pub(super) fn flag<'a>(&self, ledger: &'a Ledger, name: &FlagName) -> Result<&'a Flag, Refusal> {
         let flag = ledger.flag(name)?;
-        let own = match self {
-            Party::Enterprise(_) => false,
+        let of_body = match self {
+            Party::Enterprise(_) => flag.is_known(),
             Party::Officer { department, .. } => *department == flag.department,
         };
-        if flag.is_known() || own {
+        if of_body {
             Ok(flag)
+        } else if flag.is_known() {
+            let department = flag.department.clone();
+            Err(RemedyRefusal::NotTheRecognisingBody { department }.into())
         } else {
             Err(Refusal::FlagHidden { flag: name.clone() })
         }

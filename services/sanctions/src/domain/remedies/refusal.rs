@@ -39,9 +39,13 @@ pub enum RemedyRefusal {
     Condition { condition: ConditionKind },
     #[error("{department} recognised the fault; only its officers can do this")]
     NotTheRecognisingBody { department: Department },
-    #[error("{officer} confirmed a flag on this document; another officer of the department reviews")]
+    #[error(
+        "{officer} applied for this repair or confirmed a flag on the document; another officer of the department reviews"
+    )]
     ReviewsOwn { officer: Officer },
-    #[error("{officer} raised or confirmed the flag; another officer of the department decides")]
+    #[error(
+        "{officer} filed this appeal, or raised or confirmed a flag that the decision touches; another officer of the department decides"
+    )]
     JudgesOwn { officer: Officer },
     #[error("{appeal} against this flag is {}; there is one appeal against a flag", .state.as_str())]
     AppealExists { appeal: AppealName, state: AppealState },
@@ -110,10 +114,12 @@ impl Said for RemedyRefusal {
                 format!("该失信行为由 {department} 认定，只能由其工作人员办理")
             }
             RemedyRefusal::ReviewsOwn { officer } => {
-                format!("{officer} 确认过该文书的标记，须由本部门另一名工作人员审核")
+                format!("{officer} 代为申请过本次修复或者确认过该文书的标记，须由本部门另一名工作人员审核")
             }
             RemedyRefusal::JudgesOwn { officer } => {
-                format!("{officer} 提出或者确认过该标记，须由本部门其他工作人员决定")
+                format!(
+                    "{officer} 代为提出过本异议，或者提出、确认过决定所涉的标记，须由本部门其他工作人员决定"
+                )
             }
             RemedyRefusal::AppealExists { appeal, state } => format!(
                 "该标记已有异议 {appeal}（{}），同一标记只能提出一次异议",

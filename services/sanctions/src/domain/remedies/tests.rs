@@ -164,6 +164,81 @@ fn who_confirmed_does_not_review_and_a_grant_takes_every_condition() {
 }
 
 #[test]
+fn an_officer_acts_for_a_firm_only_where_his_department_recognised_the_fault() {
+    let mut world = World::on("2026-04-10");
+    world.flagged("a", "online-exceedance", "1号", None);
+    let by_flag = || Subject::Flag(name("a"));
+    let by_document = || Subject::Document(document("1号"));
+    let foreign = RemedyRefusal::NotTheRecognisingBody {
+        department: Department::parse("enforcement").unwrap(),
+    };
+    let finance = || on_behalf("finance");
+    let before = world.shown();
+    assert_eq!(remedy(world.file_as("a", finance())), foreign);
+    assert_eq!(remedy(world.apply_as(by_flag(), finance())), foreign);
+    assert_eq!(remedy(world.apply_as(by_document(), finance())), foreign);
+    assert_eq!(world.shown(), before);
+
+    // Not even what is open or was done is told to others.
+    let appeal = world.file_as("a", on_behalf("enforcement")).unwrap();
+    assert_eq!(remedy(world.file_as("a", finance())), foreign);
+    assert_eq!(remedy(world.apply_as(by_flag(), finance())), foreign);
+    assert_eq!(remedy(world.apply_as(by_document(), finance())), foreign);
+    world
+        .decide(&Remedy::WithdrawAppeal(appeal.name(), on_behalf("enforcement")))
+        .unwrap();
+    let repair = world.apply_as(by_document(), on_behalf("enforcement")).unwrap();
+    assert_eq!(remedy(world.file_as("a", finance())), foreign);
+    assert_eq!(remedy(world.apply_as(by_flag(), finance())), foreign);
+    world.review(&repair, THIRD, true).unwrap();
+    assert_eq!(
+        remedy(world.apply_as(by_document(), finance())),
+        RemedyRefusal::NothingInForce { state: None }
+    );
+    let own = remedy(world.apply_as(by_document(), on_behalf("enforcement")));
+    assert!(matches!(own, RemedyRefusal::RepairExists { .. }), "{own:?}");
+}
+
+#[test]
+fn who_asked_on_the_firms_behalf_does_not_decide() {
+    let mut world = World::on("2026-04-10");
+    world.flagged("a", "online-exceedance", "1号", None);
+    world.flagged("b", "serious-penalty", "2号", None);
+    let repair = world
+        .apply_as(Subject::Flag(name("a")), on_behalf(THIRD))
+        .unwrap();
+    for grant in [true, false] {
+        let own = remedy(world.review(&repair, THIRD, grant));
+        assert!(matches!(own, RemedyRefusal::ReviewsOwn { .. }), "{own:?}");
+    }
+    world.review(&repair, "enforcement/4", true).unwrap();
+
+    let appeal = world.file_as("b", on_behalf(THIRD)).unwrap();
+    for verdict in [appeal::Verdict::Dismiss, appeal::Verdict::Annul] {
+        let own = remedy(world.judge(&appeal, verdict, THIRD));
+        assert!(matches!(own, RemedyRefusal::JudgesOwn { .. }), "{own:?}");
+    }
+    world
+        .judge(&appeal, appeal::Verdict::Annul, "enforcement/4")
+        .unwrap();
+}
+
+#[test]
+fn who_had_a_hand_in_a_flag_that_falls_with_it_does_not_annul() {
+    let mut world = World::on("2026-04-10");
+    world.flagged("a", "serious-penalty", "1号", None);
+    // Raised by the third, confirmed by the third's second.
+    world.raise("b", "ordinary-penalty", "1号", None, THIRD).unwrap();
+    let appeal = world.file("a").unwrap();
+    for officer in [THIRD, "enforcement/3/2"] {
+        let own = remedy(world.judge(&appeal, appeal::Verdict::Annul, officer));
+        assert!(matches!(own, RemedyRefusal::JudgesOwn { .. }), "{own:?}");
+    }
+    // To dismiss it touches the one flag only.
+    world.judge(&appeal, appeal::Verdict::Dismiss, THIRD).unwrap();
+}
+
+#[test]
 fn options_say_what_can_be_done_about_each_document_and_when() {
     let mut world = World::on("2026-04-10");
     world.flagged("a", "serious-penalty", "1号", None);

@@ -86,7 +86,7 @@ impl Remedies {
         } = application;
         let (document, reach, department) = match subject {
             Subject::Flag(name) => self.of_flag(ledger, name, party, now)?,
-            Subject::Document(document) => self.of_document(ledger, *enterprise, document, now)?,
+            Subject::Document(document) => self.of_document(ledger, *enterprise, document, party, now)?,
         };
         let covered = covered(ledger, *enterprise, &document, &reach, &department, now);
         let reviewed = self
@@ -143,7 +143,8 @@ impl Remedies {
             .copied()
             .chain(applied_for.filter_map(|name| ledger.flag(&name).ok()))
             .filter_map(Flag::confirmation);
-        if recognised.any(|confirmation| confirmation.officer == actor.officer) {
+        let confirmed = recognised.any(|confirmation| confirmation.officer == actor.officer);
+        if confirmed || repair.applicant.is_officer(&actor.officer) {
             return Err(RemedyRefusal::ReviewsOwn {
                 officer: actor.officer.clone(),
             }
@@ -247,6 +248,7 @@ impl Remedies {
         ledger: &Ledger,
         enterprise: Uscc,
         document: &Document,
+        party: &Party,
         now: Timestamp,
     ) -> Result<(Document, Reach, Department), Refusal> {
         let departments: BTreeSet<&Department> = ledger
@@ -258,6 +260,13 @@ impl Remedies {
             })
             .map(|flag| &flag.department)
             .collect();
+        let is_of = |department: &Department| party.is_of(&enterprise, department);
+        if let Some(body) = departments.first()
+            && !departments.iter().any(|department| is_of(department))
+        {
+            let department = (*body).clone();
+            return Err(RemedyRefusal::NotTheRecognisingBody { department }.into());
+        }
         let mut departments = departments.into_iter();
         match (departments.next(), departments.len()) {
             (Some(department), 0) => Ok((document.clone(), Reach::Document, department.clone())),
@@ -266,9 +275,11 @@ impl Remedies {
                 Err(RemedyRefusal::SeveralBodies { departments }.into())
             }
             (None, _) => {
-                let ended = self
-                    .repairs_of(enterprise)
-                    .find(|repair| repair.state() == RepairState::Granted && repair.document == *document);
+                let ended = self.repairs_of(enterprise).find(|repair| {
+                    repair.state() == RepairState::Granted
+                        && repair.document == *document
+                        && is_of(&repair.department)
+                });
                 let nothing = || RemedyRefusal::NothingInForce { state: None }.into();
                 Err(ended.map_or_else(nothing, exists))
             }

@@ -36,6 +36,12 @@ pub(super) fn actor(officer: &str) -> Actor {
     }
 }
 
+/// An officer who acts on the firm's behalf.
+pub(super) fn on_behalf(officer: &str) -> Party {
+    let Actor { department, officer } = actor(officer);
+    Party::Officer { department, officer }
+}
+
 pub(super) fn document(number: &str) -> Document {
     Document {
         issuer: "局".into(),
@@ -118,6 +124,10 @@ impl World {
     }
 
     pub(super) fn apply(&mut self, subject: Subject) -> Result<Repair, Refusal> {
+        self.apply_as(subject, Party::Enterprise(firm()))
+    }
+
+    pub(super) fn apply_as(&mut self, subject: Subject, party: Party) -> Result<Repair, Refusal> {
         let application = Application {
             id: self.id("r"),
             enterprise: firm(),
@@ -125,7 +135,7 @@ impl World {
             commitment: "we have corrected it".into(),
             evidence: Vec::new(),
         };
-        let done = self.decide(&Remedy::Apply(Box::new(application), Party::Enterprise(firm())))?;
+        let done = self.decide(&Remedy::Apply(Box::new(application), party))?;
         Ok(repair_of(done.case))
     }
 
@@ -160,6 +170,10 @@ impl World {
     }
 
     pub(super) fn file(&mut self, flag: &str) -> Result<Appeal, Refusal> {
+        self.file_as(flag, Party::Enterprise(firm()))
+    }
+
+    pub(super) fn file_as(&mut self, flag: &str, party: Party) -> Result<Appeal, Refusal> {
         let filing = Filing {
             id: self.id("a"),
             enterprise: firm(),
@@ -167,7 +181,7 @@ impl World {
             grounds: "it was not us".into(),
             evidence: Vec::new(),
         };
-        let done = self.decide(&Remedy::File(Box::new(filing), Party::Enterprise(firm())))?;
+        let done = self.decide(&Remedy::File(Box::new(filing), party))?;
         Ok(appeal_of(done.case))
     }
 
