@@ -197,7 +197,9 @@ async fn enact(
         Some(_) => {
             tracing::warn!(%edition, "the shipped catalogue differs from the one of this number; give it a new number");
         }
-        None => tracing::warn!(shipped = %edition, "kept the newer catalogue"),
+        None => {
+            tracing::warn!(shipped = %edition, "kept the catalogue: the shipped one is older, or misses a kind of it");
+        }
     }
     let in_force = law.at(clock.now()).ok_or(StartError::Enact)?;
     let edition = in_force.catalogue.edition();

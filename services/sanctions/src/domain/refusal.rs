@@ -61,6 +61,8 @@ pub enum Refusal {
         effective: Date,
         earliest: Date,
     },
+    #[error("edition {edition} misses the kinds {}, of which flags may stand; keep them and end their bases instead", list(.kinds))]
+    KindsDropped { edition: Edition, kinds: Vec<Code> },
     #[error(transparent)]
     Remedy(#[from] RemedyRefusal),
 }
@@ -130,6 +132,12 @@ impl Said for Refusal {
                 earliest,
             } => {
                 format!("目录 {edition} 不能自 {effective} 起生效，请填写 {earliest} 或者更晚的日期")
+            }
+            Refusal::KindsDropped { edition, kinds } => {
+                format!(
+                    "目录 {edition} 缺少标记种类 {}，其标记可能仍然有效：请保留这些种类，改为终止其法律依据",
+                    list(kinds)
+                )
             }
         };
         LocalizedText::new(zh, self.to_string())

@@ -103,6 +103,10 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             ];
             (Code::FailedPrecondition, R::EditionNotAllowed, metadata)
         }
+        Refusal::KindsDropped { edition, kinds } => {
+            let metadata = vec![("edition", edition.to_string()), ("kinds", list(kinds))];
+            (Code::FailedPrecondition, R::EditionNotAllowed, metadata)
+        }
     };
     let status = status(code, reason, &refusal.said(), &metadata);
     let unseen = matches!(

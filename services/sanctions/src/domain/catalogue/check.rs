@@ -7,6 +7,9 @@ use greenstar_kernel::{Code, LocalizedText, Said};
 
 use super::{LegalBasis, MeasureClass, Parts, Severity, Support};
 
+/// Kinds in an edition: replicas of the view keep those of a firm in one word of 64 bits.
+const MOST_KINDS: usize = 64;
+
 /// Why an edition is none.
 #[derive(Debug)]
 pub struct CatalogueErrors(pub Vec<Defect>);
@@ -57,6 +60,10 @@ pub enum Fault {
     EndsBeforeItBegins,
     #[error("the least value lies above the greatest")]
     EmptyRange,
+    #[error("{0} kinds of flag are too many, an edition has at most {MOST_KINDS}")]
+    TooManyKinds(usize),
+    #[error("a measure has at most one parameter, not {0}")]
+    TooManyParameters(usize),
     #[error("a title or unit is empty in one language")]
     NoText,
 }
@@ -171,6 +178,9 @@ fn bases(parts: &Parts, found: &mut Found) {
 }
 
 fn flag_kinds(parts: &Parts, found: &mut Found) {
+    let many = parts.flag_kinds.len();
+    let place = || "flag_kinds".to_owned();
+    found.when(MOST_KINDS < many, place, || Fault::TooManyKinds(many));
     let mut seen = HashSet::new();
     for (at, kind) in parts.flag_kinds.iter().enumerate() {
         let place = || format!("flag_kinds[{at}] ({})", kind.code);
@@ -220,6 +230,8 @@ fn measures(parts: &Parts, found: &mut Found) {
                 Support::State { .. } | Support::Star { .. } | Support::Always => {}
             }
         }
+        let many = measure.parameters.len();
+        found.when(1 < many, place, || Fault::TooManyParameters(many));
         let mut codes = HashSet::new();
         for parameter in &measure.parameters {
             found.when(!codes.insert(&parameter.code), place, || {
@@ -269,7 +281,8 @@ fn is_empty(text: &LocalizedText) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Catalogue, SHIPPED, Severity, Window};
+    use super::super::{Catalogue, FlagKind, SHIPPED, Severity, Window};
+    use super::{Code, MOST_KINDS};
 
     /// The shipped edition with one text replaced, and what is then wrong with it.
     fn broken(from: &str, to: &str) -> String {
@@ -385,6 +398,11 @@ mod tests {
                 "least value lies above the greatest",
             ),
             (
+                "    parameters:\n",
+                "    parameters:\n      - { code: hours, unit: { zh: 小时, en: hours }, min: 0, max: 9, stricter: higher }\n",
+                "(on-site-cap): a measure has at most one parameter, not 2",
+            ),
+            (
                 "ordinary: { min: 3, max: 12",
                 "ordinary: { min: 13, max: 12",
                 "publicity_windows: a publicity window ends before it begins",
@@ -425,6 +443,24 @@ mod tests {
             let error = broken(from, to);
             assert!(error.contains(fault), "{from} -> {to}: {error}");
         }
+    }
+
+    #[test]
+    fn an_edition_has_as_many_kinds_as_the_view_can_tell_apart() {
+        let mut parts = Catalogue::from_yaml(SHIPPED).unwrap().parts().clone();
+        let kind = parts.flag_kinds[0].clone();
+        while parts.flag_kinds.len() < MOST_KINDS {
+            let mut more = kind.clone();
+            more.code = Code::parse(&format!("more-{}", parts.flag_kinds.len())).unwrap();
+            parts.flag_kinds.push(more);
+        }
+        Catalogue::try_from(parts.clone()).unwrap();
+        let code = Code::parse("one-more").unwrap();
+        parts.flag_kinds.push(FlagKind { code, ..kind });
+        assert_eq!(
+            Catalogue::try_from(parts).unwrap_err().to_string(),
+            "the catalogue contradicts itself; flag_kinds: 65 kinds of flag are too many, an edition has at most 64"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use greenstar_kernel::{Date, Timestamp};
+use greenstar_kernel::{Code, Date, Timestamp};
 
 use super::Ledger;
 use crate::domain::catalogue::{Catalogue, InForce};
@@ -10,10 +10,13 @@ use crate::domain::refusal::Refusal;
 
 impl Ledger {
     /// Brings an edition into force if its number is higher than that of the newest: at once, or together with the
-    /// newest if that is still to come.
+    /// newest if that is still to come. Not if it misses a kind of the newest: its flags could not be judged.
     pub fn enact(&mut self, catalogue: &Catalogue, now: Timestamp) -> Option<Arc<InForce>> {
         let newest = self.law.newest();
         if newest.is_some_and(|newest| catalogue.edition() <= newest.catalogue.edition()) {
+            return None;
+        }
+        if !self.dropped(catalogue).is_empty() {
             return None;
         }
         let since = newest.map_or(now, |newest| newest.since.max(now));
@@ -24,7 +27,8 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Refusal::EditionExists`] for a number that is not higher than the newest, [`Refusal::EditionNotAllowed`] for a
-    /// day that lies in the past or before an edition to come.
+    /// day that lies in the past or before an edition to come, [`Refusal::KindsDropped`] if it misses a kind of the
+    /// newest.
     pub fn create_edition(
         &mut self,
         catalogue: &Catalogue,
@@ -50,14 +54,31 @@ impl Ledger {
             }
         }
         let today = now.date();
-        match effective {
-            Some(day) if day < today => Err(Refusal::EditionNotAllowed {
+        if let Some(day) = effective.filter(|day| *day < today) {
+            return Err(Refusal::EditionNotAllowed {
                 edition,
                 effective: day,
                 earliest: today,
-            }),
-            Some(_) | None => Ok(self.put_in_force(catalogue, since)),
+            });
         }
+        let kinds = self.dropped(catalogue);
+        if !kinds.is_empty() {
+            return Err(Refusal::KindsDropped { edition, kinds });
+        }
+        Ok(self.put_in_force(catalogue, since))
+    }
+
+    /// Kinds of the newest edition that this one misses. Flags of them may stand, or come until it takes effect.
+    fn dropped(&self, catalogue: &Catalogue) -> Vec<Code> {
+        let newest = self.law.newest();
+        let kinds = newest
+            .into_iter()
+            .flat_map(|law| &law.catalogue.parts().flag_kinds);
+        kinds
+            .map(|kind| &kind.code)
+            .filter(|code| catalogue.kind(code).is_none())
+            .cloned()
+            .collect()
     }
 
     fn put_in_force(&mut self, catalogue: &Catalogue, since: Timestamp) -> Arc<InForce> {

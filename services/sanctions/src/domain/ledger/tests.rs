@@ -291,6 +291,21 @@ fn an_older_edition_never_replaces_a_newer_one() {
 }
 
 #[test]
+fn a_kind_whose_flags_may_stand_is_in_every_later_edition() {
+    let mut ledger = ledger();
+    let dropping = SHIPPED
+        .replace("edition: 2026-2", "edition: 2026-3")
+        .replace("code: special-action", "code: special-campaign");
+    let dropping = Catalogue::from_yaml(&dropping).unwrap();
+    assert!(ledger.enact(&dropping, at("2026-04-02")).is_none());
+    let refused = ledger.create_edition(&dropping, None, at("2026-04-02"));
+    let Err(Refusal::KindsDropped { kinds, .. }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(kinds, [code("special-action")]);
+}
+
+#[test]
 fn the_same_document_at_another_site_is_another_flag() {
     let mut ledger = ledger();
     raise(
