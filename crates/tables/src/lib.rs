@@ -30,4 +30,4 @@ pub use error::{CellDefect, CellError, Defect, Example, Place, TableError, Table
 pub use rows::{MAX_ROWS, RowSet};
 pub use schema::{BadExclusion, Column, ColumnKind, MeasureDecl, Schema, Value};
 pub use source::{CellText, HitPolicy, Pairs, RowSource, TableSource};
-pub use table::{Answer, MeasureUse, NearMiss, Row, Table, WrongValue};
+pub use table::{Answer, MeasureUse, Row, Table, WrongValue};

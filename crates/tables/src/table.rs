@@ -93,15 +93,6 @@ pub struct Answer {
     pub deciding: RowSet,
 }
 
-/// A row that would have answered, but for some columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NearMiss {
-    /// From 0.
-    pub row: usize,
-    /// Bit `k`: the column at position `k` of [`Table::tested`] does not hold.
-    pub failed: u64,
-}
-
 /// The host gave a value that its column cannot hold: a fault of the host, never "no match".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a value of the wrong type was given for column {column}")]
@@ -133,11 +124,6 @@ impl Table {
     pub fn cell_text(&self, row: usize, column: usize) -> Option<&str> {
         let (_, text) = self.texts.get(row)?.iter().find(|(at, _)| *at == column)?;
         Some(text)
-    }
-
-    /// Positions in the schema of the columns that the table reads.
-    pub fn tested(&self) -> impl Iterator<Item = usize> {
-        self.columns.iter().map(|column| column.column)
     }
 
     /// Evaluates; `value` is asked once for each tested column. Allocates nothing.
@@ -179,29 +165,6 @@ impl Table {
             }
         }
         self.answer(matched)
-    }
-
-    /// The row among `candidates` that fails in the fewest columns (the last of equals).
-    pub fn nearest<'v>(
-        &self,
-        candidates: RowSet,
-        value: impl Fn(usize) -> Value<'v>,
-    ) -> Result<Option<NearMiss>, WrongValue> {
-        let mut nearest: Option<NearMiss> = None;
-        let mut holding = Vec::with_capacity(self.columns.len());
-        for column in &self.columns {
-            holding.push(column.rows(value(column.column))?);
-        }
-        for row in candidates.iter() {
-            let mut failed = 0;
-            for (position, rows) in holding.iter().enumerate().take(64) {
-                failed |= u64::from(!rows.contains(row)) << position;
-            }
-            if nearest.is_none_or(|nearest| failed.count_ones() <= nearest.failed.count_ones()) {
-                nearest = Some(NearMiss { row, failed });
-            }
-        }
-        Ok(nearest)
     }
 
     #[inline]

@@ -23,31 +23,6 @@ proptest! {
             prop_assert!(compiled.matched.holds_all(compiled.deciding));
         }
     }
-
-    /// The nearest row is one that fails in no more columns than any other, and in those only.
-    #[test]
-    fn the_nearest_row_fails_where_it_says(source in table(6, 1..10), facts in facts()) {
-        let schema = schema();
-        let table = Table::build("t", &source, &schema).unwrap();
-        let candidates = greenstar_tables::RowSet::first_rows(source.rows.len());
-        let nearest = table.nearest(candidates, |column| facts.value(column)).unwrap().unwrap();
-        let failures = |row: usize| -> Vec<usize> {
-            let when = &source.rows[row].when.0;
-            (0..when.len())
-                .filter(|column| {
-                    let cell = greenstar_tables::parse_cell(&when[*column].1.0, &schema.columns()[*column]).unwrap();
-                    !cell.holds(facts.value(*column))
-                })
-                .collect()
-        };
-        let tested: Vec<usize> = table.tested().collect();
-        let said: Vec<usize> =
-            (0..tested.len()).filter(|bit| nearest.failed >> bit & 1 == 1).map(|bit| tested[bit]).collect();
-        prop_assert_eq!(&said, &failures(nearest.row));
-        for row in 0..source.rows.len() {
-            prop_assert!(failures(row).len() >= said.len());
-        }
-    }
 }
 
 #[test]
