@@ -278,7 +278,7 @@ impl Packed {
             rating,
             sector: code(self.sector, side.and_then(|side| side.sector), shared)?,
             district: code(self.district, side.and_then(|side| side.district), shared)?,
-            polluter_class: polluter(self.marks & POLLUTER),
+            polluter_class: polluter(self.marks & POLLUTER).ok_or(Unreadable)?,
             open_rectification: self.marks & OPEN_RECTIFICATION != 0,
             objection_open: self.marks & OBJECTION_OPEN != 0,
             events: side.and_then(|side| side.events.clone()).unwrap_or_default(),
@@ -359,11 +359,13 @@ fn polluter_code(class: PolluterClass) -> u8 {
     }
 }
 
-fn polluter(code: u8) -> PolluterClass {
+/// `None`: one that nobody writes.
+fn polluter(code: u8) -> Option<PolluterClass> {
     match code {
-        1 => PolluterClass::Key,
-        2 => PolluterClass::HazardousWasteOperator,
-        _ => PolluterClass::General,
+        0 => Some(PolluterClass::General),
+        1 => Some(PolluterClass::Key),
+        2 => Some(PolluterClass::HazardousWasteOperator),
+        _ => None,
     }
 }
 
@@ -375,5 +377,21 @@ mod tests {
     fn a_row_takes_84_bytes() {
         // With at most 11.4 bytes for its place in the index it stays below 96 (protocol.md §10).
         assert_eq!(size_of::<Packed>(), 84);
+    }
+
+    #[test]
+    fn p10_a_class_that_nobody_writes_is_not_the_mildest() {
+        let shared = Shared::new();
+        let uscc: Uscc = "91110115MAX000015J".parse().unwrap();
+        let (packed, side) = Packed::pack(&uscc, &Ok(Facts::unknown()), &shared);
+        let unpacked = |marks| {
+            let packed = Packed { marks, ..packed };
+            let facts = packed.unpack(side.as_ref(), &shared, Arc::default());
+            facts.map(|facts| facts.polluter_class)
+        };
+        for class in PolluterClass::ALL {
+            assert_eq!(unpacked(polluter_code(class)), Ok(class));
+        }
+        assert_eq!(unpacked(POLLUTER), Err(Unreadable));
     }
 }
