@@ -181,13 +181,8 @@ impl Joined<'_, '_> {
                 continue;
             }
             match gate.pass(self.reading) {
-                Ok(Ground {
-                    by_standing,
-                    flags,
-                    ends,
-                }) => {
+                Ok(Ground { flags, ends }) => {
                     let (position, value) = (used.measure, used.value);
-                    let ends = ends.filter(|_| !by_standing);
                     self.measures.push(AppliedMeasure {
                         position,
                         entry,

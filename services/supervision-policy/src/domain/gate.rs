@@ -9,11 +9,10 @@ use super::columns::Reading;
 /// What carries a measure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ground {
-    /// The star, the state or the ordinary regime carries it.
-    pub(super) by_standing: bool,
-    /// Positions in the facts' flags.
+    /// Positions in the facts' flags; the star, the state or the ordinary regime may carry it too.
     pub(super) flags: Vec<usize>,
-    /// When the last of the flags stops carrying it.
+    /// When it ends, as far as that is known: the entry, its bases, or the last flag that carries it, whichever is
+    /// first. `None`: open.
     pub(super) ends: Option<Timestamp>,
 }
 
@@ -74,17 +73,29 @@ struct BasisWindow {
     article: bool,
 }
 
+/// Never.
+const OPEN: Timestamp = Timestamp::from_micros(i64::MAX);
+
 impl Window {
     /// Both days included; an absent day is open.
     fn of(first: Option<Date>, last: Option<Date>) -> Window {
         Window {
             from: first.map_or(Timestamp::from_micros(i64::MIN), Date::start),
-            until: last.map_or(Timestamp::from_micros(i64::MAX), |last| last.plus_days(1).start()),
+            until: last.map_or(OPEN, |last| last.plus_days(1).start()),
         }
     }
 
     fn holds(self, as_of: Timestamp) -> bool {
         self.from <= as_of && as_of < self.until
+    }
+
+    /// From `as_of` on, how long one of these holds without a gap; `as_of` itself: none does.
+    fn lasts(windows: impl Iterator<Item = Window> + Clone, as_of: Timestamp) -> Timestamp {
+        let mut end = as_of;
+        while let Some(window) = windows.clone().find(|window| window.holds(end)) {
+            end = window.until;
+        }
+        end
     }
 }
 
@@ -147,47 +158,48 @@ impl GateEntry {
         if !self.bases.iter().any(|basis| basis.window.holds(as_of)) {
             return Err(Blocked::NoBasis);
         }
-        let named = || {
-            self.bases
-                .iter()
-                .any(|basis| basis.article && basis.window.holds(as_of))
-        };
-        if self.class == MeasureClass::Rights && !named() {
+        let rights = self.class == MeasureClass::Rights;
+        let carrying = self.bases.iter().filter(|basis| basis.article || !rights);
+        let based = Window::lasts(carrying.map(|basis| basis.window), as_of);
+        if based <= as_of {
             return Err(Blocked::NoArticle);
         }
         let by_standing = self.by_standing(reading.rating.standing);
-        let mut ground = Ground {
-            by_standing,
-            ..Ground::default()
-        };
+        let mut flags = Vec::new();
+        // While anything carries it.
+        let mut carried = if by_standing { OPEN } else { as_of };
         let mut blocked = Blocked::Unsupported;
         for active in reading.flags.iter().filter(|active| active.counts) {
             let Some(flag) = reading.facts.flags.get(active.index) else {
                 continue;
             };
+            let within = flag.end.map_or(active.ceiling, |end| end.min(active.ceiling));
             let mut carries = false;
             for carrier in self.flags.iter().filter(|carrier| carrier.kind == active.kind) {
+                let known = Window::lasts(carrier.bases.iter().copied(), as_of);
                 if flag.severity < carrier.least {
                     blocked = blocked.max(Blocked::TooMild);
-                } else if !carrier.bases.iter().any(|window| window.holds(as_of)) {
+                } else if known <= as_of {
                     blocked = blocked.max(Blocked::FlagWithoutBasis);
                 } else if active.ceiling <= as_of {
                     blocked = blocked.max(Blocked::PastCeiling);
                 } else {
                     carries = true;
+                    carried = carried.max(within.min(known));
                 }
             }
             if carries {
-                let ends = flag.end.map_or(active.ceiling, |end| end.min(active.ceiling));
-                ground.ends = ground.ends.max(Some(ends));
-                ground.flags.push(active.index);
+                flags.push(active.index);
             }
         }
-        if by_standing || !ground.flags.is_empty() {
-            Ok(ground)
-        } else {
-            Err(blocked)
+        if !by_standing && flags.is_empty() {
+            return Err(blocked);
         }
+        let ends = carried.min(based).min(self.window.until);
+        Ok(Ground {
+            flags,
+            ends: Some(ends).filter(|ends| *ends != OPEN),
+        })
     }
 
     fn by_standing(&self, standing: Standing) -> bool {

@@ -247,6 +247,99 @@ fn a_refusal_needs_a_named_article_in_force() {
     );
 }
 
+/// When the measure of this code ends, for a firm that is asked about today.
+fn told_end(catalogue: Arc<Catalogue>, facts: &Facts, code: &str) -> Option<Timestamp> {
+    let policy = policy().under(catalogue).unwrap();
+    ask(&policy, PERMIT, facts, today()).measure(code).unwrap().ends
+}
+
+#[test]
+fn a_measure_is_told_to_end_with_its_flag_its_entry_or_its_bases_whichever_is_first() {
+    let flagged = with(firm(star(5)), serious_penalty());
+    let vetoed = firm(Standing::Vetoed);
+    let code = "strict-review";
+    let kept = || edited(|_| ());
+    assert_eq!(told_end(kept(), &flagged, code), serious_penalty().end);
+    assert_eq!(
+        told_end(kept(), &vetoed, code),
+        None,
+        "by its state, for as long as that"
+    );
+    let ends_first = Some(date("2027-01-01").start());
+    let last = Some(date("2026-12-31"));
+    let entry_ends = || {
+        edited(|parts| {
+            let mut entries = parts.measures.iter_mut();
+            entries
+                .find(|measure| measure.code.as_str() == code)
+                .unwrap()
+                .until = last;
+        })
+    };
+    let law_ends = || edited(|parts| parts.bases.iter_mut().for_each(|basis| basis.end = last));
+    let kind_ends = edited(|parts| {
+        let mut own = parts.bases[0].clone();
+        own.code = Code::parse("of-the-kind").unwrap();
+        own.end = last;
+        let mut kinds = parts.flag_kinds.iter_mut();
+        let kind = kinds
+            .find(|kind| kind.code.as_str() == "serious-penalty")
+            .unwrap();
+        kind.bases = vec![own.code.clone()];
+        parts.bases.push(own);
+    });
+    for facts in [&flagged, &vetoed] {
+        assert_eq!(told_end(entry_ends(), facts, code), ends_first);
+        assert_eq!(told_end(law_ends(), facts, code), ends_first);
+    }
+    assert_eq!(told_end(kind_ends.clone(), &flagged, code), ends_first);
+    assert_eq!(told_end(kind_ends, &vetoed, code), None);
+}
+
+#[test]
+fn a_law_that_follows_another_without_a_gap_carries_on() {
+    let relieved = |from: &str| {
+        edited(|parts| {
+            let mut next = parts.bases[0].clone();
+            next.code = Code::parse("the-next-law").unwrap();
+            parts
+                .bases
+                .iter_mut()
+                .for_each(|basis| basis.end = Some(date("2026-12-31")));
+            (next.effective, next.end) = (Some(date(from)), None);
+            for measure in &mut parts.measures {
+                measure.bases.push(next.code.clone());
+            }
+            parts.bases.push(next);
+        })
+    };
+    let vetoed = firm(Standing::Vetoed);
+    assert_eq!(told_end(relieved("2027-01-01"), &vetoed, "strict-review"), None);
+    let gap = Some(date("2027-01-01").start());
+    assert_eq!(told_end(relieved("2027-01-02"), &vetoed, "strict-review"), gap);
+}
+
+#[test]
+fn what_takes_a_right_ends_with_its_last_article() {
+    let article_ends = edited(|parts| {
+        let other = parts.bases.iter().find(|basis| basis.article.is_none()).unwrap();
+        let other = other.code.clone();
+        for basis in parts.bases.iter_mut().filter(|basis| basis.article.is_some()) {
+            basis.end = Some(date("2026-12-31"));
+        }
+        let mut entries = parts.measures.iter_mut();
+        let refusal = entries.find(|measure| measure.code.as_str() == "refuse-permit");
+        refusal.unwrap().bases.push(other.clone());
+        let mut kinds = parts.flag_kinds.iter_mut();
+        let kind = kinds.find(|kind| kind.code.as_str() == "permit-by-deceit");
+        kind.unwrap().bases.push(other);
+    });
+    let deceit = flag("permit-by-deceit", Severity::Serious, "2026-10-08", 36);
+    let facts = with(firm(star(5)), deceit);
+    let end = told_end(article_ends, &facts, "refuse-permit");
+    assert_eq!(end, Some(date("2027-01-01").start()));
+}
+
 #[test]
 fn facts_survive_their_record() {
     let mut facts = with(firm(star(5)), serious_penalty());
