@@ -1,9 +1,10 @@
 //! What is assumed while nobody decides: newer data might have taken the star away or changed it, so the matter is
 //! answered with the rating that is known and without any, and nothing is milder than either.
 
-use super::catalogue::MeasureClass;
+use super::catalogue::{Catalogue, MeasureClass};
+use super::columns::Reading;
 use super::decide::{AppliedMeasure, DecideError, Decision, settle};
-use super::facts::{Facts, RatingFacts};
+use super::facts::{Facts, Flag, RatingFacts};
 use super::matter::{Arguments, Matter};
 use super::policy::Policy;
 use super::reason::ReasonKind;
@@ -18,11 +19,19 @@ impl Facts {
             ..self.clone()
         }
     }
+
+    /// A flag in force whose kind the catalogue does not have, so that nobody can say what it means. An edition may
+    /// have dropped the kind.
+    pub fn unknown_flag(&self, catalogue: &Catalogue, as_of: Timestamp) -> Option<&Flag> {
+        let mut flags = self.flags.iter();
+        flags.find(|flag| flag.in_force(as_of) && catalogue.kind_position(&flag.kind).is_none())
+    }
 }
 
 /// Decides with the facts and with `unrated`, which are [`Facts::unrated`] of them. The more severe outcome counts;
 /// measures of both join by the stricter value, and a favour stands only where both give it. Star and state stay
-/// those known. What was in the way of a better outcome is not said: it would speak of facts that were set aside.
+/// those known. A flag whose kind the catalogue does not have is set aside: it is why nobody decides, or as old as the
+/// rest. What was in the way of a better outcome is not said: it would speak of facts that were set aside.
 ///
 /// # Errors
 /// As [`decide`].
@@ -34,8 +43,11 @@ pub fn decide_cautiously<'a>(
     arguments: &'a Arguments,
     as_of: Timestamp,
 ) -> Result<Decision<'a>, DecideError> {
-    let rated = settle(policy, matter, facts, arguments, as_of)?;
-    let without = settle(policy, matter, unrated, arguments, as_of)?;
+    let settled = |facts: &'a Facts| {
+        let reading = Reading::of_known(facts, arguments, matter, &policy.catalogue, as_of);
+        settle(policy, matter, reading)
+    };
+    let (rated, without) = (settled(facts)?, settled(unrated)?);
     let known = rated.decision.rating;
     let (mut kept, other) = if without.outcome > rated.outcome {
         (without.decision, rated.decision)

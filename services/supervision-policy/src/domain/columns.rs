@@ -266,14 +266,28 @@ impl<'a> Reading<'a> {
         catalogue: &Catalogue,
         as_of: Timestamp,
     ) -> Result<Reading<'a>, DecideError> {
+        match facts.unknown_flag(catalogue, as_of) {
+            Some(flag) => Err(DecideError::FlagKindUnknown(flag.kind.clone())),
+            None => Ok(Reading::of_known(facts, arguments, matter, catalogue, as_of)),
+        }
+    }
+
+    /// Sets flags aside whose kind the catalogue does not have: where nobody decides, or somebody looked before.
+    pub(super) fn of_known(
+        facts: &'a Facts,
+        arguments: &'a Arguments,
+        matter: &Matter,
+        catalogue: &Catalogue,
+        as_of: Timestamp,
+    ) -> Reading<'a> {
         let mut flags = Vec::new();
         for (index, flag) in facts.flags.iter().enumerate() {
-            if !flag.in_force(as_of) {
-                continue;
-            }
-            let kind = catalogue
+            let Some(kind) = catalogue
                 .kind_position(&flag.kind)
-                .ok_or_else(|| DecideError::FlagKindUnknown(flag.kind.clone()))?;
+                .filter(|_| flag.in_force(as_of))
+            else {
+                continue;
+            };
             let ceiling = catalogue.ceiling(flag.severity, flag.document.date);
             flags.push(ActiveFlag {
                 index,
@@ -293,7 +307,7 @@ impl<'a> Reading<'a> {
             reaches_all: false,
             worst: None,
         };
-        Ok(reading.flagged(flags, catalogue))
+        reading.flagged(flags, catalogue)
     }
 
     /// The same enterprise as if its standing, events and flags were these.

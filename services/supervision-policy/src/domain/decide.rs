@@ -40,7 +40,8 @@ pub struct AppliedMeasure<'a> {
     pub value: Option<i64>,
     /// Positions in the facts' flags that carry it; the star, the state or the ordinary regime may too.
     pub(super) flags: Vec<usize>,
-    /// When the last of its flags stops carrying it; `None` where star, state or regime carry it.
+    /// When the law or the last that carries it ends, as far as that is known; `None`: open. A star, a state and the
+    /// regime carry it without an end.
     pub ends: Option<Timestamp>,
 }
 
@@ -98,11 +99,12 @@ pub fn decide<'a>(
     arguments: &'a Arguments,
     as_of: Timestamp,
 ) -> Result<Decision<'a>, DecideError> {
+    let reading = Reading::of(facts, arguments, matter, &policy.catalogue, as_of)?;
     let Settled {
         mut decision,
         reading,
         outcome,
-    } = settle(policy, matter, facts, arguments, as_of)?;
+    } = settle(policy, matter, reading)?;
     let better = better(policy, matter, &reading, outcome)?;
     decision.reasons.extend(better.map(Reason::Better));
     Ok(decision)
@@ -120,11 +122,9 @@ pub(super) struct Settled<'a> {
 pub(super) fn settle<'a>(
     policy: &'a Policy,
     matter: &'a Matter,
-    facts: &'a Facts,
-    arguments: &'a Arguments,
-    as_of: Timestamp,
+    reading: Reading<'a>,
 ) -> Result<Settled<'a>, DecideError> {
-    let reading = Reading::of(facts, arguments, matter, &policy.catalogue, as_of)?;
+    let (facts, as_of) = (reading.facts, reading.as_of);
     let composition = compose(policy, matter, &reading)?;
     let outcome = composition.verdict.outcome;
     let reasons = reasons(policy, matter, &composition);

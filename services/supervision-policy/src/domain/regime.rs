@@ -61,7 +61,8 @@ fn triggers<'a>(
         return Ok(Vec::new());
     };
     let matched = |facts| {
-        let reading = Reading::of(facts, arguments, matter, policy.catalogue(), decision.as_of)?;
+        // Whoever decided has looked whether all kinds of flags are known.
+        let reading = Reading::of_known(facts, arguments, matter, policy.catalogue(), decision.as_of);
         Ok::<_, DecideError>(table.evaluate(|column| reading.value(column))?.matched)
     };
     let mut active = matched(decision.facts)?;

@@ -66,6 +66,31 @@ fn a_restriction_stays_that_the_rating_brings() {
 }
 
 #[test]
+fn p10_a_flag_of_a_kind_that_an_edition_dropped_leaves_an_answer_to_assume_and_no_favour() {
+    let mut dropped = serious_penalty();
+    dropped.kind = greenstar_kernel::Code::parse("of-an-earlier-edition").unwrap();
+    for matter in [REGIME, "licensing/eia-approval", "finance/green-loan"] {
+        let facts = with(firm(star(5)), dropped.clone());
+        assert_eq!(facts.unknown_flag(policy().catalogue(), today()), Some(&dropped));
+        assert_eq!(
+            assumed(&facts, matter),
+            assumed(&firm(star(5)), matter),
+            "{matter}"
+        );
+        let also = with(facts, serious_penalty());
+        let flagged = with(firm(star(5)), serious_penalty());
+        assert_eq!(assumed(&also, matter), assumed(&flagged, matter), "{matter}");
+    }
+    let facts = with(firm(star(5)), dropped.clone());
+    let ended = dropped.end.unwrap();
+    assert_eq!(
+        facts.unknown_flag(policy().catalogue(), ended),
+        None,
+        "it binds no more"
+    );
+}
+
+#[test]
 fn nobody_is_favoured_and_who_is_flagged_is_restricted_as_before() {
     let flagged = with(firm(star(5)), serious_penalty());
     for matter in [REGIME, "licensing/eia-approval", "finance/green-loan"] {
