@@ -163,6 +163,7 @@ impl Supervision {
             flags: compared_flags,
             rating: rating_half,
             sanctions: Half::new(flags.starts_over()),
+            copy: snapshot.clone(),
         };
         tasks.spawn(flags.run(stop.clone()));
         tasks.spawn(comparison.run(compare_every, stop.clone()));
@@ -216,10 +217,8 @@ impl Supervision {
     /// Whether the view is within its bound of staleness.
     fn is_fresh(&self) -> bool {
         let Desk { view, clock, .. } = &self.desk;
-        view.read().is_some()
-            && view
-                .age(clock.monotonic(), clock.now())
-                .is_some_and(|age| age <= FRESH)
+        let age = view.look(&**clock).and_then(|look| look.age);
+        age.is_some_and(|age| age <= FRESH)
     }
 
     /// Keeps `health` right until the service is closed: serving from the first catch-up on and for good,

@@ -2,6 +2,7 @@
 //! is found and put right without anybody's help. While both go on, what changed meanwhile proves nothing and is left
 //! to the next time.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::flags::{Flags, Row};
+use super::keep;
 use super::ratings::Ratings;
 use crate::view::{Edition, FlagSource, Followed, Touched, View};
 
@@ -31,6 +33,8 @@ pub(crate) struct Comparison {
     pub(crate) flags: Flags,
     pub(crate) rating: Half,
     pub(crate) sanctions: Half,
+    /// Where a copy of the view is kept.
+    pub(crate) copy: Option<PathBuf>,
 }
 
 /// One of the two logs.
@@ -55,14 +59,17 @@ impl Half {
         self.asked_at == Some(view.replacements(log))
     }
 
-    fn tell(&mut self, view: &View, log: Followed, compared: Result<Compared, Broken>) {
+    /// Whether it was found to be wrong; everything is taken anew then.
+    fn tell(&mut self, view: &View, log: Followed, compared: Result<Compared, Broken>) -> bool {
         // Nothing is noted while nobody compares.
         drop(view.noted(log));
-        if tell(log, compared) {
+        let differs = tell(log, compared);
+        if differs {
             view.differs(log);
             self.asked_at = Some(view.replacements(log));
             self.start_over.notify_one();
         }
+        differs
     }
 }
 
@@ -95,15 +102,23 @@ impl Comparison {
                     compared = self.ratings() => compared,
                     () = stop.cancelled() => return,
                 };
-                self.rating.tell(&self.view, Followed::Rating, compared);
+                let differs = self.rating.tell(&self.view, Followed::Rating, compared);
+                self.forget_copy_if(differs).await;
             }
             if !self.sanctions.waits(&self.view, Followed::Sanctions) {
                 let compared = tokio::select! {
                     compared = self.flags() => compared,
                     () = stop.cancelled() => return,
                 };
-                self.sanctions.tell(&self.view, Followed::Sanctions, compared);
+                let differs = self.sanctions.tell(&self.view, Followed::Sanctions, compared);
+                self.forget_copy_if(differs).await;
             }
+        }
+    }
+
+    async fn forget_copy_if(&self, differs: bool) {
+        if let Some(folder) = self.copy.as_ref().filter(|_| differs) {
+            keep::forget(&self.view, folder).await;
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::catalogue;
-use crate::view::{Saved, Unusable, View};
+use crate::view::{Followed, Saved, Unusable, View};
 
 /// Between two copies. A start from an older one has more to catch up with, and nothing else.
 const EVERY: Duration = Duration::from_secs(300);
@@ -65,13 +65,31 @@ pub(crate) async fn run(view: Arc<View>, folder: PathBuf, stop: CancellationToke
             _ = every.tick() => false,
             () = stop.cancelled() => true,
         };
-        let now = [Log::Rating, Log::Sanctions].map(|log| view.applied(log));
+        // A snapshot may bring other rows at the position that was reached before.
+        let halves = [
+            (Log::Rating, Followed::Rating),
+            (Log::Sanctions, Followed::Sanctions),
+        ];
+        let now = halves.map(|(log, followed)| (view.applied(log), view.replacements(followed)));
         if kept.as_ref() != Some(&now) && save(&view, &folder).await {
             kept = Some(now);
         }
         if stopped {
             return;
         }
+    }
+}
+
+/// Takes away the copy in `folder`, which was found to be wrong: a start from it would answer with what is known not
+/// to be so.
+pub(super) async fn forget(view: &Arc<View>, folder: &Path) {
+    let (view, from) = (view.clone(), folder.to_owned());
+    match tokio::task::spawn_blocking(move || view.forget_saved(&from)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::error!(folder = %folder.display(), %error, "the view's snapshot on disk is wrong and cannot be removed; remove it by hand before the next start");
+        }
+        Err(error) => tracing::error!(%error, "removing the view's snapshot failed"),
     }
 }
 

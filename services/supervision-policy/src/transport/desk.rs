@@ -25,7 +25,7 @@ use crate::domain::policy::{EVALUATOR, Policy};
 use crate::domain::regime::InspectionRegime;
 use crate::follow::wire;
 use crate::record::RecordLog;
-use crate::view::View;
+use crate::view::{Look, View};
 
 /// What it takes to answer. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -87,15 +87,16 @@ impl Desk {
         limit: Option<Duration>,
         reached: &Reached,
     ) -> Result<Computed, Status> {
-        // Positions first, then rows; the instant last, so that it is not before anything that was seen.
-        let reading = self.view.read().ok_or_else(status::not_ready)?;
+        let Look {
+            reading,
+            age: known,
+            now,
+            as_of,
+        } = self.view.look(&*self.clock).ok_or_else(status::not_ready)?;
         if let Some(log) = reading.misses(&reached.token) {
             // The source began another life between waiting and looking.
             return Err(status::unreached(&self.freshness.missed(log, &reached.token)));
         }
-        let now = self.clock.monotonic();
-        let wall = self.clock.now();
-        let known = self.view.age(now, wall);
         // What a fully consistent read has seen is no older than its beginning, if the clocks are known at all.
         let age = known.map(|known| {
             reached
@@ -103,8 +104,6 @@ impl Desk {
                 .map_or(known, |complete| known.min(now.saturating_sub(complete)))
         });
         let facts = reading.facts(&question.uscc).map_err(status::unreadable)?;
-        let as_of = self.view.as_of(wall, known.is_some());
-
         let ruling = reading.ruling(as_of).ok_or_else(status::not_ready)?;
         let policy = ruling.policy.as_ref().ok_or_else(status::not_ready)?;
         let department = question.department.as_str();
@@ -118,12 +117,16 @@ impl Desk {
         let arguments = matter
             .parse_arguments(given)
             .map_err(|error| status::arguments(&error))?;
+        let sound = match facts.unknown_flag(policy.catalogue(), as_of) {
+            Some(_) => Sound::NoSuchKind,
+            None if ruling.sound => Sound::Yes,
+            None => Sound::Unfit,
+        };
         let handling = match matter
             .handling(age, limit)
             .map_err(|stale| status::stale(&stale))?
         {
-            Handling::Fresh if !ruling.sound => Handling::ManualReview,
-            Handling::Caveat if !ruling.sound => Handling::ManualReview,
+            Handling::Fresh | Handling::Caveat if sound != Sound::Yes => Handling::ManualReview,
             handling @ (Handling::Fresh | Handling::ManualReview | Handling::Caveat) => handling,
         };
 
@@ -140,7 +143,7 @@ impl Desk {
         let regime =
             InspectionRegime::of(&decision, &arguments).map_err(|error| status::undecided(&error))?;
         let mut reasons = convert::reasons(&decision);
-        reasons.extend(handled(handling, ruling.sound).map(convert::staleness));
+        reasons.extend(handled(handling, sound).map(convert::staleness));
         let mut told = pb::Decision {
             outcome: decision.outcome.code.to_string(),
             measures: convert::measures(&decision),
@@ -246,11 +249,25 @@ fn who(caller: &Caller) -> (String, String) {
     }
 }
 
+/// Whether policies, catalogue and facts speak of the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sound {
+    Yes,
+    /// The policies in force do not fit the catalogue in force.
+    Unfit,
+    /// The firm has a flag of a kind that the catalogue in force does not have.
+    NoSuchKind,
+}
+
 /// What the answer says about its own standing.
-fn handled(handling: Handling, sound: bool) -> Option<LocalizedText> {
+fn handled(handling: Handling, sound: Sound) -> Option<LocalizedText> {
     match handling {
         Handling::Fresh => None,
-        Handling::ManualReview if !sound => Some(LocalizedText::new(
+        Handling::ManualReview if sound == Sound::NoSuchKind => Some(LocalizedText::new(
+            "该企业有失信标记，其种类不在现行措施目录中，未作出决定，须人工审查；所列结论未计入该标记，仅供审查前暂用",
+            "the firm has a flag of a kind that the catalogue in force does not have, so nobody decided and an officer has to; the outcome, which leaves that flag out, is the one to assume meanwhile",
+        )),
+        Handling::ManualReview if sound == Sound::Unfit => Some(LocalizedText::new(
             "现行政策与现行措施目录不相符，未作出决定，须人工审查；所列结论仅供审查前暂用",
             "the policies in force do not fit the catalogue in force, so nobody decided and an officer has to; the outcome is the one to assume meanwhile",
         )),

@@ -15,11 +15,13 @@ use super::decisions::{DecisionRpc, Found, RATING};
 use super::siblings::Asker;
 use super::{desk, status};
 use crate::consistency::Level;
+use crate::domain::decide::DecideError;
 use crate::domain::facts::Flag;
 use crate::due;
 use crate::follow::wire;
 use crate::record::ship;
 use crate::store::feedback::{self, After, Application, Due, Gap, Kept, Repeatable, Report};
+use crate::view::Look;
 
 /// Flags whose reports are read together.
 const FLAGS: usize = 200;
@@ -130,9 +132,8 @@ impl DecisionRpc {
         let (uscc, id) = names::of_enterprise("flag", raw, "flags")?;
         let name = format!("enterprises/{uscc}/flags/{id}");
         let look = || {
-            let reading = self.0.view.read().ok_or_else(status::not_ready)?;
+            let Look { reading, as_of, .. } = self.look()?;
             let facts = reading.facts(&uscc).map_err(status::unreadable)?;
-            let as_of = self.as_of();
             let of_name = |flag: &&Flag| *flag.name == *name && flag.in_force(as_of);
             let Some(flag) = facts.flags.iter().find(of_name) else {
                 return Ok(None);
@@ -158,9 +159,8 @@ impl DecisionRpc {
         })
     }
 
-    fn as_of(&self) -> Timestamp {
-        let (now, wall) = (self.0.clock.monotonic(), self.0.clock.now());
-        self.0.view.as_of(wall, self.0.view.age(now, wall).is_some())
+    fn look(&self) -> Result<Look, Status> {
+        self.0.view.look(&*self.0.clock).ok_or_else(status::not_ready)
     }
 
     pub(super) async fn gaps(
@@ -221,8 +221,7 @@ impl DecisionRpc {
         wanted: usize,
     ) -> Result<Vec<Gap>, Status> {
         let (flagged, policy, as_of) = {
-            let reading = self.0.view.read().ok_or_else(status::not_ready)?;
-            let as_of = self.as_of();
+            let Look { reading, as_of, .. } = self.look()?;
             let policy = reading.ruling(as_of).and_then(|ruling| ruling.policy.clone());
             (reading.flagged(), policy.ok_or_else(status::not_ready)?, as_of)
         };
@@ -236,12 +235,19 @@ impl DecisionRpc {
             })
             .collect();
         flags.sort_by_key(|(flag, _)| (flag.start, &flag.name));
-        let mut gaps = Vec::new();
+        let (mut gaps, mut unknown) = (Vec::new(), 0);
         for some in flags.chunks(FLAGS) {
             let mut open = Vec::new();
             for (flag, uscc) in some {
-                let due = due::by_flag(&policy, uscc, flag, as_of);
-                let due = due.map_err(|error| status::undecided(&error))?.into_iter();
+                let due = match due::by_flag(&policy, uscc, flag, as_of) {
+                    Ok(due) => due.into_iter(),
+                    // Nobody can say what it makes due; that hides no other gap.
+                    Err(DecideError::FlagKindUnknown(_)) => {
+                        unknown += 1;
+                        continue;
+                    }
+                    Err(error @ DecideError::Arguments(_)) => return Err(status::undecided(&error)),
+                };
                 open.extend(due.filter(|due| {
                     whose.is_none_or(|whose| due.department == whose)
                         && after.is_none_or(|after| *after < Key::of(due))
@@ -254,6 +260,12 @@ impl DecisionRpc {
             if gaps.len() >= wanted {
                 break;
             }
+        }
+        if unknown > 0 {
+            tracing::warn!(
+                flags = unknown,
+                "flags of kinds that the catalogue in force does not have are left out of the gaps"
+            );
         }
         Ok(gaps)
     }

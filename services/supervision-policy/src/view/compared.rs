@@ -29,6 +29,8 @@ pub(super) struct Notes {
     touched: Mutex<Option<Touched>>,
     replacements: AtomicU64,
     differed: AtomicU64,
+    /// One more than [`Notes::replacements`] when it was last found to differ; 0: never.
+    doubted: AtomicU64,
 }
 
 impl Notes {
@@ -42,10 +44,12 @@ impl Notes {
         noted.unwrap_or_default()
     }
 
-    /// A snapshot took the place of all there was.
-    pub(super) fn replaced(&self) {
-        self.replacements.fetch_add(1, Ordering::Release);
+    /// A snapshot takes the place of all there is, by `replace`.
+    pub(super) fn replaced(&self, replace: impl FnOnce()) {
         self.note(|touched| touched.replaced = true);
+        replace();
+        // Afterwards, so that whoever counts it sees the new rows.
+        self.replacements.fetch_add(1, Ordering::AcqRel);
     }
 
     /// How often that was.
@@ -55,10 +59,16 @@ impl Notes {
 
     /// It was found to be other than its source.
     pub(super) fn differs(&self) {
+        self.doubted.store(self.replacements() + 1, Ordering::Release);
         self.differed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often that was.
+    /// It was, and no snapshot has taken its place since.
+    pub(super) fn is_doubted(&self) -> bool {
+        self.doubted.load(Ordering::Acquire) == self.replacements() + 1
+    }
+
+    /// How often it was.
     pub(super) fn differed(&self) -> u64 {
         self.differed.load(Ordering::Relaxed)
     }

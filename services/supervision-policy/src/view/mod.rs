@@ -15,12 +15,12 @@ mod saved;
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwapOption, Guard};
-use greenstar_kernel::{Epoch, Log, Position, Ratchet, Revision, Timestamp, Token, Uscc};
+use greenstar_kernel::{Clock, Epoch, Log, Position, Ratchet, Revision, Timestamp, Token, Uscc};
 use tokio::sync::Notify;
 
 use crate::domain::facts::{Facts, Flag};
@@ -50,6 +50,8 @@ pub(crate) struct View {
     folding: AtomicBool,
     /// Of the rating and the sanctions log.
     notes: [compared::Notes; 2],
+    /// Held while the copy on disk takes its place or goes.
+    copy: Mutex<()>,
     /// The token that was told last: it changes far more seldom than it is told.
     told: ArcSwapOption<Told>,
 }
@@ -72,6 +74,14 @@ impl Anchor {
     const CLOCK_OFF: i64 = i64::MIN + 1;
 }
 
+/// All anchors at one time.
+#[derive(Debug)]
+struct Measured {
+    anchors: [i64; 3],
+    /// As [`View::wall`].
+    wall: i64,
+}
+
 fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
@@ -92,13 +102,30 @@ impl View {
             moved: Notify::new(),
             folding: AtomicBool::new(false),
             notes: Default::default(),
+            copy: Mutex::new(()),
             told: ArcSwapOption::empty(),
         }
     }
 
-    /// One consistent look; `None` until every log was caught up with once. What is applied is read before
-    /// all that it vouches for: rows, and the catalogue in the ruling, which is a fact of the sanctions log.
-    pub(crate) fn read(&self) -> Option<Reading> {
+    /// One consistent look and its age; `None` until every log was caught up with once. In this order: what was
+    /// measured, then the rows that it speaks of, then the instant, which is so not before anything that was seen.
+    /// Measured later, the age could be that of rows which came after those that were read.
+    pub(crate) fn look(&self, clock: &dyn Clock) -> Option<Look> {
+        let measured = self.measured();
+        let reading = self.read()?;
+        let (now, wall) = (clock.monotonic(), clock.now());
+        let age = self.age_by(&measured, now, wall);
+        Some(Look {
+            reading,
+            age,
+            now,
+            as_of: self.as_of(wall, age.is_some()),
+        })
+    }
+
+    /// Rows without an age. What is applied is read before all that it vouches for: rows, and the catalogue in the
+    /// ruling, which is a fact of the sanctions log.
+    fn read(&self) -> Option<Reading> {
         let (ratings, flags) = (self.ratings.read(), self.flags.read());
         let (rating, sanctions) = (ratings.as_ref()?.revision(), flags.as_ref()?.revision());
         let rulings = self.policies.read();
@@ -161,7 +188,7 @@ impl View {
 
     /// The instant to decide for, with a wall clock that is `known` or not. Never earlier than any that was given
     /// by a known clock; an unknown one moves nothing, so no term ends by it.
-    pub(crate) fn as_of(&self, wall: Timestamp, known: bool) -> Timestamp {
+    fn as_of(&self, wall: Timestamp, known: bool) -> Timestamp {
         if known {
             self.as_of.advance(wall)
         } else {
@@ -171,15 +198,30 @@ impl View {
 
     /// How old what is known of the most behind log may be at `now`, which is `wall` by the wall clock; `None`:
     /// nobody can say. A wall clock that jumped since a source agreed with it is unknown until one agrees
-    /// again; so is one that has yet to catch up with [`View::as_of`].
+    /// again; so is one that has yet to catch up with [`View::as_of`]. Of rows, only [`View::look`] tells the age.
     pub(crate) fn age(&self, now: Duration, wall: Timestamp) -> Option<Duration> {
-        let jumped = offset(now, wall).abs_diff(self.wall.load(Ordering::Relaxed));
+        self.age_by(&self.measured(), now, wall)
+    }
+
+    /// Acquired, so that rows which are read afterwards are at least as new as this says.
+    fn measured(&self) -> Measured {
+        Measured {
+            anchors: self
+                .ages
+                .each_ref()
+                .map(|anchor| anchor.0.load(Ordering::Acquire)),
+            wall: self.wall.load(Ordering::Acquire),
+        }
+    }
+
+    fn age_by(&self, measured: &Measured, now: Duration, wall: Timestamp) -> Option<Duration> {
+        let jumped = offset(now, wall).abs_diff(measured.wall);
         if u128::from(jumped) > Ratchet::SLACK.as_micros() || self.as_of.ahead_of(wall) > Ratchet::SLACK {
             return None;
         }
         let mut oldest = Duration::ZERO;
-        for anchor in &self.ages {
-            match anchor.0.load(Ordering::Relaxed) {
+        for anchor in measured.anchors {
+            match anchor {
                 Anchor::NEVER | Anchor::CLOCK_OFF => return None,
                 at => {
                     let age = micros(now).saturating_sub(at);
@@ -196,10 +238,11 @@ impl View {
             && self
                 .ages
                 .iter()
-                .all(|anchor| anchor.0.load(Ordering::Relaxed) != Anchor::NEVER)
+                .all(|anchor| anchor.0.load(Ordering::Acquire) != Anchor::NEVER)
     }
 
-    /// A log is known to be applied as it was `age` before `now`; `None`: the clocks do not agree.
+    /// A log is known to be applied as it was `age` before `now`; `None`: the clocks do not agree. Released, after the
+    /// rows that it speaks of.
     pub(crate) fn set_age(&self, log: Log, age: Option<Duration>, now: Duration) {
         let anchor = age.map_or(Anchor::CLOCK_OFF, |age| micros(now).saturating_sub(micros(age)));
         let [rating, sanctions, policy] = &self.ages;
@@ -208,12 +251,12 @@ impl View {
             Log::Sanctions => sanctions,
             Log::Policy => policy,
         };
-        slot.0.store(anchor, Ordering::Relaxed);
+        slot.0.store(anchor, Ordering::Release);
     }
 
     /// A source agrees with `wall`, which is `now` by the monotonic clock.
     pub(crate) fn set_clock(&self, now: Duration, wall: Timestamp) {
-        self.wall.store(offset(now, wall), Ordering::Relaxed);
+        self.wall.store(offset(now, wall), Ordering::Release);
     }
 
     /// A snapshot that grows beside what is served.
@@ -223,8 +266,7 @@ impl View {
 
     pub(crate) fn replace_ratings(&self, at: Position, snapshot: Snapshot) {
         let notes = self.notes(Followed::Rating);
-        notes.replaced();
-        self.ratings.replace(at, snapshot);
+        notes.replaced(|| self.ratings.replace(at, snapshot));
         self.moved.notify_waiters();
     }
 
@@ -256,10 +298,11 @@ impl View {
         now: Timestamp,
     ) {
         let notes = self.notes(Followed::Sanctions);
-        notes.replaced();
-        self.follow_starts(&mut rows, now);
-        self.policies.replace_editions(editions, now);
-        self.flags.replace(at, rows);
+        notes.replaced(|| {
+            self.follow_starts(&mut rows, now);
+            self.policies.replace_editions(editions, now);
+            self.flags.replace(at, rows);
+        });
         self.moved.notify_waiters();
     }
 
@@ -352,8 +395,12 @@ impl View {
     }
 
     /// Writes a copy to the disk; the number of its rows. Takes long: not for an async thread. `None`: there is
-    /// nothing to keep, or something in it cannot be read, which a later program may be able to.
+    /// nothing to keep, or it is known to be wrong, or something in it cannot be read, which a later program may be
+    /// able to.
     pub(crate) fn save(&self, folder: &Path) -> io::Result<Option<u64>> {
+        let Some(taken) = self.undoubted() else {
+            return Ok(None);
+        };
         // Positions first: the rows are at least that new, and what comes again behind a cursor changes nothing.
         let (ratings, flags) = (self.ratings.read(), self.flags.read());
         let (Some(ratings), Some(flags)) = (ratings.as_ref(), flags.as_ref()) else {
@@ -384,8 +431,28 @@ impl View {
                 rows.flags(*uscc, flags.as_deref().unwrap_or_default())?;
             }
             Ok(())
-        });
-        written.map(Some)
+        })?;
+        let _turn = self.copy.lock().unwrap_or_else(PoisonError::into_inner);
+        // What was found to be wrong meanwhile, or has been replaced for that, must not come back with a start.
+        if self.undoubted() != Some(taken) {
+            return Ok(None);
+        }
+        saved::publish(folder)?;
+        Ok(Some(written))
+    }
+
+    /// Takes away the copy on disk, durably: it is known to be wrong. Until a snapshot has taken the place of what is
+    /// here, none is written again.
+    pub(crate) fn forget_saved(&self, folder: &Path) -> io::Result<()> {
+        let _turn = self.copy.lock().unwrap_or_else(PoisonError::into_inner);
+        saved::remove(folder)
+    }
+
+    /// How often each half was replaced; `None`: one of them was found to be wrong and was not replaced yet.
+    fn undoubted(&self) -> Option<[u64; 2]> {
+        let taken = self.notes.each_ref().map(compared::Notes::replacements);
+        let doubted = self.notes.iter().any(compared::Notes::is_doubted);
+        (!doubted).then_some(taken)
     }
 
     /// Reads what [`View::save`] wrote; this view has to be new. Takes long: not for an async thread.
@@ -403,6 +470,18 @@ impl View {
     pub(crate) fn forget_rulings(&self, now: Timestamp) {
         self.policies.forget_passed(now);
     }
+}
+
+/// What a decision is computed from, and when.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) reading: Reading,
+    /// How old the reading may be; `None`: nobody can say.
+    pub(crate) age: Option<Duration>,
+    /// By the monotonic clock.
+    pub(crate) now: Duration,
+    /// The instant to decide for.
+    pub(crate) as_of: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug)]

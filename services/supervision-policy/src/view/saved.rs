@@ -42,14 +42,21 @@ const END: u8 = b'.';
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
-    /// Of the program: another one may understand more of what it is sent.
+    /// Of the program, by its version and its contract: another one may understand more of what it is sent.
     program: String,
     rating: Position,
     sanctions: Position,
 }
 
+/// Two builds of one version may know different contracts.
 fn program() -> String {
-    env!("CARGO_PKG_VERSION").to_owned()
+    program_of(greenstar_proto::FILE_DESCRIPTOR_SET)
+}
+
+fn program_of(contract: &[u8]) -> String {
+    let digest = Sha256::digest(contract);
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{} {digest}", env!("CARGO_PKG_VERSION"))
 }
 
 /// The flags of one enterprise.
@@ -155,7 +162,7 @@ impl Rows {
     }
 }
 
-/// Puts a file in the place of the one before; nothing is lost if it breaks off.
+/// Writes a file that has no name yet; nothing of the one before is lost if it breaks off. See [`publish`].
 pub(super) fn write(
     folder: &Path,
     content: &Content<'_>,
@@ -203,9 +210,24 @@ pub(super) fn write(
     file.write_all(&digest.finalize())?;
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
-    std::fs::rename(&unfinished, folder.join(NAME))?;
-    File::open(folder)?.sync_all()?;
     Ok(rows)
+}
+
+/// Puts what was written in the place of the one before.
+pub(super) fn publish(folder: &Path) -> io::Result<()> {
+    std::fs::rename(folder.join(UNFINISHED), folder.join(NAME))?;
+    File::open(folder)?.sync_all()
+}
+
+/// Takes it away, durably.
+pub(super) fn remove(folder: &Path) -> io::Result<()> {
+    match std::fs::remove_file(folder.join(NAME)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => {
+            removed?;
+            File::open(folder)?.sync_all()
+        }
+    }
 }
 
 /// Reads rows back and digests what it reads.

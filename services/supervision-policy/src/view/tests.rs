@@ -52,6 +52,57 @@ fn p10_a_clock_behind_what_was_decided_for_is_unknown_until_it_has_caught_up() {
     assert_eq!(view.age(ms(86_400_000), tomorrow), Some(ms(86_400_000)));
 }
 
+/// Something happens between the rows of a look and its instant.
+struct Meanwhile<F>(std::sync::Mutex<Option<F>>, Timestamp);
+
+impl<F> std::fmt::Debug for Meanwhile<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meanwhile")
+    }
+}
+
+impl<F: FnOnce() + Send + 'static> Clock for Meanwhile<F> {
+    fn now(&self) -> Timestamp {
+        self.1
+    }
+
+    fn monotonic(&self) -> Duration {
+        let happens = self.0.lock().unwrap().take();
+        if let Some(happens) = happens {
+            happens();
+        }
+        ms(3_600_000)
+    }
+}
+
+#[test]
+fn p2_rows_are_never_as_fresh_as_what_came_after_them() {
+    use super::policies::tests::{NOW, edition, shipped_at};
+
+    let at = |revision| Position {
+        epoch: Epoch::parse("e").unwrap(),
+        revision: Revision(revision),
+    };
+    // An hour ago; since then nobody was heard.
+    let view = Arc::new(measured(NOW));
+    view.put_policies(at(1), shipped_at(NOW).into(), NOW);
+    view.replace_ratings(at(1), view.begin_ratings());
+    view.replace_flags(at(1), vec![edition("1", NOW)], Vec::new(), NOW);
+    let now = NOW.plus(ms(3_600_000));
+    let follower = Arc::clone(&view);
+    let caught_up = move || {
+        follower.replace_flags(at(2), vec![edition("2", NOW)], Vec::new(), now);
+        for log in Log::ALL {
+            follower.set_age(log, Some(ms(0)), ms(3_600_000));
+        }
+    };
+    let clock = Meanwhile(std::sync::Mutex::new(Some(caught_up)), now);
+    let seen = |look: &Look| (look.reading.applied.sanctions.0, look.age);
+    let look = view.look(&clock).unwrap();
+    assert_eq!(seen(&look), (1, Some(ms(3_600_000))));
+    assert_eq!(seen(&view.look(&clock).unwrap()), (2, Some(ms(0))));
+}
+
 #[test]
 fn p1_whoever_sees_a_revision_of_the_sanctions_log_has_its_edition_of_the_catalogue() {
     use super::policies::tests::{NOW, edition, shipped_at};

@@ -204,6 +204,39 @@ fn a_copy_that_breaks_off_leaves_the_one_before() {
 }
 
 #[test]
+fn p10_a_copy_that_is_known_to_be_wrong_is_gone_until_the_view_was_taken_anew() {
+    use crate::view::Followed;
+
+    let folder = tempfile::tempdir().unwrap();
+    let view = a_view();
+    view.save(folder.path()).unwrap().unwrap();
+    // Found at the same positions, and while the next copy is about to be written.
+    view.differs(Followed::Rating);
+    view.forget_saved(folder.path()).unwrap();
+    assert_eq!(view.save(folder.path()).unwrap(), None, "it is still wrong");
+    assert!(matches!(View::new().saved(folder.path()), Err(Unusable::None)));
+    view.forget_saved(folder.path()).unwrap();
+
+    let replacements = view.replacements(Followed::Rating);
+    view.replace_ratings(at("r", 5), view.begin_ratings());
+    assert_eq!(view.replacements(Followed::Rating), replacements + 1);
+    view.save(folder.path()).unwrap().unwrap();
+    let started = start(folder.path());
+    assert_eq!(
+        told(&started, &rated::uscc(3)).map(|facts| facts.known),
+        Ok(false)
+    );
+}
+
+#[test]
+fn two_builds_of_one_version_with_different_contracts_are_different_programs() {
+    let mut contract = greenstar_proto::FILE_DESCRIPTOR_SET.to_vec();
+    assert_eq!(program_of(&contract), program());
+    contract.pop();
+    assert_ne!(program_of(&contract), program());
+}
+
+#[test]
 fn p10_what_this_program_cannot_read_is_not_kept_for_one_that_can() {
     let folder = tempfile::tempdir().unwrap();
     let view = a_view();
