@@ -11,12 +11,14 @@ use sqlx::{
 };
 
 use crate::error::StoreError;
-use crate::{Row, Value};
+use crate::{Row, Value, sql};
 
 const POOL: u32 = 8;
 /// For one step of a transaction as seen from here: the server gives up a little earlier, so this one
 /// strikes when the connection is half open. sqlx cannot set TCP_USER_TIMEOUT on our own socket.
 pub(crate) const STEP: Duration = Duration::from_secs(6);
+/// Rows in one statement.
+const ROWS: usize = 1_000;
 const CONNECT: Duration = Duration::from_secs(5);
 /// An idle connection that does not answer within this is dropped.
 const PING: Duration = Duration::from_secs(1);
@@ -100,6 +102,86 @@ pub(crate) async fn run(
     Ok(within(STEP, query(sql, values, keep).execute(connection))
         .await?
         .rows_affected())
+}
+
+/// Rows as one array a column: whatever their number, the statement has one text, so it is parsed and planned once
+/// for a connection.
+pub(crate) async fn write_rows(
+    connection: &mut PgConnection,
+    table: &str,
+    columns: &[&str],
+    conflict: &str,
+    rows: Vec<Vec<Value>>,
+) -> Result<(), sqlx::Error> {
+    let mut rows = rows.into_iter();
+    loop {
+        let mut arrays: Vec<Array> = Vec::with_capacity(columns.len());
+        for (number, row) in rows.by_ref().take(ROWS).enumerate() {
+            if number == 0 {
+                arrays.extend(row.into_iter().map(Array::of));
+            } else {
+                for (array, value) in arrays.iter_mut().zip(row) {
+                    array.push(value)?;
+                }
+            }
+        }
+        if arrays.is_empty() {
+            return Ok(());
+        }
+        let types: Vec<&str> = arrays.iter().map(Array::of_type).collect();
+        let insert = sql::insert_arrays(table, columns, &types, conflict);
+        let mut query = sqlx::query(AssertSqlSafe(insert));
+        for array in arrays {
+            query = match array {
+                Array::Int(values) => query.bind(values),
+                Array::Text(values) => query.bind(values),
+                Array::Bytes(values) => query.bind(values),
+                Array::Bool(values) => query.bind(values),
+            };
+        }
+        within(STEP, query.execute(&mut *connection)).await?;
+    }
+}
+
+/// A column of several rows.
+enum Array {
+    Int(Vec<Option<i64>>),
+    Text(Vec<Option<String>>),
+    Bytes(Vec<Option<Vec<u8>>>),
+    Bool(Vec<Option<bool>>),
+}
+
+impl Array {
+    fn of(first: Value) -> Array {
+        match first {
+            Value::Int(value) => Array::Int(vec![value]),
+            Value::Text(value) => Array::Text(vec![value]),
+            Value::Bytes(value) => Array::Bytes(vec![value]),
+            Value::Bool(value) => Array::Bool(vec![value]),
+        }
+    }
+
+    fn push(&mut self, value: Value) -> Result<(), sqlx::Error> {
+        match (self, value) {
+            (Array::Int(values), Value::Int(value)) => values.push(value),
+            (Array::Text(values), Value::Text(value)) => values.push(value),
+            (Array::Bytes(values), Value::Bytes(value)) => values.push(value),
+            (Array::Bool(values), Value::Bool(value)) => values.push(value),
+            (Array::Int(_) | Array::Text(_) | Array::Bytes(_) | Array::Bool(_), _) => {
+                return Err(sqlx::Error::Encode("a column has values of two types".into()));
+            }
+        }
+        Ok(())
+    }
+
+    fn of_type(&self) -> &'static str {
+        match self {
+            Array::Int(_) => "bigint[]",
+            Array::Text(_) => "text[]",
+            Array::Bytes(_) => "bytea[]",
+            Array::Bool(_) => "boolean[]",
+        }
+    }
 }
 
 pub(crate) async fn rows(

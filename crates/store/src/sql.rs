@@ -51,17 +51,27 @@ pub(crate) fn in_tuples(marks: Marks, before: &str, count: usize, width: usize, 
     sql
 }
 
-/// `INSERT INTO {table} ({columns}) VALUES (…), … {conflict}`.
-pub(crate) fn insert(marks: Marks, table: &str, columns: &[&str], count: usize, conflict: &str) -> String {
+/// `INSERT INTO {table} ({columns}) VALUES (?, …), … {conflict}`, for SQLite.
+pub(crate) fn insert(table: &str, columns: &[&str], count: usize, conflict: &str) -> String {
     let mut sql = format!("INSERT INTO {table} ({}) VALUES ", columns.join(", "));
     for row in 0..count {
         if row > 0 {
             sql.push_str(", ");
         }
-        tuple(&mut sql, marks, 1 + row * columns.len(), columns.len());
+        tuple(&mut sql, Marks::Plain, 1 + row * columns.len(), columns.len());
     }
     let _ = write!(sql, " {conflict}");
     sql
+}
+
+/// `INSERT INTO {table} ({columns}) SELECT * FROM UNNEST($1::{type}, …) {conflict}`, for PostgreSQL.
+pub(crate) fn insert_arrays(table: &str, columns: &[&str], types: &[&str], conflict: &str) -> String {
+    let arrays: Vec<String> = (1..)
+        .zip(types)
+        .map(|(number, of_type)| format!("${number}::{of_type}"))
+        .collect();
+    let (columns, arrays) = (columns.join(", "), arrays.join(", "));
+    format!("INSERT INTO {table} ({columns}) SELECT * FROM UNNEST({arrays}) {conflict}")
 }
 
 /// `ON CONFLICT (keys) DO UPDATE SET` every other column.
@@ -106,19 +116,15 @@ mod tests {
             in_tuples(Marks::Numbered, "SELECT 1 WHERE (a, b)", 2, 2, ""),
             "SELECT 1 WHERE (a, b) IN (VALUES ($1, $2), ($3, $4)) "
         );
+        let conflict = on_conflict_update(&["a", "b"], &["a"]);
         assert_eq!(
-            insert(
-                Marks::Numbered,
-                "t",
-                &["a", "b"],
-                2,
-                &on_conflict_update(&["a", "b"], &["a"])
-            ),
-            "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4) ON CONFLICT (a) DO UPDATE SET b = excluded.b"
+            insert("t", &["a", "b"], 2, &conflict),
+            "INSERT INTO t (a, b) VALUES (?, ?), (?, ?) ON CONFLICT (a) DO UPDATE SET b = excluded.b"
         );
         assert_eq!(
-            insert(Marks::Plain, "t", &["a", "b"], 2, ""),
-            "INSERT INTO t (a, b) VALUES (?, ?), (?, ?) "
+            insert_arrays("t", &["a", "b"], &["bigint[]", "text[]"], &conflict),
+            "INSERT INTO t (a, b) SELECT * FROM UNNEST($1::bigint[], $2::text[]) \
+             ON CONFLICT (a) DO UPDATE SET b = excluded.b"
         );
         assert_eq!(on_conflict_update(&["a"], &["a"]), "ON CONFLICT (a) DO NOTHING");
     }

@@ -15,7 +15,7 @@ use sqlx::{
 };
 
 use crate::error::{OpenError, StoreError, sqlite_code, sqlite_primary};
-use crate::{Row, Value};
+use crate::{Row, Value, sql};
 
 const READERS: u32 = 4;
 /// Only the writer of this process and a checkpoint can be in the way.
@@ -185,6 +185,24 @@ pub(crate) async fn run(
         .execute(connection)
         .await?
         .rows_affected())
+}
+
+/// In as many statements as the rows need.
+pub(crate) async fn write_rows(
+    connection: &mut SqliteConnection,
+    table: &str,
+    columns: &[&str],
+    conflict: &str,
+    rows: Vec<Vec<Value>>,
+) -> Result<(), sqlx::Error> {
+    let ranges: Vec<_> = sql::chunks(rows.len(), columns.len()).collect();
+    let mut rows = rows.into_iter();
+    for range in ranges {
+        let values: Vec<Value> = rows.by_ref().take(range.len()).flatten().collect();
+        let insert = sql::insert(table, columns, range.len(), conflict);
+        run(connection, &insert, &values, false).await?;
+    }
+    Ok(())
 }
 
 pub(crate) async fn rows(

@@ -66,6 +66,24 @@ impl<'a> Handle<'a> {
         }
     }
 
+    #[inline(never)]
+    fn write_rows(
+        self,
+        table: &'a str,
+        columns: &'a [&'a str],
+        conflict: &'a str,
+        rows: Vec<Vec<Value>>,
+    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+        match self {
+            Handle::Sqlite(connection) => {
+                Box::pin(sqlite::write_rows(connection, table, columns, conflict, rows))
+            }
+            Handle::Postgres(connection) => {
+                Box::pin(postgres::write_rows(connection, table, columns, conflict, rows))
+            }
+        }
+    }
+
     /// BEGIN, COMMIT or ROLLBACK.
     #[inline(never)]
     fn control(self, sql: &'static str) -> BoxFuture<'a, Result<(), sqlx::Error>> {
@@ -275,14 +293,15 @@ impl Tx {
                 columns.len()
             )));
         }
-        let ranges: Vec<_> = sql::chunks(rows.len(), columns.len()).collect();
-        let mut rows = rows.into_iter();
-        for range in ranges {
-            let values: Vec<Value> = rows.by_ref().take(range.len()).flatten().collect();
-            let sql = sql::insert(self.link.marks(), table, columns, range.len(), conflict);
-            self.run(&sql, &values).await?;
+        if rows.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.enter()?;
+        let outcome = match self.link.handle() {
+            Ok(handle) => handle.write_rows(table, columns, conflict, rows).await,
+            Err(error) => Err(error),
+        };
+        self.leave(outcome)
     }
 
     /// The committed head of the change log as this transaction sees it.
