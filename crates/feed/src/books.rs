@@ -55,6 +55,8 @@ pub(crate) struct Books {
     pub(crate) seats: HashMap<Arc<str>, Arc<Seat>>,
     replicas: BTreeMap<String, Lease>,
     read_at: Instant,
+    /// When the reading of these rows began.
+    began: Option<Instant>,
 }
 
 /// Who is registered, and which replicas there are, as seen at `mono`.
@@ -101,6 +103,7 @@ impl Books {
             seats: HashMap::new(),
             replicas: BTreeMap::new(),
             read_at: Instant::now(),
+            began: None,
         }
     }
 
@@ -120,13 +123,18 @@ impl Books {
         (replica != own && !lease.url.is_empty()).then(|| lease.url.clone())
     }
 
-    /// Takes what was read; `began`: when the reading did. A watch that no longer speaks for its name ends.
+    /// Takes what was read; `began`: when the reading did. A watch that no longer speaks for its name ends. Of two
+    /// reads that overlap the later one is kept: the earlier one may not show who has come since.
     pub(crate) fn replace(
         &mut self,
         began: Instant,
         mut rows: BTreeMap<Arc<str>, Row>,
         mut replicas: BTreeMap<String, Lease>,
     ) {
+        if self.began.is_some_and(|last| began < last) {
+            return;
+        }
+        self.began = Some(began);
         // While nobody could write, nobody was renewed: that is no silence.
         let late = self.read_at.elapsed() > LATE;
         self.read_at = Instant::now();
@@ -182,4 +190,31 @@ pub(crate) fn renewal(now: Timestamp, seats: &[Arc<Seat>]) -> (String, Vec<Value
     }
     text.push(')');
     (text, values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_read_does_not_take_back_what_a_newer_one_saw() {
+        let row = Row {
+            session: "s".to_owned(),
+            replica: "one".to_owned(),
+            fences_after: None,
+            registered_at: Timestamp::from_micros(0),
+            renewed_at: Timestamp::from_micros(0),
+            seen: Duration::ZERO,
+            looked: Duration::ZERO,
+        };
+        let earlier = Instant::now();
+        let later = earlier + Duration::from_millis(1);
+        let mut books = Books::new();
+        let rows = BTreeMap::from([(Arc::from("licensing/1"), row)]);
+        books.replace(later, rows, BTreeMap::new());
+        books.replace(earlier, BTreeMap::new(), BTreeMap::new());
+        assert!(books.rows.contains_key("licensing/1"));
+        books.replace(later, BTreeMap::new(), BTreeMap::new());
+        assert!(books.rows.is_empty());
+    }
 }
