@@ -1,12 +1,7 @@
 //! Who follows a log, in numbers, for telemetry.
 
-use std::time::Duration;
-
 use crate::Subscribers;
-use crate::converge::SLACK;
-
-/// A subscriber's row is renewed once a second while it is heard; then for so long it may be late.
-const SILENT: Duration = Duration::from_secs(3);
+use crate::converge::{SILENT, SLACK};
 
 /// The registered subscribers of a log as one replica of its service knows them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

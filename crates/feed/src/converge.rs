@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, SelectAll};
 use futures::{Stream, StreamExt as _};
-use greenstar_kernel::{Position, Revision, Timestamp};
+use greenstar_kernel::{Epoch, Position, Revision, Timestamp};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -29,6 +29,9 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// For all siblings to say who is connected to them, where nobody waits for convergence.
 const ASKING: Duration = Duration::from_secs(1);
 
+/// A subscriber's row is renewed once a second while it is heard; then for so long it may be late.
+pub(crate) const SILENT: Duration = Duration::from_secs(3);
+
 /// Asks the other replicas of the service.
 pub trait Siblings: fmt::Debug + Send + Sync + 'static {
     /// What the replica at `url` reports: see [`Subscribers::reports`]. An error or its end means that it is lost.
@@ -41,8 +44,11 @@ pub trait Siblings: fmt::Debug + Send + Sync + 'static {
 /// What one replica knows of those who are connected to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
+    /// The life of the log that the replica serves. What it knows of another says nothing of this one.
+    pub epoch: Epoch,
     /// All of them, and not only those who moved.
     pub whole: bool,
+    /// By name. [`Known::default`]: it does not speak for that one any more.
     pub known: Vec<(Arc<str>, Known)>,
 }
 
@@ -131,18 +137,10 @@ impl Subscribers {
         self.inner.read().await?;
         let mut filters = self.inner.filters().await?;
         let head = self.feed.head();
-        let mut asked = Asked::default();
-        asked.refresh(self);
-        let deadline = Instant::now() + ASKING;
-        while !asked.is_settled() {
-            match tokio::time::timeout_at(deadline, asked.hear()).await {
-                Ok(()) => {}
-                Err(_) => break,
-            }
-        }
+        let asked = self.ask(&head.epoch).await;
         let mono = self.inner.clock().monotonic();
         let subscribers = self.inner.entries().into_iter().map(|entry| {
-            let standing = standing(&entry, asked.known(&entry.name), head.revision, mono);
+            let standing = standing(&entry, &asked, head.revision, mono);
             let filter = filters.remove(&*entry.name).unwrap_or_default();
             (standing, filter)
         });
@@ -151,6 +149,35 @@ impl Subscribers {
             unreachable: asked.missing(),
             head,
         })
+    }
+
+    /// Whether a subscriber is connected anywhere, or was heard so lately that it may still answer as fresh.
+    pub(crate) async fn lives(&self, name: &str) -> Result<bool, FeedError> {
+        self.inner.read().await?;
+        let asked = self.ask(&self.feed.head().epoch).await;
+        let mono = self.inner.clock().monotonic();
+        let mut entries = self.inner.entries().into_iter();
+        let Some(entry) = entries.find(|entry| &*entry.name == name) else {
+            return Ok(false);
+        };
+        let silent = silent(&entry, mono);
+        // A replica that cannot be asked may hold its watch.
+        let unasked = silent <= SILENT && asked.missing().contains(&entry.row.replica);
+        Ok(unasked || known(&entry, &asked).connected || may_be_fresh(&entry, silent))
+    }
+
+    /// Asks all siblings, for a moment.
+    async fn ask(&self, epoch: &Epoch) -> Asked {
+        let mut asked = Asked::default();
+        asked.refresh(self);
+        let deadline = Instant::now() + ASKING;
+        while !asked.is_settled() {
+            match tokio::time::timeout_at(deadline, asked.hear(epoch)).await {
+                Ok(()) => {}
+                Err(_) => break,
+            }
+        }
+        asked
     }
 }
 
@@ -217,7 +244,7 @@ impl Waiting {
             tokio::select! {
                 // The books move at least once a second.
                 _ = self.moved.changed() => {}
-                () = self.asked.hear() => {}
+                () = self.asked.hear(&self.position.epoch) => {}
                 () = tokio::time::sleep_until(until.min(self.deadline)) => continue,
             }
             tokio::time::sleep(LOOKS).await;
@@ -230,7 +257,7 @@ impl Waiting {
         let mono = self.subscribers.inner.clock().monotonic();
         let mut subscribers = Vec::new();
         for entry in self.subscribers.inner.entries() {
-            let mut standing = standing(&entry, self.asked.known(&entry.name), revision, mono);
+            let mut standing = standing(&entry, &self.asked, revision, mono);
             if standing.state == State::Converged {
                 // One that was late when it was asked for took at least as long as that.
                 let late = self.took.get(&entry.name);
@@ -277,16 +304,32 @@ fn says_the_same(one: &Convergence, other: &Convergence) -> bool {
     one.unreachable == other.unreachable && moves(one) == moves(other)
 }
 
-/// Where a subscriber stands to `revision`. `elsewhere`: what siblings know of it.
-fn standing(entry: &Entry, elsewhere: Option<&Known>, revision: Revision, mono: Duration) -> Standing {
+/// What this replica and its siblings know of a subscriber.
+fn known(entry: &Entry, asked: &Asked) -> Known {
+    let here = entry.seat.as_ref().map(|seat| seat.known());
+    merged(here, asked.known(&entry.name).cloned()).unwrap_or_default()
+}
+
+/// For how long nobody has heard of a subscriber.
+fn silent(entry: &Entry, mono: Duration) -> Duration {
     let here = entry.seat.as_ref();
-    let known = merged(here.map(|seat| seat.known()), elsewhere.cloned()).unwrap_or_default();
     let heard_here = here.map(|seat| mono.saturating_sub(seat.heard_at()));
-    let silent = heard_here.map_or(entry.row.silent(), |here| here.min(entry.row.silent()));
+    heard_here.map_or(entry.row.silent(), |here| here.min(entry.row.silent()))
+}
+
+/// It promised to answer nothing as fresh, and not yet.
+fn may_be_fresh(entry: &Entry, silent: Duration) -> bool {
+    let promised = entry.row.fences_after;
+    promised.is_some_and(|promised| silent <= promised.saturating_add(SLACK))
+}
+
+/// Where a subscriber stands to `revision`.
+fn standing(entry: &Entry, asked: &Asked, revision: Revision, mono: Duration) -> Standing {
+    let known = known(entry, asked);
     let fences_after = entry.row.fences_after;
     let state = if known.acknowledged >= revision {
         State::Converged
-    } else if fences_after.is_some_and(|promised| silent > promised.saturating_add(SLACK)) {
+    } else if fences_after.is_some() && !may_be_fresh(entry, silent(entry, mono)) {
         State::Fenced
     } else if known.rejection.is_some() {
         State::Rejected
@@ -300,7 +343,7 @@ fn standing(entry: &Entry, elsewhere: Option<&Known>, revision: Revision, mono: 
         state,
         acknowledged: known.acknowledged,
         lag: revision.0.saturating_sub(known.acknowledged.0),
-        took: here.and_then(|seat| seat.took(revision)),
+        took: entry.seat.as_ref().and_then(|seat| seat.took(revision)),
         rejection: known.rejection,
         fences_after,
         registered_at: entry.row.registered_at,
@@ -388,7 +431,7 @@ impl Asked {
     }
 
     /// Takes the next report; never done when nobody is asked.
-    async fn hear(&mut self) {
+    async fn hear(&mut self, epoch: &Epoch) {
         if self.events.is_empty() {
             return std::future::pending().await;
         }
@@ -399,9 +442,20 @@ impl Asked {
             return;
         };
         match report {
-            Some(report) => {
+            Some(report) if report.epoch == *epoch => {
                 sibling.whole |= report.whole;
-                sibling.known.extend(report.known);
+                for (name, known) in report.known {
+                    if known == Known::default() {
+                        sibling.known.remove(&name);
+                    } else {
+                        sibling.known.insert(name, known);
+                    }
+                }
+            }
+            // It says all of this life once it serves it.
+            Some(_) => {
+                sibling.whole = false;
+                sibling.known.clear();
             }
             None => {
                 sibling.lost = true;
@@ -464,6 +518,38 @@ mod tests {
             assert_eq!(merged(Some(other), Some(one)), Some(believed));
         }
         assert_eq!(merged(None, None), None);
+    }
+
+    #[tokio::test]
+    async fn a_sibling_is_believed_of_this_life_of_the_log_and_only_of_those_it_still_speaks_for() {
+        let (ours, theirs) = (Epoch::parse("ours").unwrap(), Epoch::parse("theirs").unwrap());
+        let report = |epoch: &Epoch, whole, known| Report {
+            epoch: epoch.clone(),
+            whole,
+            known: vec![(Arc::from("policy/1"), known)],
+        };
+        let mut asked = Asked::default();
+        let sibling = Sibling {
+            turn: 1,
+            whole: false,
+            lost: false,
+            again_at: Instant::now(),
+            known: HashMap::new(),
+        };
+        asked.replicas.insert("two".to_owned(), sibling);
+        for (report, whole, believed) in [
+            (report(&theirs, true, known(9, true)), false, None),
+            (report(&ours, true, known(5, true)), true, Some(known(5, true))),
+            (report(&ours, false, Known::default()), true, None),
+            (report(&ours, false, known(6, true)), true, Some(known(6, true))),
+            (report(&theirs, true, known(7, true)), false, None),
+        ] {
+            let told = futures::stream::once(async move { ("two".to_owned(), 1, Some(report)) });
+            asked.events.push(told.boxed());
+            asked.hear(&ours).await;
+            let seen = (asked.is_complete(), asked.known("policy/1").cloned());
+            assert_eq!(seen, (whole, believed));
+        }
     }
 
     #[test]

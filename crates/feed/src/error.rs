@@ -31,6 +31,9 @@ pub enum FeedError {
     /// SUBSCRIBER_UNKNOWN: nobody is registered, or connected here, by this name.
     #[error("no subscriber has this name")]
     SubscriberUnknown,
+    /// SUBSCRIBER_CONNECTED: it lives, or may still answer as fresh, so that it has to be waited for.
+    #[error("the subscriber is connected, or still promises to answer as fresh")]
+    SubscriberConnected,
     /// WATCH_FILTER_INVALID: this log knows nothing by which it could be narrowed so.
     #[error("the filter's {field} cannot narrow this log")]
     FilterInvalid { field: &'static str },
@@ -76,6 +79,10 @@ impl Said for FeedError {
             FeedError::SubscriberUnknown => LocalizedText::new(
                 "没有这个名称的订阅方；请核对名称，或先打开订阅。",
                 "No subscriber has this name; check it, or open the watch first.",
+            ),
+            FeedError::SubscriberConnected => LocalizedText::new(
+                "该订阅方仍在线，或仍可能给出最新答复，不能移除；请先停止它，待其断开或被隔离后再移除。",
+                "The subscriber is connected or may still answer as fresh; stop it, and remove it once it is disconnected or fenced.",
             ),
             FeedError::FilterInvalid { field } => LocalizedText::new(
                 format!("筛选条件 {field} 对该变更日志无意义，或目录中没有所列的值；请更正或去掉该条件。"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use greenstar_kernel::{Code, Uscc};
+use greenstar_kernel::{Code, Revision, Uscc};
 use serde::{Deserialize, Serialize};
 
 /// Empty sets do not narrow; several narrow together. What is narrowed away arrives as an empty frame, so that
@@ -36,6 +36,22 @@ impl Filter {
     }
 }
 
+/// What a subscriber wants to hear of, and from where on a cursor of it was reached so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Held {
+    #[serde(flatten)]
+    pub(crate) filter: Filter,
+    /// None: not before it was told the end of a snapshot by this filter. Rows of before this was kept have no such
+    /// field.
+    #[serde(default = "from_the_beginning")]
+    pub(crate) since: Option<Revision>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is the default of an option")]
+fn from_the_beginning() -> Option<Revision> {
+    Some(Revision::ZERO)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +74,15 @@ mod tests {
         assert!(narrow.has_district(mine.area()) && !narrow.has_district("440300"));
         assert!(narrow.has_enterprise(&mine) && !narrow.has_enterprise(&other));
         let kept = serde_json::to_string(&narrow).unwrap();
+        assert_eq!(serde_json::from_str::<Filter>(&kept).unwrap(), narrow);
+        let of_before: Held = serde_json::from_str(&kept).unwrap();
+        assert_eq!(of_before.since, Some(Revision::ZERO));
+        let held = Held {
+            filter: narrow.clone(),
+            since: None,
+        };
+        let kept = serde_json::to_string(&held).unwrap();
+        assert_eq!(serde_json::from_str::<Held>(&kept).unwrap(), held);
         assert_eq!(serde_json::from_str::<Filter>(&kept).unwrap(), narrow);
     }
 }

@@ -2,12 +2,12 @@
 //! what each has applied is known to the replica that holds its watch, and to nobody else.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
-use greenstar_kernel::{Clock, Revision};
+use greenstar_kernel::{Clock, Epoch, Revision};
 use greenstar_store::{Database, StoreError, Value};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -15,8 +15,9 @@ use uuid::Uuid;
 
 use crate::books::{self, Books, Row, renewal};
 use crate::converge::{Report, Siblings};
+use crate::filter::Held;
 use crate::seat::{Ack, Known, Seat};
-use crate::tail::Shared;
+use crate::tail::{Live, Shared};
 use crate::{Feed, FeedError, Filter, Inbound, Outbound, Source, session};
 
 /// Between two renewals.
@@ -61,6 +62,21 @@ pub(crate) struct Inner {
     /// Counts up whenever something was acknowledged, opened, ended or renewed.
     moved: watch::Sender<u64>,
     failing: AtomicBool,
+    /// [`Clock::monotonic`] in microseconds when the last renewal that succeeded began.
+    renewed: AtomicU64,
+}
+
+/// How a subscriber opens a watch.
+#[derive(Debug)]
+pub(crate) struct Opening<'a> {
+    pub(crate) subscriber: &'a Subscriber,
+    pub(crate) filter: &'a Arc<Filter>,
+    /// Where it stands; none: it is to have a snapshot.
+    pub(crate) at: Option<Revision>,
+    /// It has applied everything up to there.
+    pub(crate) claims: bool,
+    /// The life of the log to which `at` belongs.
+    pub(crate) history: u64,
 }
 
 /// A subscriber as this replica knows it at one moment.
@@ -86,6 +102,7 @@ impl Subscribers {
             books: Mutex::new(Books::new()),
             moved: watch::Sender::new(0),
             failing: AtomicBool::new(false),
+            renewed: AtomicU64::new(0),
         });
         inner.renew().await?;
         let (books, stop) = (Arc::downgrade(&inner), feed.stop.clone());
@@ -135,8 +152,14 @@ impl Subscribers {
         Ok(())
     }
 
-    /// Forgets a subscriber, and ends its watch, wherever that is, within a second or two.
+    /// Forgets a subscriber that has gone. One that comes back in this very moment loses its watch, wherever that is,
+    /// within a second or two.
+    ///
+    /// Errors: it is connected, or was heard so lately that it may still answer as fresh; nobody has the name.
     pub async fn remove(&self, name: &str) -> Result<(), FeedError> {
+        if self.lives(name).await? {
+            return Err(FeedError::SubscriberConnected);
+        }
         let mut tx = self.inner.database().write().await?;
         let gone = tx
             .run("DELETE FROM subscriber WHERE name = $1", &[name.into()])
@@ -149,24 +172,36 @@ impl Subscribers {
         Ok(())
     }
 
-    /// For a sibling: who is connected here and how far each is; first all of them, then whoever moves.
+    /// For a sibling: who is connected here and how far each is; first all of them, then whoever moves or is not spoken
+    /// for any more. All of them again in another life of the log.
     pub fn reports(&self) -> impl Stream<Item = Report> + Send + 'static {
         let (inner, moved) = (self.inner.clone(), self.inner.moved.subscribe());
         let begun = futures::stream::unfold(
-            (inner, moved, None::<BTreeMap<Arc<str>, Known>>),
+            (inner, moved, None::<(Epoch, BTreeMap<Arc<str>, Known>)>),
             |(inner, mut moved, told)| async move {
                 loop {
                     moved.borrow_and_update();
-                    let known = inner.known();
-                    let news: Vec<_> = known
+                    let (epoch, known) = inner.known();
+                    let told_of = told.as_ref().filter(|(of, _)| *of == epoch);
+                    let before = told_of.map(|(_, before)| before);
+                    let news = known
                         .iter()
-                        .filter(|(name, known)| told.as_ref().and_then(|told| told.get(*name)) != Some(known))
-                        .map(|(name, known)| (name.clone(), known.clone()))
-                        .collect();
-                    let whole = told.is_none();
+                        .filter(|(name, known)| before.and_then(|before| before.get(*name)) != Some(known))
+                        .map(|(name, known)| (name.clone(), known.clone()));
+                    let gone = before
+                        .into_iter()
+                        .flat_map(BTreeMap::keys)
+                        .filter(|name| !known.contains_key(*name))
+                        .map(|name| (name.clone(), Known::default()));
+                    let news: Vec<_> = news.chain(gone).collect();
+                    let whole = before.is_none();
                     if whole || !news.is_empty() {
-                        let report = Report { whole, known: news };
-                        return Some((report, (inner, moved, Some(known))));
+                        let report = Report {
+                            epoch: epoch.clone(),
+                            whole,
+                            known: news,
+                        };
+                        return Some((report, (inner, moved, Some((epoch, known)))));
                     }
                     moved.changed().await.ok()?;
                     tokio::time::sleep(REPORT).await;
@@ -209,11 +244,14 @@ impl Inner {
         seat.filter(|seat| seat.history == history)
     }
 
-    fn known(&self) -> BTreeMap<Arc<str>, Known> {
-        let history = self.history();
+    /// Who is or was connected here, in the life of the log that this replica serves.
+    fn known(&self) -> (Epoch, BTreeMap<Arc<str>, Known>) {
+        let live = self.shared.live();
+        let Live { history, head, .. } = live.borrow().clone();
         let books = self.books();
         let seats = books.seats.iter().filter(|(_, seat)| seat.history == history);
-        seats.map(|(name, seat)| (name.clone(), seat.known())).collect()
+        let known = seats.map(|(name, seat)| (name.clone(), seat.known()));
+        (head.epoch, known.collect())
     }
 
     /// Everybody who is registered, by name.
@@ -237,14 +275,12 @@ impl Inner {
         self.books().others(&self.replica.id)
     }
 
-    /// Takes a subscriber's opening into the books. `at` is where it stands: none if it is to have a snapshot.
-    /// Answers its seat, and whether it was reached by another filter before.
+    /// Takes a subscriber's opening into the books. Answers its seat, and where it goes on: nowhere if its cursor was,
+    /// or may have been, reached by another filter, so that it is to have a snapshot.
     pub(crate) async fn register(
         self: &Arc<Inner>,
-        subscriber: &Subscriber,
-        filter: &Filter,
-        at: Option<Revision>,
-    ) -> Result<(Ticket, bool), StoreError> {
+        opening: Opening<'_>,
+    ) -> Result<(Ticket, Option<Revision>), StoreError> {
         const BEFORE: &str = "SELECT filter, registered_at FROM subscriber WHERE name = $1";
         const COLUMNS: [&str; 7] = [
             "name",
@@ -255,24 +291,30 @@ impl Inner {
             "registered_at",
             "renewed_at",
         ];
-        let name = subscriber.name.clone();
+        let Subscriber { name, fences_after } = opening.subscriber.clone();
         let session = Uuid::new_v4().to_string();
-        let wanted = serde_json::to_string(filter).map_err(StoreError::corrupt)?;
         let now = self.clock().now();
-        let fences = subscriber.fences_after;
-        let fences = fences.map(|span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
+        let fences = fences_after.map(|span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
         let mut tx = self.database().write().await?;
         let before = tx.row(BEFORE, &[Value::from(&*name)]).await?;
-        let (changed, registered_at) = match &before {
-            Some(row) => (row.get::<String>("filter")? != wanted, row.get("registered_at")?),
-            None => (false, now),
+        let (since, registered_at) = match &before {
+            Some(row) => {
+                let held: Held = row.json("filter")?;
+                let same = held.filter == **opening.filter;
+                (held.since.filter(|_| same), row.get("registered_at")?)
+            }
+            // Who wants everything may say where it stands; nobody knows how another one came there.
+            None => {
+                let all = opening.at.filter(|_| opening.filter.is_empty());
+                (all.map(|_| Revision::ZERO), now)
+            }
         };
         let row = vec![
             Value::from(&*name),
             session.clone().into(),
             self.replica.id.clone().into(),
             fences.into(),
-            wanted.into(),
+            held(opening.filter, since)?,
             registered_at.into(),
             now.into(),
         ];
@@ -280,12 +322,19 @@ impl Inner {
         tx.commit().await?;
 
         let mono = self.clock().monotonic();
-        let at = at.filter(|_| !changed).unwrap_or_default();
-        let seat = Arc::new(Seat::new(session.clone(), self.history(), at, mono));
+        let from = opening.at.filter(|at| since.is_some_and(|since| since <= *at));
+        let seat = Seat::new(
+            session.clone(),
+            opening.history,
+            from.unwrap_or_default(),
+            opening.claims,
+            mono,
+        );
+        let seat = Arc::new(seat);
         let row = Row {
             session,
             replica: self.replica.id.clone(),
-            fences_after: subscriber.fences_after,
+            fences_after,
             registered_at,
             renewed_at: now,
             seen: mono,
@@ -305,8 +354,9 @@ impl Inner {
         let ticket = Ticket {
             inner: self.clone(),
             seat,
+            unheld: since.is_none().then(|| opening.filter.clone()),
         };
-        Ok((ticket, changed))
+        Ok((ticket, from))
     }
 
     /// One renewal, and what it costs when the database cannot be reached: time.
@@ -325,7 +375,7 @@ impl Inner {
     }
 
     async fn renew(&self) -> Result<(), StoreError> {
-        let now = self.clock().now();
+        let (now, began) = (self.clock().now(), self.clock().monotonic());
         let heard: Vec<Arc<Seat>> = {
             let books = self.books();
             let heard = books.seats.values().filter(|seat| seat.is_unrenewed());
@@ -344,8 +394,16 @@ impl Inner {
             tx.run(&text, &values).await?;
         }
         tx.commit().await?;
+        let began = u64::try_from(began.as_micros()).unwrap_or(u64::MAX);
+        self.renewed.store(began, Ordering::Relaxed);
         heard.iter().for_each(|seat| seat.renewed());
         self.read().await
+    }
+
+    /// How long ago this replica last could say who is heard: its siblings know of nobody later than that.
+    pub(crate) fn unrenewed(&self) -> Duration {
+        let renewed = Duration::from_micros(self.renewed.load(Ordering::Relaxed));
+        self.clock().monotonic().saturating_sub(renewed)
     }
 
     /// Reads who is registered. A watch here that no longer speaks for its name ends.
@@ -384,6 +442,8 @@ impl Inner {
 pub(crate) struct Ticket {
     inner: Arc<Inner>,
     seat: Arc<Seat>,
+    /// By what its first snapshot is taken; until that ends no cursor was reached so.
+    unheld: Option<Arc<Filter>>,
 }
 
 impl Ticket {
@@ -394,6 +454,27 @@ impl Ticket {
 
     pub(crate) fn has_ended(&self) -> bool {
         self.seat.ended.is_cancelled()
+    }
+
+    /// The life of the log of which it speaks.
+    pub(crate) fn history(&self) -> u64 {
+        self.seat.history
+    }
+
+    pub(crate) fn unrenewed(&self) -> Duration {
+        self.inner.unrenewed()
+    }
+
+    /// It is told the end of its snapshot as of `at`: from there on it goes on by its filter.
+    pub(crate) async fn holds(&mut self, at: Revision) -> Result<(), StoreError> {
+        const HOLDS: &str = "UPDATE subscriber SET filter = $1 WHERE session = $2";
+        if let Some(filter) = self.unheld.take() {
+            let held = held(&filter, Some(at))?;
+            let mut tx = self.inner.database().write().await?;
+            tx.run(HOLDS, &[held, self.seat.session.clone().into()]).await?;
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     pub(crate) fn heard(&self) {
@@ -409,6 +490,14 @@ impl Ticket {
         self.inner.moves();
         Ok(())
     }
+}
+
+fn held(filter: &Filter, since: Option<Revision>) -> Result<Value, StoreError> {
+    let held = Held {
+        filter: filter.clone(),
+        since,
+    };
+    Ok(serde_json::to_string(&held).map_err(StoreError::corrupt)?.into())
 }
 
 impl Drop for Ticket {

@@ -51,6 +51,8 @@ pub(crate) struct Seat {
     pub(crate) opened: Instant,
     /// Of which life of the log it speaks, as this replica counts them.
     pub(crate) history: u64,
+    /// Its opening said what it has applied, and not only where its stream goes on.
+    claims: bool,
     /// Another watch took the name, or an operator removed it.
     pub(crate) ended: CancellationToken,
     state: Mutex<State>,
@@ -79,10 +81,10 @@ struct Timed {
 }
 
 impl Seat {
-    /// Of a subscriber that stands at `at`.
-    pub(crate) fn new(session: String, history: u64, at: Revision, now: Duration) -> Seat {
+    /// Of a subscriber that stands at `at`, and `claims` to have applied everything up to there.
+    pub(crate) fn new(session: String, history: u64, at: Revision, claims: bool, now: Duration) -> Seat {
         let known = Known {
-            acknowledged: at,
+            acknowledged: if claims { at } else { Revision::ZERO },
             connected: true,
             rejection: None,
         };
@@ -90,6 +92,7 @@ impl Seat {
             session,
             opened: Instant::now(),
             history,
+            claims,
             ended: CancellationToken::new(),
             state: Mutex::new(State {
                 known,
@@ -172,10 +175,14 @@ impl Seat {
         Some(frame.time)
     }
 
-    /// Its subscriber lost the watch `before` and has applied nothing since: what it refused it still refuses.
+    /// Its subscriber lost the watch `before`. One that claims nothing has what it acknowledged then; who has applied
+    /// nothing since still refuses what it refused.
     pub(crate) fn goes_on_from(&self, before: &Seat) {
         let before = before.known();
         let mut state = self.state();
+        if !self.claims {
+            state.known.acknowledged = before.acknowledged.min(state.sent);
+        }
         if state.known.acknowledged == before.acknowledged {
             state.known.rejection = before.rejection;
         }
@@ -213,7 +220,7 @@ mod tests {
 
     /// At 10, with the frames (10, 12] and (12, 13] sent.
     fn seat() -> Seat {
-        let seat = Seat::new("s".to_owned(), 0, Revision(10), ms(0));
+        let seat = Seat::new("s".to_owned(), 0, Revision(10), true, ms(0));
         seat.sent(Revision(10), Revision(12), ms(100));
         seat.sent(Revision(12), Revision(13), ms(150));
         seat.sent(Revision(13), Revision(13), ms(160));
@@ -264,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_subscriber_that_never_answers_costs_a_bounded_memory() {
-        let seat = Seat::new("s".to_owned(), 0, Revision(0), ms(0));
+        let seat = Seat::new("s".to_owned(), 0, Revision(0), true, ms(0));
         for n in 0..100_000 {
             seat.sent(Revision(n), Revision(n + 1), ms(n));
         }

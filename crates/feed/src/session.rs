@@ -12,7 +12,7 @@ use greenstar_store::{Entry, StoreError, Tx};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::registry::{Inner, Subscriber, Ticket};
+use crate::registry::{Inner, Opening, Subscriber, Ticket};
 use crate::ring::Found;
 use crate::seat::Ack;
 use crate::snapshot::{self, Told};
@@ -23,6 +23,10 @@ use crate::{Feed, FeedError, Filter, Frame, Relevance, frame};
 const IDLE: Duration = Duration::from_secs(1);
 /// Pings that may wait for the frames before their answer; more are not answered.
 const PINGS: usize = 16;
+
+/// Renewals come each second. Whoever talks to a replica that cannot renew is fenced by its siblings, and must not
+/// answer as fresh by then: from here on it hears no fresher head than the last renewal.
+const OVERDUE: Duration = Duration::from_secs(2);
 
 /// What a subscriber says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +44,14 @@ pub enum Inbound {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Open {
     /// Where the subscriber stands. Without a cursor it receives a snapshot first, and also if it stood by another
-    /// filter before.
+    /// filter before, or if nobody knows by which one.
     pub from: Option<Position>,
     /// None: nobody in particular, whom no lag or convergence counts.
     pub subscriber: Option<Subscriber>,
     pub filter: Filter,
+    /// The cursor says what it has applied. False: only where its stream goes on, and what it has applied it
+    /// acknowledges otherwise.
+    pub claims: bool,
 }
 
 impl Open {
@@ -224,6 +231,7 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
             from,
             subscriber,
             filter,
+            claims,
         }) = first
         else {
             return Err(FeedError::Malformed("it does not begin with open"));
@@ -241,10 +249,18 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
         // Only now: who is refused is not registered, and ends nobody's watch.
         let mut from = from.map(|from| from.revision);
         if let (Some(books), Some(subscriber)) = (&self.books, &subscriber) {
-            let (ticket, refiltered) = books.register(subscriber, &self.filter, from).await?;
-            self.ticket = Some(ticket);
-            // What it holds was reached by another filter.
-            from = from.filter(|_| !refiltered);
+            let opening = Opening {
+                subscriber,
+                filter: &self.filter,
+                at: from,
+                claims,
+                history: self.history,
+            };
+            let (ticket, goes_on) = books.register(opening).await?;
+            (self.ticket, from) = (Some(ticket), goes_on);
+        } else if !self.filter.is_empty() {
+            // Nobody knows by which filter one without a name came there.
+            from = None;
         }
         self.stage = match from {
             Some(_) => Stage::CatchUp {
@@ -280,10 +296,16 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
             Outbound::SnapshotBegin { at } => {
                 self.stand_at(at).await?;
                 if let Some(ticket) = &self.ticket {
+                    if ticket.history() != self.history {
+                        return Err(FeedError::Foreign);
+                    }
                     ticket.sent(at.revision, at.revision);
                 }
             }
             Outbound::SnapshotEnd { .. } => {
+                if let Some(ticket) = &mut self.ticket {
+                    ticket.holds(self.cursor).await?;
+                }
                 self.stage = Stage::CatchUp {
                     read: VecDeque::new(),
                 };
@@ -402,7 +424,11 @@ impl<S: Source, E, I: Stream<Item = Result<Inbound, E>>> Session<S, I> {
 
     fn pong(&self, nonce: u64, at: Live) -> Outbound<S::Row> {
         let clock = &self.feed.shared.clock;
-        let head_age = clock.monotonic().saturating_sub(at.read_at);
+        let mut head_age = clock.monotonic().saturating_sub(at.read_at);
+        let unrenewed = self.ticket.as_ref().map_or(Duration::ZERO, Ticket::unrenewed);
+        if unrenewed > OVERDUE {
+            head_age = head_age.max(unrenewed);
+        }
         Outbound::Pong {
             nonce,
             head: at.head,

@@ -69,6 +69,9 @@ pub fn feed(log: Log, error: &FeedError) -> Status {
         }
         FeedError::Replaced => (Code::Aborted, ErrorReason::SubscriberReplaced, vec![]),
         FeedError::SubscriberUnknown => (Code::NotFound, ErrorReason::SubscriberUnknown, vec![]),
+        FeedError::SubscriberConnected => {
+            (Code::FailedPrecondition, ErrorReason::SubscriberConnected, vec![])
+        }
         FeedError::FilterInvalid { field } => {
             let metadata = vec![("field", (*field).to_owned())];
             (Code::InvalidArgument, ErrorReason::WatchFilterInvalid, metadata)

@@ -202,6 +202,7 @@ impl Watching {
             from,
             subscriber,
             filter,
+            claims: false,
         });
         let inbound = stream::once(ready(Ok::<_, ()>(open))).chain(stream::pending());
         let events = self.events(source, inbound, say).map(move |event| {
@@ -280,6 +281,16 @@ impl Watching {
                 let metadata = [("subscriber", subscriber.to_owned())];
                 let said = greenstar_kernel::Said::said(error);
                 status(Code::NotFound, ErrorReason::SubscriberUnknown, &said, &metadata)
+            }
+            FeedError::SubscriberConnected => {
+                let metadata = [("subscriber", subscriber.to_owned())];
+                let said = greenstar_kernel::Said::said(error);
+                status(
+                    Code::FailedPrecondition,
+                    ErrorReason::SubscriberConnected,
+                    &said,
+                    &metadata,
+                )
             }
             error => stored::feed(self.log, error),
         }
@@ -421,6 +432,7 @@ fn inbound(log: Log, caller: &Caller, step: Option<Step>) -> Result<Inbound, Sta
                 from: from.map_err(|error| stored::feed(log, &error))?,
                 subscriber: Some(subscriber),
                 filter: wire::filter(log, &open.filter.unwrap_or_default())?,
+                claims: true,
             }))
         }
         Some(Step::Ping(ping)) => Ok(Inbound::Ping { nonce: ping.nonce }),

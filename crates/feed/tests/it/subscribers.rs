@@ -9,8 +9,8 @@ use futures::stream::BoxStream;
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use greenstar_feed::follow::{Cause, Rejection};
 use greenstar_feed::{
-    Ack, Convergence, Feed, FeedError, Filter, Inbound, Open, Outbound, Replica, Report, Siblings, State,
-    Subscriber, Subscribers,
+    Ack, Convergence, Feed, FeedError, Filter, Inbound, Known, Open, Outbound, Replica, Report, Siblings,
+    State, Subscriber, Subscribers,
 };
 use greenstar_kernel::{Epoch, ManualClock, Position, Revision, Timestamp, Uscc};
 use greenstar_testkit::Scratch;
@@ -82,6 +82,7 @@ fn named(name: &str, from: Option<Position>, fences_after: Option<Duration>) -> 
         from,
         subscriber: Some(Subscriber { name, fences_after }),
         filter: Filter::default(),
+        claims: true,
     }
 }
 
@@ -234,8 +235,12 @@ async fn a_registration_outlives_the_program_and_ends_when_it_is_removed() {
         watch.next().await.unwrap();
         assert!(source.wait(&head, 5_000).await.converged);
 
+        assert!(matches!(
+            source.subscribers.remove("licensing/1").await,
+            Err(FeedError::SubscriberConnected)
+        ));
+        drop(watch);
         source.subscribers.remove("licensing/1").await.unwrap();
-        assert!(matches!(watch.error().await, FeedError::Replaced));
         assert!(source.subscribers.list().await.unwrap().subscribers.is_empty());
         assert!(matches!(
             source.subscribers.remove("licensing/1").await,
@@ -316,6 +321,152 @@ async fn another_filter_begins_with_a_snapshot_that_honours_it() {
     // The same again goes on.
     let mut watch = source.open(opening(narrow));
     assert!(matches!(watch.next().await.unwrap(), Outbound::Frame(_)));
+}
+
+/// A snapshot that did not end is no reason to believe the cursor that was there before it.
+#[tokio::test]
+async fn a_cursor_counts_for_a_filter_only_after_a_snapshot_by_it_has_ended() {
+    let world = World::on(Scratch::sqlite()).await;
+    let mine: Uscc = "91350100M000100Y43".parse().unwrap();
+    let head = world.set(&["mine"]).await;
+    let source = Source::start(&world, "one", None).await;
+    let narrow = Filter {
+        enterprises: [mine].into(),
+        ..Filter::default()
+    };
+    let opening = |filter: &Filter| Open {
+        filter: filter.clone(),
+        ..named("licensing/1", Some(head.clone()), None)
+    };
+    let begins = |told: Told| matches!(told.unwrap(), Outbound::SnapshotBegin { at } if at == head);
+    let mut watch = source.open(opening(&Filter::default()));
+    assert!(matches!(watch.next().await.unwrap(), Outbound::Frame(_)));
+    for _ in 0..3 {
+        // Its link breaks in the middle, each time.
+        let mut watch = source.open(opening(&narrow));
+        assert!(begins(watch.next().await));
+    }
+    let mut watch = source.open(opening(&narrow));
+    while !matches!(watch.next().await.unwrap(), Outbound::SnapshotEnd { .. }) {}
+    let mut watch = source.open(opening(&narrow));
+    assert!(matches!(watch.next().await.unwrap(), Outbound::Frame(_)));
+    // A cursor of before the snapshot is of another filter, or of a copy that was put back.
+    let early = Position {
+        revision: Revision::ZERO,
+        ..head.clone()
+    };
+    let mut watch = source.open(Open {
+        from: Some(early),
+        ..opening(&narrow)
+    });
+    assert!(begins(watch.next().await));
+    drop(watch);
+    // Who was forgotten, and who has no name, cannot say by which filter it came there.
+    source.subscribers.remove("licensing/1").await.unwrap();
+    assert!(begins(source.open(opening(&narrow)).next().await));
+    let mut nameless = source.open(Open {
+        subscriber: None,
+        ..opening(&narrow)
+    });
+    assert!(begins(nameless.next().await));
+}
+
+#[tokio::test]
+async fn where_a_plain_stream_goes_on_is_no_acknowledgement() {
+    let world = World::on(Scratch::sqlite()).await;
+    let source = Source::start(&world, "one", None).await;
+    let start = world.database.head().await.unwrap();
+    let head = world.set(&["a"]).await;
+    let plain = |from: &Position| Open {
+        claims: false,
+        ..named("licensing/1", Some(from.clone()), None)
+    };
+    let mut stream = source.open(plain(&start));
+    stream.take(&head).await;
+    // It received the frame, and may not have applied it when its connection breaks.
+    let mut stream = source.open(plain(&head));
+    stream.next().await.unwrap();
+    let waited = source.wait(&head, 200).await;
+    assert_eq!(states(&waited), [("licensing/1", State::Laggard)]);
+    let ack = Ack::up_to(head.revision);
+    source
+        .subscribers
+        .acknowledge("licensing/1", ack, false)
+        .await
+        .unwrap();
+    assert!(source.wait(&head, 5_000).await.converged);
+    // What it has acknowledged it has, also behind its next connection; unless that goes back.
+    let mut stream = source.open(plain(&head));
+    stream.next().await.unwrap();
+    assert!(source.wait(&head, 5_000).await.converged);
+    let mut stream = source.open(plain(&start));
+    stream.take(&head).await;
+    assert!(!source.wait(&head, 200).await.converged);
+}
+
+#[tokio::test]
+async fn a_replica_that_may_still_answer_as_fresh_cannot_be_removed() {
+    let world = World::on(Scratch::sqlite()).await;
+    let source = Source::start(&world, "one", None).await;
+    let head = world.set(&["a"]).await;
+    let mut watch = source.follow("policy/1", &head, Some(Duration::from_secs(7)));
+    watch.next().await.unwrap();
+    let remove = || source.subscribers.remove("policy/1");
+    assert!(matches!(remove().await, Err(FeedError::SubscriberConnected)));
+    drop(watch);
+    assert!(matches!(remove().await, Err(FeedError::SubscriberConnected)));
+    source.clock.advance(Duration::from_secs(9));
+    remove().await.unwrap();
+}
+
+/// Its subscribers would be fenced by its siblings, and answer as fresh all the same.
+#[tokio::test]
+async fn a_replica_that_reads_and_cannot_renew_speaks_of_no_fresher_head_than_that() {
+    let world = World::on(Scratch::sqlite()).await;
+    let source = Source::start(&world, "one", None).await;
+    let head = world.set(&["a"]).await;
+    let mut watch = source.follow("policy/1", &head, Some(Duration::from_secs(7)));
+    let mut nameless = source.open(Open::at(Some(head.clone())));
+    watch.next().await.unwrap();
+    let mut tx = world.database.write().await.unwrap();
+    tx.run("ALTER TABLE replica RENAME TO lost", &[]).await.unwrap();
+    tx.commit().await.unwrap();
+    source.clock.advance(Duration::from_secs(3));
+    source.feed.sync(None).await.unwrap();
+    for (watch, age) in [(&mut watch, 3), (&mut nameless, 0)] {
+        watch.say.send(Inbound::Ping { nonce: 1 }).unwrap();
+        let head_age = loop {
+            if let Outbound::Pong { head_age, .. } = watch.next().await.unwrap() {
+                break head_age;
+            }
+        };
+        assert_eq!(head_age, Duration::from_secs(age));
+    }
+}
+
+#[tokio::test]
+async fn a_replica_says_whom_it_does_not_speak_for_any_more() {
+    let world = World::on(Scratch::postgres().await).await;
+    let (one, two) = (
+        Source::start(&world, "one", None).await,
+        Source::start(&world, "two", None).await,
+    );
+    let head = world.set(&["a"]).await;
+    let mut watch = two.follow("policy/1", &head, None);
+    watch.next().await.unwrap();
+    let mut reports = Box::pin(two.subscribers.reports());
+    let first = reports.next().await.unwrap();
+    assert!(first.whole && first.known[0].1.connected);
+    assert_eq!(first.epoch, head.epoch);
+    let mut watch = one.follow("policy/1", &head, None);
+    watch.next().await.unwrap();
+    loop {
+        let report = reports.next().await.unwrap();
+        assert!(!report.whole);
+        if report.known == [("policy/1".into(), Known::default())] {
+            break;
+        }
+    }
 }
 
 /// The other replicas, in this process. One that was taken out cannot be asked.
@@ -473,6 +624,11 @@ async fn what_was_applied_of_a_lost_life_of_the_log_counts_for_nothing() {
     let head = world.set(&["b"]).await;
     watch.apply(&head).await;
     assert!(source.wait(&head, 5_000).await.converged);
+    let mut reports = Box::pin(source.subscribers.reports());
+    assert_eq!(
+        reports.next().await.unwrap().known[0].1.acknowledged,
+        head.revision
+    );
     // A backup is put back, and the log goes on from there.
     let mut tx = world.database.write().await.unwrap();
     tx.run("DELETE FROM change_log WHERE revision = 2", &[])
@@ -485,6 +641,8 @@ async fn what_was_applied_of_a_lost_life_of_the_log_counts_for_nothing() {
     source.feed.sync(None).await.unwrap();
     let again = world.set(&["c"]).await;
     assert_eq!(again.revision, head.revision);
+    // Its siblings are told all of this life, which is nothing.
+    while reports.next().await.unwrap().epoch != again.epoch {}
     let waited = source.wait(&again, 300).await;
     assert_eq!(states(&waited), [("policy/1", State::Disconnected)]);
     assert!(matches!(watch.error().await, FeedError::Foreign));

@@ -85,7 +85,7 @@ impl<R: Reports> greenstar_feed::Siblings for Siblings<R> {
             Ok(answers) => answers,
             Err(status) => stream::once(async { Err(status) }).boxed(),
         });
-        let reports = answered.map(|answer| answer.map(wire::read_report).map_err(Cause::from));
+        let reports = answered.map(|answer| Ok(wire::read_report(answer?)?));
         reports.boxed()
     }
 

@@ -163,10 +163,13 @@ pub(super) fn report(report: Report) -> pb::Acknowledgements {
     pb::Acknowledgements {
         acknowledgements: acknowledgements.collect(),
         complete: report.whole,
+        epoch: report.epoch.to_string(),
     }
 }
 
-pub(super) fn read_report(raw: pb::Acknowledgements) -> Report {
+/// Errors: an epoch that cannot be one of ours.
+pub(super) fn read_report(raw: pb::Acknowledgements) -> Result<Report, FeedError> {
+    let epoch = Epoch::parse(&raw.epoch).ok_or(FeedError::Foreign)?;
     let known = raw.acknowledgements.into_iter().map(|one| {
         let known = Known {
             acknowledged: Revision(one.revision),
@@ -175,10 +178,11 @@ pub(super) fn read_report(raw: pb::Acknowledgements) -> Report {
         };
         (one.subscriber.into(), known)
     });
-    Report {
+    Ok(Report {
+        epoch,
         whole: raw.complete,
         known: known.collect(),
-    }
+    })
 }
 
 pub(super) fn subscriber(log: Log, standing: &Standing) -> pb::Subscriber {

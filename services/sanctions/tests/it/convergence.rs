@@ -163,12 +163,17 @@ async fn a_watch_at_another_replica_counts_and_a_replica_that_dies_is_no_converg
     refused(early, Code::InvalidArgument, "ACKNOWLEDGEMENT_AHEAD");
     caller.acknowledge_flags(acknowledge(revision)).await.unwrap();
     assert!(left.wait(&token, 20_000).await.last().unwrap().converged);
-    left.flags("operator")
-        .remove_subscriber(pb::RemoveSubscriberRequest {
-            subscriber: "licensing/registry".to_owned(),
-        })
-        .await
-        .unwrap();
+    let mut operator = left.flags("operator");
+    let remove = pb::RemoveSubscriberRequest {
+        subscriber: "licensing/registry".to_owned(),
+    };
+    let connected = operator.remove_subscriber(remove.clone()).await;
+    refused(connected, Code::FailedPrecondition, "SUBSCRIBER_CONNECTED");
+    drop(stream);
+    // The other replica notices.
+    while let Err(status) = operator.remove_subscriber(remove.clone()).await {
+        assert_eq!(status.code(), Code::FailedPrecondition);
+    }
 
     // Killed: nobody said goodbye, and what it knew is gone.
     right.task.abort();
