@@ -378,10 +378,36 @@ impl Work {
                 };
                 self.history.note(|seen| seen.converged.push(claim));
             }
-            Ok(Ok(_)) => {}
+            Ok(Ok(last)) => self.outstanding(last.as_ref()),
             Ok(Err(status)) => self.unanswered(&status),
             Err(_) => self.unanswered(&Status::deadline_exceeded("WaitConverged")),
         }
+    }
+
+    /// Who kept a write from being applied everywhere, for the reader of the report.
+    fn outstanding(&self, last: Option<&pb::WaitConvergedResponse>) {
+        let parts = last
+            .into_iter()
+            .flat_map(|last| [&last.convergence, &last.caused]);
+        let names: Vec<String> = parts
+            .flatten()
+            .flat_map(|part| {
+                let waiting = part.outstanding.iter().map(|subscriber| {
+                    let state = subscriber
+                        .state()
+                        .as_str_name()
+                        .trim_start_matches("SUBSCRIBER_STATE_");
+                    format!("{} {state}", subscriber.subscriber)
+                });
+                let away = part.unreachable.iter().map(|part| format!("{part} unreachable"));
+                waiting.chain(away)
+            })
+            .collect();
+        self.history.note(|seen| {
+            for name in names {
+                *seen.outstanding.entry(name).or_default() += 1;
+            }
+        });
     }
 
     /// Asks for permits, half of the time with the token of a recent write.

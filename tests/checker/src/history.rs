@@ -92,6 +92,8 @@ pub struct Seen {
     pub snapshots: Vec<(usize, String, u64)>,
     /// What went wrong while it was run, by promise.
     pub violations: Vec<(&'static str, String)>,
+    /// Who had not applied a write when the wait for it was over.
+    pub outstanding: std::collections::BTreeMap<String, u64>,
     /// Calls that got no answer, by reason.
     pub unanswered: std::collections::BTreeMap<String, u64>,
 }

@@ -42,6 +42,8 @@ pub struct Report {
     pub operations: BTreeMap<&'static str, u64>,
     pub faults: BTreeMap<String, u64>,
     pub unanswered: BTreeMap<String, u64>,
+    /// Who had not applied a write when a client's wait of two seconds for it was over.
+    pub outstanding: BTreeMap<String, u64>,
     pub violations: BTreeMap<&'static str, u64>,
     pub lost: u64,
     pub stale: u64,
@@ -83,6 +85,7 @@ async fn run_on(topology: &mut Topology, seconds: u64, seed: u64) -> anyhow::Res
         operations: operations(&seen, &truth),
         faults,
         unanswered: seen.unanswered.clone(),
+        outstanding: seen.outstanding.clone(),
         violations: found.counts.clone(),
         lost: found.lost,
         stale: found.stale,
