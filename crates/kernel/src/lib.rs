@@ -8,6 +8,7 @@ mod revision;
 mod star;
 mod text;
 mod time;
+mod trust;
 mod uscc;
 
 pub use calendar::WorkingDays;
@@ -18,4 +19,5 @@ pub use revision::{Epoch, Log, MalformedToken, Position, Revision, Token};
 pub use star::{RatingState, Standing, Star, StarOutOfRange};
 pub use text::{LocalizedText, Said};
 pub use time::{Clock, Date, MalformedDate, ManualClock, Month, Ratchet, SystemClock, Timestamp, shanghai};
+pub use trust::Trust;
 pub use uscc::{MalformedUscc, Uscc, Verdict};

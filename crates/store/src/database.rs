@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use greenstar_kernel::{Epoch, Position, Revision};
+use greenstar_kernel::{Epoch, Position, Revision, Timestamp};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgPool, SqlitePool};
@@ -106,6 +106,14 @@ impl Database {
     /// [`Database::head`], and which batch wrote revision `at`: none if the log does not hold it.
     pub async fn head_and_batch(&self, at: Revision) -> Result<(Position, Option<Arc<str>>), StoreError> {
         self.engine.read().await?.head_and_batch(at).await
+    }
+
+    /// When the newest change was written; none if the log holds none.
+    pub async fn newest_change(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut tx = self.read().await?;
+        let head = tx.head().await?.revision;
+        let newest = tx.changes(Revision(head.0.saturating_sub(1)), 1).await?;
+        Ok(newest.last().map(|change| change.at))
     }
 
     /// A transaction for reading that sees one state of the database throughout. Drop it when done.
