@@ -206,6 +206,25 @@ pub(crate) enum Flag {
         #[arg(long)]
         reason: String,
     },
+    /// Revokes a flag that never should have been.
+    Revoke {
+        /// enterprises/{uscc}/flags/{flag}.
+        name: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Revokes a flag on the wrong enterprise and proposes it on the right one.
+    Correct {
+        /// enterprises/{uscc}/flags/{flag}.
+        name: String,
+        /// Unified social credit code of the right one.
+        #[arg(long, value_name = "USCC")]
+        enterprise: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
     /// Lists an enterprise's flags.
     List {
         /// Unified social credit code.

@@ -32,7 +32,11 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 let reason = std::error::Error::source(&error).map(|source| format!(": {source}"));
-                eprintln!("greenstar: {}: {error}{}", file.display(), reason.unwrap_or_default());
+                eprintln!(
+                    "greenstar: {}: {error}{}",
+                    file.display(),
+                    reason.unwrap_or_default()
+                );
                 ExitCode::FAILURE
             }
         },

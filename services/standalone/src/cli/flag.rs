@@ -1,4 +1,4 @@
-//! `greenstar flag raise|confirm|lift|list`.
+//! `greenstar flag raise|confirm|lift|revoke|correct|list`.
 
 use greenstar_proto::common::v1::Document;
 use greenstar_proto::sanctions::v1 as pb;
@@ -33,16 +33,7 @@ pub(super) async fn run(common: &Common, flag: Flag) -> Result<Answer, Failure> 
                 ..Default::default()
             };
             let raised = client.raise_flag(request).await?.into_inner();
-            let next = raised
-                .flag
-                .as_ref()
-                .map(|flag| flag.name.clone())
-                .unwrap_or_default();
-            let notes = vec![
-                format!("token {}", raised.token),
-                "a proposal restricts nothing; another officer makes it bind:".to_owned(),
-                format!("greenstar flag confirm {next}"),
-            ];
+            let notes = proposed(&raised.token, raised.flag.as_ref());
             Answer::new(&raised, one(raised.flag.as_ref()), notes)
         }
         Flag::Confirm { name } => {
@@ -71,6 +62,33 @@ pub(super) async fn run(common: &Common, flag: Flag) -> Result<Answer, Failure> 
                 one(lifted.flag.as_ref()),
                 vec![format!("token {}", lifted.token)],
             )
+        }
+        Flag::Revoke { name, reason } => {
+            let mut client = FlagServiceClient::new(connect(common, "enforcement")?);
+            let request = pb::RevokeFlagRequest {
+                name,
+                reason,
+                ..Default::default()
+            };
+            let revoked = client.revoke_flag(request).await?.into_inner();
+            let notes = vec![format!("token {}", revoked.token)];
+            Answer::new(&revoked, one(revoked.flag.as_ref()), notes)
+        }
+        Flag::Correct {
+            name,
+            enterprise,
+            reason,
+        } => {
+            let mut client = FlagServiceClient::new(connect(common, "enforcement")?);
+            let request = pb::CorrectFlagRequest {
+                name,
+                enterprise: format!("enterprises/{enterprise}"),
+                reason,
+                ..Default::default()
+            };
+            let corrected = client.correct_flag(request).await?.into_inner();
+            let notes = proposed(&corrected.token, corrected.flag.as_ref());
+            Answer::new(&corrected, one(corrected.flag.as_ref()), notes)
         }
         Flag::List { uscc } => {
             let mut client = FlagServiceClient::new(connect(common, "enforcement")?);
@@ -101,6 +119,16 @@ pub(super) async fn run(common: &Common, flag: Flag) -> Result<Answer, Failure> 
             Answer::new(&flags, table, Vec::new())
         }
     }
+}
+
+/// What there is to say under a proposal.
+fn proposed(token: &str, flag: Option<&pb::Flag>) -> Vec<String> {
+    let next = flag.map(|flag| flag.name.as_str()).unwrap_or_default();
+    vec![
+        format!("token {token}"),
+        "a proposal restricts nothing; another officer makes it bind:".to_owned(),
+        format!("greenstar flag confirm {next}"),
+    ]
 }
 
 fn one(flag: Option<&pb::Flag>) -> comfy_table::Table {

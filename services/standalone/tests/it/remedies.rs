@@ -40,6 +40,36 @@ impl Process {
 }
 
 #[test]
+fn a_flag_on_the_wrong_firm_is_put_right_by_commands_alone() {
+    const OTHER: &str = "91110115MAX0000318";
+    let folder = tempfile::tempdir().unwrap();
+    let suite = Process::start(folder.path());
+    let wrong = suite.flagged("1号", &dated(1));
+    let corrected = suite.ask(&[
+        "flag",
+        "correct",
+        &wrong,
+        "--enterprise",
+        OTHER,
+        "--reason",
+        "同名企业",
+    ]);
+    assert_eq!(corrected["revoked"]["state"], "FLAG_STATE_REVOKED");
+    assert_eq!(suite.outcome(corrected["token"].as_str().unwrap()), "FAST_TRACK");
+    let right = corrected["flag"]["name"].as_str().unwrap();
+    assert!(right.contains(OTHER), "{right}");
+    suite.ask(&["flag", "confirm", right]);
+    let revoked = suite.ask(&["flag", "revoke", right, "--reason", "法院撤销"]);
+    assert_eq!(revoked["flag"]["state"], "FLAG_STATE_REVOKED");
+
+    // Who did not recognise the fault does not appeal for the firm.
+    let flag = suite.flagged("2号", &dated(1));
+    let foreign = suite.command(&["appeal", "file", &flag, "--grounds", "x", "--as", "finance"]);
+    let said = String::from_utf8_lossy(&foreign.stderr).into_owned();
+    assert!(said.contains("NOT_THE_RECOGNISING_BODY"), "{said}");
+}
+
+#[test]
 fn a_firm_is_repaired_and_heard_by_commands_alone() {
     let folder = tempfile::tempdir().unwrap();
     let suite = Process::start(folder.path());
