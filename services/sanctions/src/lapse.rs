@@ -1,25 +1,25 @@
 //! Writes down that a flag's term has ended, at the instant at which it did (protocol.md §6).
 //!
 //! Nobody waits for it: a flag says itself until when it binds. It keeps the log and the lists in step, and lets
-//! followers forget. Idempotent by flag, so replicas may race.
+//! followers forget. A lapse cannot be taken back, so that a clock that was moved is not trusted with it ([`Trust`]), nor
+//! one that the database's own contradicts. Idempotent by flag, so replicas may race.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use greenstar_kernel::{Clock, Ratchet, Timestamp};
+use greenstar_kernel::{Clock, Timestamp, Trust};
 use greenstar_store::{Database, StoreError, Writer};
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{Answer, Command, SanctionsJournal, due, next_due};
+use crate::store::{Answer, Command, SanctionsJournal, due, next_due, today};
 
 /// How often the clock is looked at.
 const TICK: Duration = Duration::from_millis(250);
 /// How often the database is looked at without a commit of our own: siblings write flags as well.
 const LOOK: Duration = Duration::from_secs(30);
-/// After the wall clock was moved ahead, nothing is written for so long: a lapse cannot be taken back, and relief is
-/// never assumed.
-const SETTLE: Duration = Duration::from_secs(60);
+/// So many days may a host be ahead of its database, which says the day in UTC.
+const AHEAD: i32 = 2;
 /// Lapses in one joined transaction.
 const BATCH: usize = 200;
 
@@ -31,7 +31,14 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) {
     let mut commits = writer.commits();
-    let mut trust = Trust::default();
+    // What cannot be read agrees with no clock.
+    let newest = database.newest_change().await.unwrap_or_else(|error| {
+        tracing::warn!(error = %error, "the newest change could not be read; lapses wait");
+        Some(Timestamp::from_micros(0))
+    });
+    let mut trust = Trust::starting(newest, clock.now(), clock.monotonic());
+    let mut trusted = true;
+    let mut witness = Witness::default();
     let mut looked: Option<(Option<Timestamp>, Duration)> = None;
     loop {
         let (now, monotonic) = (clock.now(), clock.monotonic());
@@ -44,9 +51,16 @@ pub(crate) async fn run(
         let wanted = looked.is_none_or(|(next, at)| {
             next.is_some_and(|next| next <= now) || LOOK <= monotonic.saturating_sub(at)
         });
-        if trust.look(now, monotonic) && wanted {
+        let before = std::mem::replace(&mut trusted, trust.look(now, monotonic));
+        if before && !trusted {
+            tracing::warn!(wall = %now, "the clock was moved ahead, or differs from the newest change; lapses wait");
+        }
+        if !trusted {
+            witness = Witness::default();
+        }
+        if trusted && wanted && witness.agrees(&database, now, monotonic).await {
             commits.mark_unchanged();
-            match write_due(&database, &writer, &*clock).await {
+            match write_due(&database, &writer, now).await {
                 Ok(next) => looked = Some((next, clock.monotonic())),
                 // The store says why at the calls it fails; here it is enough to try again.
                 Err(error) => tracing::warn!(error = %error, "ended terms could not be written down"),
@@ -59,42 +73,48 @@ pub(crate) async fn run(
     }
 }
 
-/// Whether the wall clock is to be trusted. One that gained on the monotonic clock was moved, and may be moved back.
+/// The database's clock, asked at the start and whenever the wall clock was in doubt. On PostgreSQL it is another
+/// host's, so a replica on a host that is a year ahead relieves nobody, however long it stays so.
 #[derive(Debug, Default)]
-struct Trust {
-    /// Both clocks at the last look.
-    last: Option<(Timestamp, Duration)>,
-    /// By the monotonic clock.
-    from: Duration,
+struct Witness {
+    agreed: bool,
+    /// When it was last asked, by the monotonic clock.
+    asked: Option<Duration>,
 }
 
-impl Trust {
-    fn look(&mut self, wall: Timestamp, monotonic: Duration) -> bool {
-        if let Some((before, then)) = self.last {
-            let expected = before.plus(monotonic.saturating_sub(then));
-            if Ratchet::SLACK < wall.since(expected) {
-                tracing::warn!(%wall, %expected, "the clock was moved ahead; lapses wait");
-                self.from = monotonic + SETTLE;
-            } else if Ratchet::SLACK < expected.since(wall) {
-                self.from = monotonic;
+impl Witness {
+    async fn agrees(&mut self, database: &Database, wall: Timestamp, monotonic: Duration) -> bool {
+        let lately = self
+            .asked
+            .is_some_and(|asked| monotonic.saturating_sub(asked) < LOOK);
+        if self.agreed || lately {
+            return self.agreed;
+        }
+        self.asked = Some(monotonic);
+        match today(database).await {
+            Ok(today) if wall < today.plus_days(AHEAD).start() => self.agreed = true,
+            Ok(today) => tracing::error!(
+                %wall, database = %today,
+                "this host's clock is ahead of the database's by days; lapses wait until one of them is set right"
+            ),
+            Err(error) => {
+                tracing::warn!(error = %error, "the database's clock could not be read; lapses wait")
             }
         }
-        self.last = Some((wall, monotonic));
-        self.from <= monotonic
+        self.agreed
     }
 }
 
 /// Writes down every term that has ended, the earliest first; answers when the next one will.
 ///
-/// The clock is looked at anew for each pass, since it may step back meanwhile. The writer decides by its own look, so
-/// a pass may change nothing: going on would then spin, and the rows wait for the next tick.
+/// `now` is an instant that was trusted: the clock may be moved meanwhile. The writer decides by its own look, so a
+/// pass may change nothing: going on would then spin, and the rows wait for the next tick.
 async fn write_due(
     database: &Database,
     writer: &Writer<SanctionsJournal>,
-    clock: &dyn Clock,
+    now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
     loop {
-        let now = clock.now();
         let mut tx = database.read().await?;
         let found = due(&mut tx, now, BATCH).await?;
         if found.is_empty() {
@@ -120,8 +140,9 @@ async fn write_due(
 
 #[cfg(test)]
 mod tests {
-    use greenstar_kernel::{Code, Date, Department, Document, ManualClock, Officer};
+    use greenstar_kernel::{Code, Date, Department, Document, ManualClock, Officer, SystemClock};
     use greenstar_store::Location;
+    use greenstar_testkit::Scratch;
 
     use super::*;
     use crate::domain::catalogue::{Catalogue, SHIPPED};
@@ -145,19 +166,26 @@ mod tests {
             .unwrap();
     }
 
-    #[test]
-    fn a_clock_that_jumps_for_a_moment_is_not_trusted_with_a_lapse() {
-        let (noon, second) = (day("2026-05-10").start(), Duration::from_secs(1));
-        let year = Duration::from_secs(365 * 86_400);
-        let mut trust = Trust::default();
-        assert!(trust.look(noon, second));
-        assert!(trust.look(noon.plus(second), second * 2));
-        assert!(!trust.look(noon.plus(year), second * 3), "it was moved ahead");
-        assert!(!trust.look(noon.plus(year + second), second * 4));
-        assert!(trust.look(noon.plus(second * 4), second * 5), "and back");
-        assert!(!trust.look(noon.plus(year), second * 6), "or it stays");
-        assert!(!trust.look(noon.plus(year + SETTLE - second), second * 5 + SETTLE));
-        assert!(trust.look(noon.plus(year + SETTLE), second * 6 + SETTLE));
+    #[tokio::test]
+    async fn a_host_that_is_a_year_ahead_of_its_database_is_never_trusted() {
+        for scratch in [Scratch::sqlite(), Scratch::postgres().await] {
+            let location = scratch.url().parse().unwrap();
+            let database = Database::migrate(&location, &MIGRATIONS).await.unwrap();
+            let (now, second) = (SystemClock::new().now(), Duration::from_secs(1));
+            let mut witness = Witness::default();
+            let ahead = now.plus(Duration::from_secs(365 * 86_400));
+            for monotonic in [second, second * 60, second * 3600 * 24] {
+                assert!(!witness.agrees(&database, ahead, monotonic).await);
+            }
+            let later = second * 3600 * 25;
+            assert!(witness.agrees(&database, now, later).await, "it was set right");
+            assert!(
+                Witness::default()
+                    .agrees(&database, day("2020-01-01").start(), later)
+                    .await
+            );
+            database.close().await;
+        }
     }
 
     #[tokio::test]
@@ -194,11 +222,14 @@ mod tests {
         take(&writer, Step::Confirm(name.clone()), "enforcement/2").await;
 
         let end = day("2027-05-01").start();
-        assert_eq!(write_due(&database, &writer, &*clock).await.unwrap(), Some(end));
+        assert_eq!(
+            write_due(&database, &writer, clock.now()).await.unwrap(),
+            Some(end)
+        );
 
         // The task looked at a clock that stepped back before the writer looked.
         let ahead = ManualClock::at(end);
-        let pass = write_due(&database, &writer, &ahead);
+        let pass = write_due(&database, &writer, ahead.now());
         let next = tokio::time::timeout(Duration::from_secs(60), pass).await;
         assert_eq!(
             next.expect("a pass that changes nothing ends").unwrap(),
@@ -209,13 +240,13 @@ mod tests {
         let head = writer.commits();
         let before = head.borrow().clone().unwrap().revision;
         let (one, other) = tokio::join!(
-            write_due(&database, &writer, &*clock),
-            write_due(&database, &sibling, &*clock)
+            write_due(&database, &writer, clock.now()),
+            write_due(&database, &sibling, clock.now())
         );
         // Who came second may look once more.
         let outcomes = [one.unwrap(), other.unwrap()];
         assert!(outcomes.contains(&None), "{outcomes:?}");
-        assert_eq!(write_due(&database, &sibling, &*clock).await.unwrap(), None);
+        assert_eq!(write_due(&database, &sibling, clock.now()).await.unwrap(), None);
         let late = writer.submit(Command::Lapse(name.id)).await.unwrap();
         assert_eq!(late.answer, Answer::Lapsed { written: false });
         assert_eq!(late.position.revision, before.next(), "one entry in all");

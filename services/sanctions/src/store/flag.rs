@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use greenstar_kernel::{Code, Timestamp};
-use greenstar_store::{Row, StoreError, Tx, Value};
+use greenstar_kernel::{Code, Date, Timestamp};
+use greenstar_store::{Database, Row, StoreError, Tx, Value};
 
 use crate::domain::flag::Flag;
 use crate::domain::stage::Stage;
@@ -65,6 +65,14 @@ pub(crate) async fn due(tx: &mut Tx, now: Timestamp, limit: usize) -> Result<Vec
     rows.iter()
         .map(|row| Code::parse(&row.get::<String>("id")?).map_err(StoreError::corrupt))
         .collect()
+}
+
+/// The day by the database's own clock, in UTC.
+pub(crate) async fn today(database: &Database) -> Result<Date, StoreError> {
+    let sql = "SELECT SUBSTR(CAST(CURRENT_TIMESTAMP AS TEXT), 1, 10) AS today";
+    let row = database.read().await?.row(sql, &[]).await?;
+    let today: String = row.map_or_else(|| Ok(String::new()), |row| row.get("today"))?;
+    today.parse().map_err(StoreError::corrupt)
 }
 
 /// When the next term ends that nobody has written down.

@@ -10,7 +10,7 @@ mod source;
 use greenstar_store::Migrations;
 
 pub(crate) use catalogue::Shelf;
-pub(crate) use flag::{due, next_due};
+pub(crate) use flag::{due, next_due, today};
 pub(crate) use journal::{Answer, Command, SanctionsJournal};
 pub(crate) use read::{Query, Reader};
 pub(crate) use remedy::{CaseQuery, Cases, Kept, appeal_stage, repair_stage};

@@ -17,9 +17,9 @@ use crate::domain::viewer::Sight;
 pub(super) fn flag(flag: &Flag, at: Timestamp, sight: Sight) -> pb::Flag {
     // Officers, and the other end of a correction.
     let inside = sight == Sight::Body;
-    let between = match sight {
-        Sight::Body | Sight::Firm => true,
-        Sight::Other => false,
+    let appeal = match sight {
+        Sight::Body | Sight::Firm => appeal_of(&flag.stage),
+        Sight::Other => String::new(),
     };
     let confirmation = flag.confirmation();
     let Ended {
@@ -71,7 +71,7 @@ pub(super) fn flag(flag: &Flag, at: Timestamp, sight: Sight) -> pb::Flag {
         repair_time: when(repaired),
         revoke_time: when(revoked),
         revoke_reason: why(revoked),
-        appeal: between.then(|| appeal_of(&flag.stage)).unwrap_or_default(),
+        appeal,
         superseded_by: superseded_by(&flag.stage)
             .filter(|_| inside)
             .map(ToString::to_string)
