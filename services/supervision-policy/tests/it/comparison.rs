@@ -30,6 +30,10 @@ async fn a_view_that_differs_from_its_source_is_taken_anew_and_somebody_is_calle
     sources.star(OTHER, 5).await;
     let flag = sources.confirmed(OTHER, "serious-penalty", "", 36);
     let flagged = sources.sanctions.flag(flag.clone()).await;
+    // What an earlier life left.
+    Server::start(&sources, &scratch).await.stop().await;
+    let copy = scratch.dir().join("snapshot/view.snapshot");
+    assert!(copy.exists());
     let server = Server::start(&sources, &scratch).await;
     let permit = server.permit(OTHER, "eia-approval", Ask::token(&flagged)).await;
     assert_eq!(permit.unwrap().outcome, "STRICT_REVIEW");
@@ -53,6 +57,13 @@ async fn a_view_that_differs_from_its_source_is_taken_anew_and_somebody_is_calle
         .tamper(&format!("enterprises/{FIRM}"), Some(worse))
         .await;
     becomes(&server, FIRM, Some(2), "STANDARD").await;
+    // It says what was found to be wrong.
+    let gone = async {
+        while copy.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), gone).await.unwrap();
     sources.sanctions.tamper(&flag.name, None).await;
     becomes(&server, OTHER, Some(5), "FAST_TRACK").await;
     for (log, firm) in [("rating", FIRM), ("sanctions", OTHER)] {
@@ -75,4 +86,5 @@ async fn a_view_that_differs_from_its_source_is_taken_anew_and_somebody_is_calle
     };
     timeout(Duration::from_secs(30), other_law).await.unwrap();
     server.stop().await;
+    assert!(copy.exists(), "a right one, at the same positions");
 }

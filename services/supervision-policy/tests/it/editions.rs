@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use greenstar_kernel::Clock as _;
 use greenstar_proto::sanctions::v1::FlagState;
+use greenstar_proto::supervision::v1 as pb;
 use greenstar_supervision_policy::RecordSettings;
 use greenstar_testkit::Scratch;
 
 use crate::law;
-use crate::server::{Ask, FIRM, Server, Sources, to_wire};
+use crate::server::{Ask, FIRM, OTHER, Server, Sources, to_wire};
 
 /// The answer's edition of the catalogue, and its record's.
 async fn edition(server: &Server, token: &str) -> (String, String) {
@@ -99,5 +100,50 @@ async fn by_the_time_its_sources_count_it_as_fenced_a_replica_answers_by_on_stal
     for age in [permit.data_age, finance.data_age, inspection.data_age] {
         assert!(age.unwrap().seconds >= 5);
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn p10_a_flag_of_a_kind_that_an_edition_dropped_sends_its_firm_to_an_officer_and_hides_no_gap() {
+    let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
+    sources.star(FIRM, 5).await;
+    let mut dropped = sources.confirmed(FIRM, "serious-penalty", "", 36);
+    dropped.name = format!("enterprises/{FIRM}/flags/dropped");
+    dropped.kind = "of-an-earlier-edition".to_owned();
+    sources.sanctions.flag(dropped).await;
+    let known = sources.confirmed(OTHER, "serious-penalty", "", 36);
+    let token = sources.sanctions.flag(known.clone()).await;
+    let server = Server::start(&sources, &scratch).await;
+    let permit = server
+        .permit(FIRM, "eia-approval", Ask::token(&token))
+        .await
+        .unwrap();
+    assert_eq!(
+        (permit.outcome.as_str(), permit.manual_review),
+        ("STANDARD", true)
+    );
+    let said = permit.reasons.iter().filter_map(|reason| reason.text.as_ref());
+    assert!(
+        said.into_iter()
+            .any(|text| text.en.contains("of a kind that the catalogue"))
+    );
+    let inspection = server.inspection(FIRM, Ask::token(&token)).await;
+    assert!(inspection.manual_review);
+    let other = server
+        .permit(OTHER, "eia-approval", Ask::token(&token))
+        .await
+        .unwrap();
+    assert_eq!(
+        (other.outcome.as_str(), other.manual_review),
+        ("STRICT_REVIEW", false)
+    );
+
+    let request = pb::ListApplicationGapsRequest {
+        parent: "departments/licensing".to_owned(),
+        ..pb::ListApplicationGapsRequest::default()
+    };
+    let answer = server.decisions("licensing").list_application_gaps(request).await;
+    let gaps = answer.unwrap().into_inner().gaps;
+    assert!(gaps.iter().any(|gap| gap.subject == known.name), "{gaps:?}");
     server.stop().await;
 }

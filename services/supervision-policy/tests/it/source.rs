@@ -326,7 +326,10 @@ fn refused(error: &FeedError) -> Status {
         FeedError::CutOff { .. } => (Code::ResourceExhausted, ErrorReason::WatchCutOff),
         FeedError::Malformed(_) => (Code::InvalidArgument, ErrorReason::WatchMalformed),
         FeedError::AcknowledgementAhead { .. } => (Code::InvalidArgument, ErrorReason::AcknowledgementAhead),
-        FeedError::Replaced | FeedError::SubscriberUnknown | FeedError::FilterInvalid { .. } => {
+        FeedError::Replaced
+        | FeedError::SubscriberUnknown
+        | FeedError::SubscriberConnected
+        | FeedError::FilterInvalid { .. } => {
             panic!("nobody registers here: {error}")
         }
         FeedError::Store(_) => (Code::Unavailable, ErrorReason::StoreUnavailable),
