@@ -36,6 +36,7 @@ pub(crate) fn by_decision(view: &View, name: &str, decision: &pb::Decision) -> V
             measure: measure.code.clone(),
             enterprise: decision.enterprise.clone(),
             due_at,
+            ends_at: wire::optional_instant(measure.end_time.as_ref()),
         })
         .collect()
 }
@@ -69,6 +70,7 @@ pub(crate) fn by_flag(
         measure: measure.to_string(),
         enterprise: format!("enterprises/{uscc}"),
         due_at: flag.start,
+        ends_at: flag.end,
     });
     Ok(due.collect())
 }

@@ -24,7 +24,7 @@ pub(crate) fn instant(at: &wkt::Timestamp) -> Timestamp {
     )
 }
 
-pub(super) fn optional_instant(at: Option<&wkt::Timestamp>) -> Option<Timestamp> {
+pub(crate) fn optional_instant(at: Option<&wkt::Timestamp>) -> Option<Timestamp> {
     at.map(instant)
 }
 

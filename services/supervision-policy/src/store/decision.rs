@@ -1,5 +1,6 @@
 //! Decisions in the database, and how far each writer's are there.
 
+use greenstar_kernel::Timestamp;
 use greenstar_store::{Database, StoreError, Tx, Value};
 
 use super::feedback::{self, Due};
@@ -57,6 +58,7 @@ pub(crate) async fn ship(
 ) -> Result<(), StoreError> {
     let name = writer.to_string();
     let (mut rows, mut due) = (Vec::with_capacity(records.len()), Vec::new());
+    let mut newest = None;
     for Shipped {
         record,
         department,
@@ -67,6 +69,7 @@ pub(crate) async fn ship(
     } in records
     {
         due.extend(made);
+        newest = newest.max(Some(as_of));
         rows.push(vec![
             Value::from(&name),
             number(record.sequence)?.into(),
@@ -94,6 +97,10 @@ pub(crate) async fn ship(
     tx.upsert("decision", &columns, &["writer", "sequence"], rows)
         .await?;
     feedback::make_due(&mut tx, due).await?;
+    if let Some(newest) = newest {
+        // Time has come so far at least.
+        feedback::forget_ended(&mut tx, Timestamp::from_micros(newest)).await?;
+    }
     tx.run(
         "INSERT INTO decision_writer (writer, through, ended) VALUES ($1, $2, $3) \
          ON CONFLICT (writer) DO UPDATE SET \

@@ -13,7 +13,12 @@ pub(crate) struct Due {
     /// `enterprises/{uscc}`
     pub(crate) enterprise: String,
     pub(crate) due_at: Timestamp,
+    /// When the measure ends, and with it the duty; `None`: open.
+    pub(crate) ends_at: Option<Timestamp>,
 }
+
+/// How long a request may come again: seven days, in microseconds.
+const REPEATABLE: i64 = 7 * 86_400 * 1_000_000;
 
 /// What became of a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +92,14 @@ impl Gap {
 
 /// Makes measures of decisions due. A repeat changes nothing.
 pub(crate) async fn make_due(tx: &mut Tx, due: Vec<Due>) -> Result<(), StoreError> {
-    let columns = ["subject", "department", "measure", "enterprise", "due_at"];
+    let columns = [
+        "subject",
+        "department",
+        "measure",
+        "enterprise",
+        "due_at",
+        "ends_at",
+    ];
     let rows = due.into_iter().map(|due| {
         vec![
             Value::from(due.subject),
@@ -95,10 +107,29 @@ pub(crate) async fn make_due(tx: &mut Tx, due: Vec<Due>) -> Result<(), StoreErro
             due.measure.into(),
             due.enterprise.into(),
             due.due_at.into(),
+            due.ends_at.into(),
         ]
     });
     let keys = ["subject", "department", "measure"];
     tx.upsert("decision_due", &columns, &keys, rows.collect()).await
+}
+
+/// Lets go of what was due for measures that have ended at `now`.
+pub(crate) async fn forget_ended(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
+    tx.run("DELETE FROM decision_due WHERE ends_at <= $1", &[now.into()])
+        .await?;
+    Ok(())
+}
+
+/// Lets go of requests that are too old to be repeated.
+async fn forget_requests(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
+    let old = Timestamp::from_micros(now.micros().saturating_sub(REPEATABLE));
+    tx.run(
+        "DELETE FROM application_request WHERE made_at < $1",
+        &[old.into()],
+    )
+    .await?;
+    Ok(())
 }
 
 /// Where a page of due decisions begins.
@@ -124,7 +155,7 @@ pub(crate) async fn gaps(
 ) -> Result<Vec<Gap>, StoreError> {
     // Those that are closed are gone but for what is shipped after its report.
     const GAPS: &str = "SELECT d.subject AS subject, d.department AS department, d.measure AS measure, \
-         d.enterprise AS enterprise, d.due_at AS due_at, a.application AS application, a.note AS note \
+         d.enterprise AS enterprise, d.due_at AS due_at, d.ends_at AS ends_at, a.application AS application, a.note AS note \
          FROM decision_due d LEFT JOIN application a \
          ON a.subject = d.subject AND a.department = d.department AND a.measure = d.measure \
          WHERE (a.application IS NULL OR a.application = 2)";
@@ -169,6 +200,7 @@ pub(crate) async fn gaps(
                 measure: row.get("measure")?,
                 enterprise: row.get("enterprise")?,
                 due_at: row.get("due_at")?,
+                ends_at: row.get("ends_at")?,
             },
             not_applied: row.get("note")?,
         })
@@ -277,17 +309,20 @@ pub(crate) async fn report(
         // It may not be shipped yet, or was closed by an earlier report.
         make_due(&mut tx, gaps.iter().map(|gap| gap.due.clone()).collect()).await?;
     }
+    forget_ended(&mut tx, now).await?;
     let answer = answer(gaps);
+    forget_requests(&mut tx, now).await?;
     if !request.request_id.is_empty() {
         let kept = tx
             .run(
-                "INSERT INTO application_request (principal, request_id, body_hash, answer) \
-                 VALUES ($1, $2, $3, $4) ON CONFLICT (principal, request_id) DO NOTHING",
+                "INSERT INTO application_request (principal, request_id, body_hash, answer, made_at) \
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (principal, request_id) DO NOTHING",
                 &[
                     request.principal.into(),
                     request.request_id.into(),
                     request.body_hash.into(),
                     answer.clone().into(),
+                    now.into(),
                 ],
             )
             .await?;
@@ -320,4 +355,72 @@ async fn earlier(tx: &mut Tx, request: &Repeatable<'_>) -> Result<Option<Kept>, 
     } else {
         Kept::Reused
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use greenstar_testkit::Scratch;
+
+    use super::*;
+    use crate::store::MIGRATIONS;
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    fn due(subject: &str, ends_at: Option<i64>) -> Due {
+        Due {
+            subject: subject.to_owned(),
+            department: "licensing".to_owned(),
+            measure: "strict-review".to_owned(),
+            enterprise: "enterprises/91110115MAX000015J".to_owned(),
+            due_at: at(1),
+            ends_at: ends_at.map(at),
+        }
+    }
+
+    async fn open(database: &Database) -> Vec<Due> {
+        let mut tx = database.read().await.unwrap();
+        let gaps = gaps(&mut tx, None, &After::Instant(at(0)), 10).await.unwrap();
+        gaps.into_iter().map(|gap| gap.due).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_due_ends_with_its_measure_and_a_request_is_repeatable_for_seven_days() {
+        for scratch in [Scratch::sqlite(), Scratch::postgres().await] {
+            let url = scratch.url().parse().unwrap();
+            let database = Database::migrate(&url, &MIGRATIONS).await.unwrap();
+            let [for_ever, ends] = [due("decisions/a", None), due("decisions/b", Some(50))];
+            let mut tx = database.write().await.unwrap();
+            let both = vec![for_ever.clone(), ends.clone()];
+            make_due(&mut tx, both.clone()).await.unwrap();
+            forget_ended(&mut tx, at(49)).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(open(&database).await, both);
+
+            let said = async |now: i64, answer: u8| {
+                let request = Repeatable {
+                    principal: "licensing",
+                    request_id: "r",
+                    body_hash: "h",
+                };
+                let none = (Vec::new(), false);
+                let kept = report(&database, &request, "x", at(now), none, Vec::new(), |_| {
+                    vec![answer]
+                });
+                match kept.await.unwrap() {
+                    Kept::Answer(answer) => answer,
+                    Kept::Reused => panic!("the same body"),
+                }
+            };
+            assert_eq!(said(50, 1).await, [1]);
+            assert_eq!(open(&database).await, [for_ever]);
+            assert_eq!(said(50 + REPEATABLE, 2).await, [1], "the first answer");
+            let mut tx = database.write().await.unwrap();
+            forget_requests(&mut tx, at(51 + REPEATABLE)).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(said(51 + REPEATABLE, 3).await, [3], "it is forgotten");
+            database.close().await;
+        }
+    }
 }

@@ -13,5 +13,10 @@ pub static MIGRATIONS: Migrations = Migrations {
         (1, "policy", include_str!("../../migrations/0001_policy.sql")),
         (2, "decision", include_str!("../../migrations/0002_decision.sql")),
         (3, "feedback", include_str!("../../migrations/0003_feedback.sql")),
+        (
+            4,
+            "retention",
+            include_str!("../../migrations/0004_retention.sql"),
+        ),
     ],
 };
