@@ -67,6 +67,9 @@ pub enum OnStale {
 pub enum RecordMode {
     #[default]
     Durable,
+    /// Also in the database before the answer leaves, so that not even the loss of the replica's disk loses it. No
+    /// answer while the database does not answer.
+    Store,
     /// For what nobody acts on.
     Sampled,
 }

@@ -204,6 +204,13 @@ impl Index {
         })
     }
 
+    /// Whether the database has a record that was written: its segment has gone, or was shipped so far.
+    pub(super) fn is_shipped(&self, id: &DecisionId) -> bool {
+        let mut segments = self.segments.iter();
+        let covering = segments.find_map(|segment| Some((segment.covers(id)?, segment.shipped)));
+        covering.is_none_or(|(at, shipped)| at < shipped)
+    }
+
     /// The database has them. Gives the files of sealed segments whose every record is there: to be removed
     /// outside the lock.
     pub(super) fn shipped(&mut self, writer: WriterId, through: u64) -> Vec<PathBuf> {

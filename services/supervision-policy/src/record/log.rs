@@ -205,6 +205,11 @@ impl RecordLog {
         }
     }
 
+    /// Whether the database has this record, which was written in this life.
+    pub(crate) fn is_shipped(&self, id: &DecisionId) -> bool {
+        self.shared.index().is_shipped(id)
+    }
+
     /// Whoever ships holds this.
     pub(crate) async fn shipping(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.shared.shipping.lock().await

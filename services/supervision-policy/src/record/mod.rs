@@ -11,6 +11,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use greenstar_kernel::{LocalizedText, Said};
+use greenstar_store::StoreError;
 use uuid::Uuid;
 
 use crate::domain::matter::RecordMode;
@@ -120,6 +121,9 @@ pub enum RecordError {
     Io(#[from] std::io::Error),
     #[error("too many decisions wait for the disk")]
     Overloaded,
+    /// It stands in the folder and is shipped later; of an answer that nobody was given.
+    #[error("the decision record did not reach the database")]
+    NotStored(#[source] Option<StoreError>),
     #[error("the decision is too large to be recorded")]
     TooLarge,
     #[error("the decision record is closed")]
@@ -153,6 +157,10 @@ impl Said for RecordError {
             RecordError::Overloaded => LocalizedText::new(
                 "等待记录的决定过多，未作出决定；请稍后重试。",
                 "Too many decisions wait to be recorded, so none was given; try again shortly.",
+            ),
+            RecordError::NotStored(_) => LocalizedText::new(
+                "决定记录未能写入数据库，未作出决定；请稍后重试，并通知运维人员检查数据库。",
+                "The decision record did not reach the database, so no decision was given; try again shortly and tell the operator to look at the database.",
             ),
             RecordError::TooLarge => LocalizedText::new(
                 "决定内容过大，无法记录，未作出决定；请减少参数后重试。",

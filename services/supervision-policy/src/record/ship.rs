@@ -10,7 +10,7 @@ use prost::Message as _;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{DecisionId, RecordLog};
+use super::{DecisionId, RecordError, RecordLog};
 use crate::due;
 use crate::store::decision::{self, Shipped};
 use crate::view::View;
@@ -23,6 +23,8 @@ const GATHER: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_secs(1);
 /// How long a question waits for what is not shipped yet.
 const FLUSH: Duration = Duration::from_millis(500);
+/// How long an answer waits that may leave only when its record is in the database.
+const STORE: Duration = Duration::from_secs(2);
 /// How long stopping waits for what is left.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -100,6 +102,24 @@ pub(crate) async fn ship_once(log: &RecordLog, database: &Database, view: &View)
     decision::ship(database, due.writer, records, due.through, due.last).await?;
     log.shipped(due.writer, due.through).await;
     Ok(true)
+}
+
+/// Returns once this record, which is written, is in the database. Those who wait share transactions.
+pub(crate) async fn through(
+    log: &RecordLog,
+    database: &Database,
+    view: &View,
+    id: &DecisionId,
+) -> Result<(), RecordError> {
+    let shipped = async {
+        while !log.is_shipped(id) && ship_once(log, database, view).await? {}
+        Ok::<_, StoreError>(log.is_shipped(id))
+    };
+    match timeout(STORE, shipped).await {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) | Err(_) => Err(RecordError::NotStored(None)),
+        Ok(Err(error)) => Err(RecordError::NotStored(Some(error))),
+    }
 }
 
 /// Ships all that was written before the call, as far as time allows; a failure is told by the task that ships.

@@ -24,7 +24,7 @@ use crate::domain::matter::{Handling, Matter, RecordMode};
 use crate::domain::policy::{EVALUATOR, Policy};
 use crate::domain::regime::InspectionRegime;
 use crate::follow::wire;
-use crate::record::RecordLog;
+use crate::record::{RecordLog, ship};
 use crate::view::{Look, View};
 
 /// What it takes to answer. Cheap to clone.
@@ -160,7 +160,7 @@ impl Desk {
         };
         let mode = self.records.mode(matter.record());
         let keeps = match mode {
-            RecordMode::Durable => true,
+            RecordMode::Durable | RecordMode::Store => true,
             RecordMode::Sampled => self.records.samples_next(),
         };
         // What the record says beyond the answer is made for those that are kept only.
@@ -208,6 +208,13 @@ impl Desk {
             Some((RecordMode::Durable, body)) => {
                 let kept = self.records.durable(body).await;
                 Some(kept.map_err(|error| status::record(&error))?)
+            }
+            Some((RecordMode::Store, body)) => {
+                let kept = self.records.durable(body).await;
+                let id = kept.map_err(|error| status::record(&error))?;
+                let stored = ship::through(&self.records, &self.database, &self.view, &id).await;
+                stored.map_err(|error| status::record(&error))?;
+                Some(id)
             }
             Some((RecordMode::Sampled, body)) => self.records.sampled(body),
             None => None,

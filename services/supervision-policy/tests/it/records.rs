@@ -222,6 +222,41 @@ async fn without_a_record_there_is_no_answer_and_it_comes_back_by_itself() {
 }
 
 #[tokio::test]
+async fn where_the_database_has_to_have_it_nothing_is_answered_before_it_does() {
+    let (sources, scratch) = (Sources::start().await, Scratch::postgres().await);
+    let record = RecordSettings {
+        mode: Some(RecordMode::Store),
+        ..RecordSettings::in_folder(scratch.dir().join("records"))
+    };
+    let server = Server::start_with(&sources, &scratch, record).await;
+    server.supervision.caught_up().await;
+    let database = Database::migrate(&scratch.url().parse().unwrap(), &MIGRATIONS)
+        .await
+        .unwrap();
+    for round in 1..=5 {
+        server.permit(FIRM, "eia-approval", Ask::LATEST).await.unwrap();
+        let mut tx = database.read().await.unwrap();
+        let rows = tx.rows("SELECT sequence FROM decision", &[]).await.unwrap();
+        assert_eq!(rows.len(), round);
+    }
+    let mut tx = database.write().await.unwrap();
+    tx.run("ALTER TABLE decision RENAME TO elsewhere", &[])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let answer = server.permit(FIRM, "eia-approval", Ask::LATEST).await;
+    assert_eq!(refusal(answer), refused(Code::Unavailable, "RECORD_UNAVAILABLE"));
+    let mut tx = database.write().await.unwrap();
+    tx.run("ALTER TABLE elsewhere RENAME TO decision", &[])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    server.permit(FIRM, "eia-approval", Ask::LATEST).await.unwrap();
+    database.close().await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn of_a_sampled_matter_every_nth_decision_is_kept_and_the_others_name_none() {
     let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
     let record = RecordSettings {
