@@ -170,11 +170,6 @@ async fn a_repaired_firm_is_treated_as_before_by_every_department_and_can_prove_
     assert_eq!(granted["repair"]["state"], "REPAIR_STATE_GRANTED");
 
     let as_before = outcomes(&door, &token(&granted)).await;
-    eprintln!(
-        "DEBUG {}",
-        door.permit(FIRM, "pollutant-permit", Some(&token(&granted)))
-            .await
-    );
     assert_eq!(as_before, ["FAST_TRACK", "PRIORITY", "EXEMPT"]);
     assert_eq!(flags(&door, &token(&granted)).await, 0);
     assert_eq!(state(&door, &flag).await, "FLAG_STATE_REPAIRED");
@@ -196,6 +191,11 @@ async fn an_appeal_suspends_and_its_decision_binds_again_or_revokes() {
     assert_eq!(flags(&door, &bound).await, 1);
 
     let appeals = format!("/v1/{}/appeals", firm());
+    let foreign = json!({"flag": flag, "grounds": "x"});
+    let foreign = door
+        .refused(Some("finance"), Method::POST, &appeals, Some(foreign))
+        .await;
+    assert_eq!(foreign, (403, "NOT_THE_RECOGNISING_BODY".to_owned()));
     let file = async |flag: &str| {
         let filed = door
             .post(&firm(), &appeals, json!({"flag": flag, "grounds": "仪器故障"}))
