@@ -43,17 +43,20 @@ impl Asked {
     }
 
     pub(crate) fn caller(&self) -> Result<Caller, Status> {
-        let Some(credential) = &self.credential else {
+        if self.credential.is_none() {
             return Ok(Caller::Public);
-        };
-        let secret = credential.to_str().ok().and_then(|text| {
-            let (scheme, secret) = text.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
-        });
-        secret
+        }
+        self.secret()
             .and_then(|secret| self.credentials.caller(secret))
             .cloned()
             .ok_or_else(refusals::credential_unknown)
+    }
+
+    /// Of a bearer's header.
+    pub(crate) fn secret(&self) -> Option<&str> {
+        let text = self.credential.as_ref()?.to_str().ok()?;
+        let (scheme, secret) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
     }
 
     /// As in the log.

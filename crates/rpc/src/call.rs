@@ -6,6 +6,7 @@ use greenstar_kernel::{Caller, Uscc};
 use greenstar_proto::Validate;
 use tonic::{Request, Status};
 
+use crate::watching::Secret;
 use crate::{refusals, status};
 
 /// Who calls, and until when an answer is of use.
@@ -14,6 +15,8 @@ pub struct Call {
     pub caller: Caller,
     /// None for a stream whose caller brought none.
     pub deadline: Option<Instant>,
+    /// By which the caller is known.
+    pub(crate) secret: Option<Secret>,
 }
 
 impl Call {
@@ -33,6 +36,7 @@ pub fn call<T>(request: &Request<T>) -> Call {
     request.extensions().get::<Call>().cloned().unwrap_or(Call {
         caller: Caller::Public,
         deadline: None,
+        secret: None,
     })
 }
 

@@ -13,11 +13,13 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 const REMEMBER: Duration = Duration::from_secs(600);
 
 /// What a page may send beyond the simple headers.
-const SENT: [HeaderName; 8] = [
+const SENT: [HeaderName; 9] = [
     AUTHORIZATION,
     CONTENT_TYPE,
     ACCEPT_LANGUAGE,
     HeaderName::from_static("grpc-timeout"),
+    // A page's own reader of server-sent events goes on with it, as the browser's does.
+    HeaderName::from_static("last-event-id"),
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
     HeaderName::from_static("x-grpc-web"),

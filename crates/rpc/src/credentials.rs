@@ -144,7 +144,8 @@ fn fresh_secret() -> String {
     text
 }
 
-fn hash(secret: &str) -> [u8; 32] {
+/// What is kept of a secret.
+pub(crate) fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
@@ -156,7 +157,8 @@ fn caller_of(name: &str) -> Option<Caller> {
     let department = Department::parse(first).ok()?;
     let role = match (first, rest) {
         ("operator", _) => Role::Operator,
-        ("supervision-policy", _) | (_, "subscriber") => Role::Subscriber,
+        ("supervision-policy", _) => Role::Subscriber,
+        (_, rest) if rest.rsplit('/').next() == Some("subscriber") => Role::Subscriber,
         _ => Role::Officer,
     };
     Some(Caller::Department {
@@ -187,6 +189,18 @@ mod tests {
             credentials.caller("cccccccccccccccc"),
             Some(Caller::Department { roles, .. }) if roles == &[Role::Subscriber]
         ));
+        for (name, role) in [
+            ("rating/subscriber", Role::Subscriber),
+            ("rating/registry/subscriber", Role::Subscriber),
+            ("rating/2", Role::Officer),
+            ("rating/subscriber/2", Role::Officer),
+        ] {
+            let caller = caller_of(name);
+            assert!(
+                matches!(&caller, Some(Caller::Department { roles, .. }) if roles == &[role]),
+                "{name}"
+            );
+        }
         assert_eq!(credentials.caller("aaaaaaaaaaaaaaab"), None);
         assert_eq!(credentials.caller(""), None);
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use greenstar_kernel::Caller;
+use greenstar_kernel::{Caller, Role};
 use greenstar_proto::{Method, method};
 use greenstar_telemetry::{attributes, code_name};
 use http::{HeaderMap, Request, Response};
@@ -23,7 +23,9 @@ use crate::audit::{self, ASKED, Asked};
 use crate::call::Call;
 use crate::credentials::Credentials;
 use crate::limit::limited;
+use crate::room::{Place, Room};
 use crate::status::error_of;
+use crate::watching::Secret;
 use crate::{access, refusals, status};
 
 /// What one server takes on.
@@ -33,8 +35,10 @@ pub struct Limits {
     pub request_bytes: usize,
     /// Unary calls at once.
     pub calls: usize,
-    /// Open streams at once.
+    /// Open streams of subscribers at once.
     pub streams: usize,
+    /// Open streams of all others at once: officers who wait must not take the places of replicas that follow.
+    pub other_streams: usize,
     /// For a unary call that brings no deadline of its own.
     pub deadline: Duration,
 }
@@ -45,6 +49,7 @@ impl Default for Limits {
             request_bytes: 4 << 20,
             calls: 1024,
             streams: 1024,
+            other_streams: 256,
             deadline: Duration::from_secs(10),
         }
     }
@@ -62,7 +67,8 @@ struct Shared {
     credentials: Arc<Credentials>,
     limits: Limits,
     calls: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    streams: Room,
+    other_streams: Room,
 }
 
 impl Guard {
@@ -71,7 +77,8 @@ impl Guard {
             credentials,
             limits,
             calls: Arc::new(Semaphore::new(limits.calls)),
-            streams: Arc::new(Semaphore::new(limits.streams)),
+            streams: Room::new(limits.streams),
+            other_streams: Room::new(limits.other_streams),
         };
         Guard {
             routes,
@@ -108,7 +115,7 @@ impl Shared {
         let outcome = match caller {
             Ok(caller) => {
                 ASKED
-                    .scope(asked.clone(), self.pass(routes, request, path, caller))
+                    .scope(asked.clone(), self.pass(routes, request, &asked, caller))
                     .await
             }
             Err(refusal) => Err(refusal),
@@ -137,9 +144,10 @@ impl Shared {
         &self,
         mut routes: Routes,
         request: Request<Body>,
-        path: &str,
+        asked: &Asked,
         caller: Caller,
     ) -> Result<Response<Body>, Status> {
+        let path = asked.path();
         let known = method(path);
         match known {
             Some(method) => access::check(method, &caller)?,
@@ -147,7 +155,12 @@ impl Shared {
             None => return Err(refusals::route_unknown(path)),
         }
         let unary = known.is_some_and(Method::is_unary);
-        let permit = self.permit(unary)?;
+        // Held until the call has ended.
+        let (_permit, place) = if unary {
+            (Some(self.permit()?), None)
+        } else {
+            (None, Some(self.place(&caller)?))
+        };
         let timeout = timeout(request.headers());
         // A stream has none but its caller's, and it is the handler's to heed.
         let span = timeout.or_else(|| unary.then_some(self.limits.deadline));
@@ -155,7 +168,11 @@ impl Shared {
 
         let limit = self.limits.request_bytes;
         let mut request = request.map(|body| limited(body, limit));
-        request.extensions_mut().insert(Call { caller, deadline });
+        request.extensions_mut().insert(Call {
+            caller,
+            deadline,
+            secret: asked.secret().map(|secret| Secret(secret.to_owned())),
+        });
         let handled = AssertUnwindSafe(routes.call(request)).catch_unwind();
         let finished = match deadline.filter(|_| unary) {
             Some(deadline) => tokio::time::timeout_at(deadline.into(), handled)
@@ -164,30 +181,36 @@ impl Shared {
             None => handled.await,
         };
         let Ok(response) = finished.map_err(|panic| panicked(&*panic))?;
-        Ok(if unary {
-            response
-        } else {
-            response.map(|body| {
-                Body::new(Held {
-                    body,
-                    _permit: permit,
-                })
-            })
+        Ok(match place {
+            None => response,
+            Some(place) => response.map(|body| Body::new(Held { body, _place: place })),
         })
     }
 
-    fn permit(&self, unary: bool) -> Result<OwnedSemaphorePermit, Status> {
-        let room = if unary { &self.calls } else { &self.streams };
-        Arc::clone(room)
+    fn permit(&self) -> Result<OwnedSemaphorePermit, Status> {
+        Arc::clone(&self.calls)
             .try_acquire_owned()
             .map_err(|_| refusals::overloaded())
+    }
+
+    fn place(&self, caller: &Caller) -> Result<Place, Status> {
+        let follows = match caller {
+            Caller::Department { roles, .. } => roles.contains(&Role::Subscriber),
+            Caller::Enterprise(_) | Caller::Public => false,
+        };
+        let room = if follows {
+            &self.streams
+        } else {
+            &self.other_streams
+        };
+        room.enter(caller.principal()).ok_or_else(refusals::overloaded)
     }
 }
 
 /// A stream's body, which holds its place until it ends.
 struct Held {
     body: Body,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl http_body::Body for Held {

@@ -24,6 +24,7 @@ mod pool;
 pub mod program;
 mod reflection;
 mod refusals;
+mod room;
 mod serve;
 mod stack;
 mod status;

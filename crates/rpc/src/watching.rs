@@ -13,7 +13,7 @@ use futures::{Stream, StreamExt as _, stream};
 use greenstar_feed::{
     FanOut, Feed, FeedError, Frame, Inbound, Open, Outbound, Source, Subscriber, Subscribers,
 };
-use greenstar_kernel::{Caller, LocalizedText, Log, Position, Token};
+use greenstar_kernel::{Caller, LocalizedText, Log, Position, Role, Token};
 use greenstar_proto::Validate;
 use greenstar_proto::common::v1 as pb;
 use greenstar_proto::common::v1::ErrorReason;
@@ -89,6 +89,8 @@ impl Replica {
 pub struct Watching {
     log: Log,
     subscribers: Subscribers,
+    /// By which the replicas of this service call one another.
+    siblings: Option<Secret>,
 }
 
 /// A question about convergence, read.
@@ -124,7 +126,11 @@ impl Watching {
             url: replica.url.clone(),
         };
         let subscribers = Subscribers::start(feed, own, siblings).await?;
-        Ok(Watching { log, subscribers })
+        Ok(Watching {
+            log,
+            subscribers,
+            siblings: replica.secret.clone(),
+        })
     }
 
     pub(crate) fn log(&self) -> Log {
@@ -143,7 +149,7 @@ impl Watching {
         source: Arc<S>,
         messages: Streaming<Q>,
         step: fn(Q) -> Option<Step>,
-        say: fn(Event<S::Row>) -> Result<A, StoreError>,
+        say: impl Fn(Event<S::Row>) -> Result<A, StoreError> + Send + 'static,
     ) -> Answers<A>
     where
         S: Source,
@@ -176,7 +182,7 @@ impl Watching {
         call: &Call,
         source: Arc<S>,
         plain: Plain,
-        say: fn(Event<S::Row>) -> Result<A, StoreError>,
+        say: impl Fn(Event<S::Row>) -> Result<A, StoreError> + Send + 'static,
     ) -> Result<Answers<(String, A)>, Status>
     where
         S: Source,
@@ -231,7 +237,7 @@ impl Watching {
         &self,
         source: Arc<S>,
         inbound: impl Stream<Item = Result<Inbound, E>> + Send + 'static,
-        say: fn(Event<S::Row>) -> Result<A, StoreError>,
+        say: impl Fn(Event<S::Row>) -> Result<A, StoreError> + Send + 'static,
     ) -> impl Stream<Item = Result<(Moved, A), Status>> + Send + 'static
     where
         S: Source,
@@ -254,11 +260,10 @@ impl Watching {
         subscriber: &str,
         ack: pb::Acknowledgement,
     ) -> Result<(), Status> {
-        // A sibling hands on what it was told, and nobody hands it on again.
-        let handed_on = call
-            .caller
-            .department()
-            .is_some_and(|department| department.as_str() == self.log.as_str());
+        // A sibling hands on what it was told, and nobody hands it on again. It is known by the replicas' own secret:
+        // the department's own system is a follower as any other.
+        let handed_on =
+            matches!((&self.siblings, &call.secret), (Some(own), Some(presented)) if own.is(presented));
         if !handed_on {
             own(&call.caller, subscriber)?;
         }
@@ -307,15 +312,20 @@ impl Watching {
         answers.boxed()
     }
 
-    /// Who follows the log, its head, and the replicas that could not be asked.
-    pub async fn list(&self) -> Result<(Vec<pb::Subscriber>, pb::Position, Vec<String>), Status> {
+    /// Who follows the log, its head, and the replicas that could not be asked. Whom a department follows is for
+    /// itself and for operators: it says which firms it has in hand.
+    pub async fn list(
+        &self,
+        call: &Call,
+    ) -> Result<(Vec<pb::Subscriber>, pb::Position, Vec<String>), Status> {
         let listing = self.subscribers.list().await;
         let listing = listing.map_err(|error| stored::feed(self.log, &error))?;
         let subscribers = listing
             .subscribers
             .iter()
             .map(|(standing, filter)| pb::Subscriber {
-                filter: (!filter.is_empty()).then(|| wire::wire_filter(filter)),
+                filter: (!filter.is_empty() && sees_filter(&call.caller, &standing.name))
+                    .then(|| wire::wire_filter(filter)),
                 ..wire::subscriber(self.log, standing)
             });
         Ok((
@@ -425,7 +435,7 @@ fn inbound(log: Log, caller: &Caller, step: Option<Step>) -> Result<Inbound, Sta
             own(caller, &open.subscriber)?;
             let from = open.cursor.as_ref().map(position).transpose();
             let subscriber = Subscriber {
-                fences_after: wire::fences(open.fences_after)?,
+                fences_after: wire::fences(caller, open.fences_after)?,
                 name: open.subscriber.into(),
             };
             Ok(Inbound::Open(Open {
@@ -441,6 +451,22 @@ fn inbound(log: Log, caller: &Caller, step: Option<Step>) -> Result<Inbound, Sta
     }
 }
 
+/// Operators see every filter, a department those of its own systems.
+fn sees_filter(caller: &Caller, subscriber: &str) -> bool {
+    let operates = match caller {
+        Caller::Department { roles, .. } => roles.contains(&Role::Operator),
+        Caller::Enterprise(_) | Caller::Public => false,
+    };
+    operates || is_own(caller, subscriber)
+}
+
+/// The department itself, or the department and `/`: a hyphen would make another department's code of it.
+fn is_own(caller: &Caller, name: &str) -> bool {
+    let department = caller.department();
+    let rest = department.and_then(|department| name.strip_prefix(department.as_str()));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// A subscriber's name begins with its department, so that none can pose as another's.
 fn own(caller: &Caller, name: &str) -> Result<(), Status> {
     if name.trim() != name || name.chars().any(char::is_control) {
@@ -450,11 +476,10 @@ fn own(caller: &Caller, name: &str) -> Result<(), Status> {
         );
         return Err(field("subscriber", ErrorReason::FieldInvalid, &said, &[]));
     }
-    let department = caller.department().map_or("", |department| department.as_str());
-    let rest = name.strip_prefix(department).filter(|_| !department.is_empty());
-    if rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric())) {
+    if is_own(caller, name) {
         return Ok(());
     }
+    let department = caller.department().map_or("", |department| department.as_str());
     tracing::warn!(
         principal = caller.principal(),
         subscriber = name,
@@ -475,21 +500,62 @@ fn own(caller: &Caller, name: &str) -> Result<(), Status> {
 
 #[cfg(test)]
 mod tests {
-    use greenstar_kernel::{Department, Officer, Role};
+    use greenstar_kernel::{Department, Officer};
 
     use super::*;
 
+    fn of(department: &str, role: Role) -> Caller {
+        Caller::Department {
+            department: Department::parse(department).unwrap(),
+            officer: Officer(format!("{department}/subscriber")),
+            roles: vec![role],
+        }
+    }
+
+    #[test]
+    fn a_department_sees_the_filters_of_its_own_systems_and_operators_see_all() {
+        for (caller, subscriber, sees) in [
+            (of("finance", Role::Officer), "finance/ledger", true),
+            (of("finance", Role::Officer), "licensing/registry", false),
+            (of("supervision", Role::Subscriber), "supervision-policy/1", false),
+            (of("operator", Role::Operator), "licensing/registry", true),
+            (Caller::Public, "licensing/registry", false),
+        ] {
+            assert_eq!(sees_filter(&caller, subscriber), sees, "{caller:?} {subscriber}");
+        }
+    }
+
+    #[test]
+    fn only_the_policy_service_promises_to_fence_and_no_sooner_than_it_does() {
+        let promise = |caller: &Caller, secs| {
+            let promised = wire::fences(caller, Some(Duration::from_secs(secs).into()));
+            promised.map_err(|status| crate::reason_of(&status).unwrap())
+        };
+        let policy = of("supervision-policy", Role::Subscriber);
+        assert_eq!(promise(&policy, 7), Ok(Some(Duration::from_secs(7))));
+        assert_eq!(promise(&policy, 6), Err("FIELD_INVALID".to_owned()));
+        assert_eq!(promise(&policy, 3601), Err("FIELD_INVALID".to_owned()));
+        for department in ["licensing", "supervision", "sanctions"] {
+            let other = of(department, Role::Subscriber);
+            assert_eq!(
+                promise(&other, 7),
+                Err("DEPARTMENT_NOT_ALLOWED".to_owned()),
+                "{department}"
+            );
+            assert_eq!(wire::fences(&other, None).unwrap(), None);
+        }
+    }
+
     #[test]
     fn a_name_begins_with_the_callers_department_and_no_longer_word() {
-        let caller = Caller::Department {
-            department: Department::parse("licensing").unwrap(),
-            officer: Officer("licensing/subscriber".to_owned()),
-            roles: vec![Role::Subscriber],
-        };
+        let caller = of("licensing", Role::Subscriber);
         for (name, allowed) in [
             ("licensing", true),
             ("licensing/1", true),
-            ("licensing-registry", true),
+            ("licensing-registry", false),
+            ("licensing-registry/1", false),
+            ("licensing.1", false),
+            ("licensing 1", false),
             ("licensing2", false),
             ("finance/1", false),
             ("licens", false),
@@ -499,6 +565,8 @@ mod tests {
         ] {
             assert_eq!(own(&caller, name).is_ok(), allowed, "{name:?}");
         }
+        assert!(own(&of("supervision", Role::Subscriber), "supervision-policy/1").is_err());
         assert!(own(&Caller::Public, "licensing/1").is_err());
+        assert!(own(&Caller::Public, "/1").is_err());
     }
 }

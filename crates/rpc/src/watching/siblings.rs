@@ -12,16 +12,26 @@ use greenstar_feed::{Ack, FeedError, Report};
 use greenstar_kernel::Revision;
 use greenstar_proto::common::v1 as pb;
 use greenstar_store::StoreError;
+use subtle::ConstantTimeEq as _;
 use tonic::Status;
 use tonic::transport::Channel;
 use tonic_types::StatusExt as _;
 
 use super::{Answers, wire};
-use crate::{Client, channel, reason_of, with_credential};
+use crate::{Client, channel, credentials, reason_of, with_credential};
 
 /// A secret; prints as `***`.
 #[derive(Clone)]
 pub struct Secret(pub String);
+
+impl Secret {
+    /// Whether both are the same, in a time that tells nothing of them.
+    pub(super) fn is(&self, other: &Secret) -> bool {
+        credentials::hash(&self.0)
+            .ct_eq(&credentials::hash(&other.0))
+            .into()
+    }
+}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

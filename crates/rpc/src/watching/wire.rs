@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use greenstar_feed::follow::Rejection;
 use greenstar_feed::{Ack, Convergence, FeedError, Filter, Known, Report, Standing, State};
-use greenstar_kernel::{Code, Epoch, LocalizedText, Log, Position, Revision, Timestamp, Uscc};
+use greenstar_kernel::{Caller, Code, Epoch, LocalizedText, Log, Position, Revision, Timestamp, Uscc};
 use greenstar_proto::common::v1 as pb;
 use greenstar_proto::common::v1::ErrorReason;
 use tonic::Status;
 
-use crate::{field, stored};
+use crate::{field, status, stored};
 
-/// A promise that is worth registering.
-const PROMISE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
+/// A promise that is worth registering: a replica of the policy service answers as fresh for 5 s, and 2 s are for
+/// clocks and delivery (protocol.md §5).
+const PROMISE: (Duration, Duration) = (Duration::from_secs(7), Duration::from_secs(3600));
+/// Who answers nothing as fresh once it has heard nothing; others cannot promise it.
+const FENCES: &str = "supervision-policy";
 
 /// A position of a caller. An epoch that cannot be one of ours is another database's.
 pub fn position(raw: &pb::Position) -> Result<Position, FeedError> {
@@ -110,12 +113,29 @@ pub(super) fn span(
     }
 }
 
-pub(super) fn fences(raw: Option<pbjson_types::Duration>) -> Result<Option<Duration>, Status> {
+/// Errors: PERMISSION_DENIED DEPARTMENT_NOT_ALLOWED, INVALID_ARGUMENT FIELD_INVALID.
+pub(super) fn fences(
+    caller: &Caller,
+    raw: Option<pbjson_types::Duration>,
+) -> Result<Option<Duration>, Status> {
     let (least, most) = PROMISE;
+    let department = caller.department().map_or("", |department| department.as_str());
+    if raw.is_some() && department != FENCES {
+        let said = LocalizedText::new(
+            "只有监管政策服务的副本可以承诺在失联后停止给出最新答复；请去掉 fences_after",
+            "only a replica of supervision-policy can promise to fence; leave fences_after out",
+        );
+        return Err(status(
+            tonic::Code::PermissionDenied,
+            ErrorReason::DepartmentNotAllowed,
+            &said,
+            &[("department", department.to_owned())],
+        ));
+    }
     let span = span("open.fences_after", raw, most)?;
     match span {
         Some(span) if span < least => {
-            let said = LocalizedText::new("时长应在1秒至1小时之间", "between 1 second and 1 hour");
+            let said = LocalizedText::new("时长应在7秒至1小时之间", "between 7 seconds and 1 hour");
             Err(field("open.fences_after", ErrorReason::FieldInvalid, &said, &[]))
         }
         span => Ok(span),

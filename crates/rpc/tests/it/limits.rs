@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use greenstar_proto::sanctions::v1::catalogue_service_client::CatalogueServiceClient;
 use greenstar_proto::sanctions::v1::flag_service_client::FlagServiceClient;
-use greenstar_proto::sanctions::v1::{GetCatalogueRequest, ListFlagsRequest, RaiseFlagRequest};
+use greenstar_proto::sanctions::v1::{
+    GetCatalogueRequest, ListFlagsRequest, RaiseFlagRequest, WaitConvergedRequest, WatchFlagsRequest,
+};
 use greenstar_rpc::{Limits, channel, reason_of, with_credential};
 use tonic::{Code, Request};
 
-use crate::fixture::{LICENSING, Server, USCC, stack};
+use crate::fixture::{LICENSING, SUBSCRIBER, Server, USCC, stack};
 use crate::web::{self, bearer, reason};
 
 const TEN_MB: usize = 10 << 20;
@@ -130,6 +132,38 @@ async fn a_body_that_does_not_end_is_not_waited_for() {
             "{}",
             String::from_utf8_lossy(&answer)
         );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn officers_who_wait_leave_room_for_replicas_and_no_replica_takes_all_of_it() {
+    let limits = Limits {
+        streams: 2,
+        other_streams: 0,
+        ..Limits::default()
+    };
+    let server = Server::start(stack(limits)).await;
+    let flags = |secret| {
+        let channel = channel(&server.address).unwrap();
+        FlagServiceClient::new(with_credential(channel, secret).unwrap())
+    };
+    let overloaded = |status: tonic::Status| {
+        let reason = reason_of(&status);
+        assert_eq!(reason.as_deref(), Some("OVERLOADED"), "{status:?}");
+    };
+    let mut officer = flags(LICENSING);
+    let waiting = officer.wait_converged(WaitConvergedRequest::default()).await;
+    overloaded(waiting.err().unwrap());
+    let mut policy = flags(SUBSCRIBER);
+    let (saying, said) = futures::channel::mpsc::unbounded::<WatchFlagsRequest>();
+    let watch = policy.watch_flags(said).await.unwrap();
+    let second = policy.watch_flags(futures::stream::pending()).await;
+    overloaded(second.err().unwrap());
+    drop((saying, watch));
+    // Its place is free as soon as the server has noticed.
+    while policy.watch_flags(futures::stream::empty()).await.is_err() {
+        tokio::task::yield_now().await;
     }
     server.stop().await;
 }

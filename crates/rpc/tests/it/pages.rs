@@ -53,6 +53,10 @@ async fn a_named_page_may_call_by_rest_and_grpc_web() {
         allowed.contains("authorization") && allowed.contains("x-grpc-web"),
         "{allowed}"
     );
+    assert!(
+        allowed.contains("last-event-id"),
+        "a page's stream goes on: {allowed}"
+    );
     let verbs = header(&answer, "access-control-allow-methods");
     for verb in ["GET", "POST", "PATCH"] {
         assert!(verbs.contains(verb), "{verbs}");

@@ -1,16 +1,19 @@
 //! Who may see what (design.md §9, P11). An honour must not become a blacklist: who is not listed, and why, is
 //! for the rating department and the firm itself.
 
-use greenstar_kernel::{Caller, Standing, Uscc};
+use greenstar_kernel::{Caller, Department, Standing, Uscc};
 
 use super::error::Refusal;
-use super::firm::RatingView;
+use super::firm::{Fact, RatingView};
 use super::round::{Round, RoundState};
 
 /// The department that rates.
 pub const RATING: &str = "rating";
 /// The department that records events beside it.
 pub const ENFORCEMENT: &str = "enforcement";
+
+/// The service that decides.
+pub const POLICY: &str = "supervision-policy";
 
 /// Whether the caller is an officer of the rating department.
 pub fn is_rating(caller: &Caller) -> bool {
@@ -65,6 +68,40 @@ pub fn among_many(caller: &Caller, view: RatingView) -> RatingView {
         };
     }
     view
+}
+
+/// Whether a follower's rows are whole: those of the rating department and of the policy service, which decides by
+/// them for all departments.
+pub fn follows_whole(caller: &Caller) -> bool {
+    let policy = |department: &Department| department.as_str() == POLICY;
+    is_rating(caller) || caller.department().is_some_and(policy)
+}
+
+/// Whether a follower must not be told that the firm was not listed: its log is a list of all firms.
+pub fn conceals(caller: &Caller, fact: &Fact) -> bool {
+    fact.standing == Standing::NotListed && !follows_whole(caller)
+}
+
+/// A row for a follower. Departments are told of each firm what they are told of it among many; what was recorded,
+/// those that may list events.
+pub fn followed(caller: &Caller, fact: Fact) -> Fact {
+    if follows_whole(caller) {
+        return fact;
+    }
+    let concealed = conceals(caller, &fact);
+    let records = events(caller, &fact.uscc).is_ok();
+    Fact {
+        standing: if concealed {
+            Standing::NotRated
+        } else {
+            fact.standing
+        },
+        rating: fact.rating.filter(|_| !concealed),
+        open_rectification: records && fact.open_rectification,
+        objection_open: fact.objection_open && fact.standing.star().is_some(),
+        recent_events: if records { fact.recent_events } else { Vec::new() },
+        ..fact
+    }
 }
 
 /// A round: unpublished ones are for the rating department only.

@@ -187,7 +187,8 @@ pub(super) fn rating(view: RatingView, explained: bool) -> pb::Rating {
     rating
 }
 
-pub(super) fn fact(fact: Fact) -> pb::RatingFact {
+/// `explained`: as of [`rating`].
+pub(super) fn fact(fact: Fact, explained: bool) -> pb::RatingFact {
     let (star, state) = standing(fact.standing);
     let mut row = pb::RatingFact {
         enterprise: enterprise_name(&fact.uscc),
@@ -220,14 +221,16 @@ pub(super) fn fact(fact: Fact) -> pb::RatingFact {
         next,
     }) = fact.rating
     {
-        row.points = total.to_string();
-        row.categories = categories(by_category);
+        if explained || fact.standing.star().is_some() {
+            row.points = total.to_string();
+            row.categories = categories(by_category);
+            row.next_transition = next.map(|next| transition(next, explained));
+        }
         row.scheme = scheme_name(&scheme);
         row.round = format!("rounds/{round}");
         row.version = version;
         row.rate_time = Some(time(rated_at));
         row.valid_until_time = Some(time(valid_until));
-        row.next_transition = next.map(|next| transition(next, true));
     }
     row
 }
@@ -482,7 +485,7 @@ mod tests {
         let change = pb::RatingChange {
             revision: u64::MAX,
             cause: format!("rounds/{}", "r".repeat(64)),
-            fact: Some(super::fact(fact)),
+            fact: Some(super::fact(fact, true)),
         };
         let frame = pb::RatingFrame {
             after: u64::MAX,

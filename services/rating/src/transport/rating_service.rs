@@ -41,7 +41,9 @@ impl RatingService for Desk {
                 enterprises: request.enterprises,
             },
         };
-        let answers = self.watching.stream(&call, self.lists(), plain, watch::said)?;
+        let caller = call.caller.clone();
+        let say = move |event| watch::said(&caller, event);
+        let answers = self.watching.stream(&call, self.lists(), plain, say)?;
         let answers = answers.map(|answer| {
             let (cursor, message) = answer?;
             let message = Some(message);
@@ -76,8 +78,8 @@ impl RatingService for Desk {
         &self,
         request: Request<pb::ListSubscribersRequest>,
     ) -> Result<Response<pb::ListSubscribersResponse>, Status> {
-        accept(request)?;
-        let (subscribers, head, unreachable) = self.watching.list().await?;
+        let (call, _) = accept(request)?;
+        let (subscribers, head, unreachable) = self.watching.list(&call).await?;
         Ok(Response::new(pb::ListSubscribersResponse {
             subscribers,
             head: Some(head),
@@ -409,9 +411,11 @@ impl RatingService for Desk {
     ) -> Result<Response<Self::WatchRatingsStream>, Status> {
         let call = greenstar_rpc::call(&request);
         let messages = request.into_inner();
+        let caller = call.caller.clone();
+        let say = move |event| watch::said(&caller, event);
         let answers = self
             .watching
-            .watch(&call, self.lists(), messages, watch::step, watch::said);
+            .watch(&call, self.lists(), messages, watch::step, say);
         Ok(Response::new(answers))
     }
 

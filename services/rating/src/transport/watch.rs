@@ -3,6 +3,7 @@
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
 use greenstar_feed::Frame;
+use greenstar_kernel::Caller;
 use greenstar_proto::common::v1 as common;
 use greenstar_proto::rating::v1 as pb;
 use greenstar_proto::rating::v1::rating_service_client::RatingServiceClient;
@@ -15,6 +16,7 @@ use tonic::Status;
 
 use super::convert;
 use crate::domain::firm::Fact;
+use crate::domain::visibility;
 
 /// How replicas of this service ask one another.
 #[derive(Debug)]
@@ -67,31 +69,45 @@ pub(super) fn step(message: pb::WatchRatingsRequest) -> Option<Step> {
     })
 }
 
-pub(super) fn said(event: Event<Fact>) -> Result<pb::WatchRatingsResponse, StoreError> {
+/// A message as `caller` may read it. Every revision passes, whoever follows.
+pub(super) fn said(caller: &Caller, event: Event<Fact>) -> Result<pb::WatchRatingsResponse, StoreError> {
     let event = match event {
         Event::SnapshotBegin(begin) => response::Event::SnapshotBegin(begin),
         Event::Rows(rows) => response::Event::Rows(pb::RatingRows {
-            rows: rows.into_iter().map(convert::fact).collect(),
+            rows: rows.into_iter().map(|fact| row(caller, fact)).collect(),
         }),
         Event::SnapshotEnd(end) => response::Event::SnapshotEnd(end),
-        Event::Frame(frame) => response::Event::Frame(self::frame(&frame)?),
+        Event::Frame(frame) => response::Event::Frame(self::frame(caller, &frame)?),
         Event::Pong(pong) => response::Event::Pong(pong),
     };
     Ok(pb::WatchRatingsResponse { event: Some(event) })
 }
 
+fn row(caller: &Caller, fact: Fact) -> pb::RatingFact {
+    convert::fact(
+        visibility::followed(caller, fact),
+        visibility::follows_whole(caller),
+    )
+}
+
 /// Schemes, rounds and declarations move the log as well: followers of ratings see their revisions pass.
-fn frame(frame: &Frame) -> Result<pb::RatingFrame, StoreError> {
+fn frame(caller: &Caller, frame: &Frame) -> Result<pb::RatingFrame, StoreError> {
     let mut changes = Vec::with_capacity(frame.entries.len());
     for entry in frame
         .entries
         .iter()
         .filter(|entry| entry.kind == crate::store::FACT)
     {
+        let fact: Fact = entry.json()?;
+        // It would say why there is no star.
+        let cause = entry
+            .cause
+            .as_ref()
+            .filter(|_| !visibility::conceals(caller, &fact));
         changes.push(pb::RatingChange {
             revision: entry.revision.0,
-            cause: entry.cause.clone().unwrap_or_default(),
-            fact: Some(convert::fact(entry.json()?)),
+            cause: cause.cloned().unwrap_or_default(),
+            fact: Some(row(caller, fact)),
         });
     }
     let left = frame.left.iter().map(|uscc| format!("enterprises/{uscc}"));

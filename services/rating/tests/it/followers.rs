@@ -237,3 +237,51 @@ async fn a_plain_stream_says_where_to_go_on() {
     );
     suite.stop().await;
 }
+
+#[tokio::test]
+async fn a_departments_own_system_acknowledges_for_nobody_else() {
+    let suite = Suite::start(noon("2026-03-02")).await;
+    let (_steps, mut events) = open(&suite, common::WatchFilter::default()).await;
+    while !matches!(next(&mut events).await.unwrap(), Event::SnapshotEnd(_)) {}
+    let request = pb::AcknowledgeRatingsRequest {
+        subscriber: NAME.to_owned(),
+        acknowledgement: Some(common::Acknowledgement {
+            revision: 1,
+            rejection: None,
+        }),
+    };
+    let answer = suite
+        .ratings("rating/subscriber")
+        .acknowledge_ratings(request)
+        .await;
+    assert_eq!(
+        refused(answer),
+        (Code::PermissionDenied, "DEPARTMENT_NOT_ALLOWED".to_owned())
+    );
+    suite.stop().await;
+}
+
+#[tokio::test]
+async fn whom_a_department_follows_is_its_own_business() {
+    let suite = Suite::start(noon("2026-03-02")).await;
+    create(&suite, firm(FIRST, "甲", "A")).await;
+    let filter = common::WatchFilter {
+        enterprises: vec![format!("enterprises/{FIRST}")],
+        ..common::WatchFilter::default()
+    };
+    let (_steps, mut events) = open(&suite, filter.clone()).await;
+    while !matches!(next(&mut events).await.unwrap(), Event::SnapshotEnd(_)) {}
+    for (who, shown) in [
+        ("supervision-policy", Some(filter.clone())),
+        ("operator", Some(filter.clone())),
+        ("licensing", None),
+        ("rating/subscriber", None),
+    ] {
+        let mut client = suite.ratings(who);
+        let listed = client.list_subscribers(pb::ListSubscribersRequest {}).await;
+        let subscribers = listed.unwrap().into_inner().subscribers;
+        assert_eq!(subscribers[0].subscriber, NAME);
+        assert_eq!(subscribers[0].filter, shown, "{who}");
+    }
+    suite.stop().await;
+}

@@ -22,6 +22,10 @@ const CREDENTIALS: &str = r#"{
     "enforcement/2": "secret-enforcement-2",
     "licensing": "secret-licensing-01",
     "supervision-policy": "secret-policy-0001",
+    "operator": "secret-operator-001",
+    "rating/subscriber": "secret-rating-sub-1",
+    "licensing/subscriber": "secret-licensing-sub",
+    "enforcement/subscriber": "secret-enforcement-s",
     "enterprises/91110115MAX000015J": "secret-firm-000001",
     "enterprises/91110115MAX000023D": "secret-firm-000002"
 }"#;

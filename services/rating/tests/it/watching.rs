@@ -13,7 +13,7 @@ use tonic::{Code, Streaming};
 
 use crate::enterprises::{FIRST, SECOND, create, firm};
 use crate::events::record;
-use crate::facts::noon;
+use crate::facts::{date, noon};
 use crate::rounds::published;
 use crate::service::{Suite, refused};
 
@@ -26,9 +26,13 @@ struct Watcher {
 
 impl Watcher {
     async fn open(suite: &Suite, cursor: Option<common::Position>) -> Watcher {
+        Watcher::of(suite, "supervision-policy", "supervision-policy/test", cursor).await
+    }
+
+    async fn of(suite: &Suite, who: &str, subscriber: &str, cursor: Option<common::Position>) -> Watcher {
         let (steps, receiver) = mpsc::channel(8);
         let open = common::WatchOpen {
-            subscriber: "supervision-policy/test".into(),
+            subscriber: subscriber.to_owned(),
             cursor: cursor.clone(),
             ..Default::default()
         };
@@ -40,7 +44,7 @@ impl Watcher {
             .unwrap();
         let requests = tokio_stream::wrappers::ReceiverStream::new(receiver);
         let events = suite
-            .ratings("supervision-policy")
+            .ratings(who)
             .watch_ratings(requests)
             .await
             .unwrap()
@@ -94,6 +98,104 @@ impl Watcher {
             }
         }
     }
+}
+
+/// What a row may say of a firm that has no star to those who may not know why.
+fn silent(row: &pb::RatingFact) -> bool {
+    row.points.is_empty()
+        && row.categories.is_empty()
+        && row.next_transition.is_none()
+        && row.recent_events.is_empty()
+        && !row.open_rectification
+        && !row.objection_open
+}
+
+#[tokio::test]
+async fn p11_a_departments_copy_does_not_say_who_was_not_listed_and_why() {
+    let suite = Suite::sample(date("2026-03-02")).await;
+    let mut policy = Watcher::open(&suite, None).await;
+    let mut licensing = Watcher::of(&suite, "licensing/subscriber", "licensing/registry", None).await;
+    let mut enforcement = Watcher::of(&suite, "enforcement/subscriber", "enforcement/registry", None).await;
+    for watcher in [&mut policy, &mut licensing, &mut enforcement] {
+        watcher.snapshot().await;
+    }
+    assert_eq!(policy.rows.len(), licensing.rows.len());
+    let mut unlisted = Vec::new();
+    for (name, whole) in &policy.rows {
+        let (told, recorders) = (&licensing.rows[name], &enforcement.rows[name]);
+        if whole.state() == RatingState::NotListed {
+            assert!(!whole.points.is_empty());
+            for row in [told, recorders] {
+                assert_eq!((row.state(), row.star), (RatingState::NotRated, None));
+                let rated = (
+                    row.round.as_str(),
+                    row.scheme.as_str(),
+                    row.version,
+                    row.points.as_str(),
+                );
+                assert_eq!(rated, ("", "", 0, ""));
+                assert_eq!((row.rate_time, row.valid_until_time), (None, None));
+            }
+            assert!(silent(told));
+            unlisted.push(name.strip_prefix("enterprises/").unwrap().to_owned());
+        } else {
+            assert_eq!((told.star, &told.points), (whole.star, &whole.points));
+            assert!(told.recent_events.is_empty() && !told.open_rectification);
+            let cause = |row: &pb::RatingFact| row.next_transition.clone().unwrap().cause.unwrap().en;
+            assert!(["a term ends", "the rating's validity ends"].contains(&cause(told).as_str()));
+        }
+        assert_eq!(recorders.recent_events, whole.recent_events);
+    }
+    assert_eq!(unlisted.len(), 3);
+
+    // A frame tells as little, and moves all cursors alike.
+    let firm = &unlisted[0];
+    record(&suite, "enforcement", firm, "fine_ordinary", "77", "2026-03-01")
+        .await
+        .unwrap();
+    let whole = policy.until(firm, |row| row.version > 1).await;
+    assert_eq!(whole.state(), RatingState::NotListed);
+    while licensing.cursor.revision < policy.cursor.revision {
+        let Event::Frame(frame) = licensing.next().await else {
+            continue;
+        };
+        assert_eq!(frame.after, licensing.cursor.revision, "a gap");
+        licensing.cursor.revision = frame.to;
+        for change in frame.changes {
+            let row = change.fact.unwrap();
+            assert_eq!((row.state(), change.cause.as_str()), (RatingState::NotRated, ""));
+            assert!(silent(&row) && row.version == 0);
+        }
+    }
+    suite.stop().await;
+}
+
+#[tokio::test]
+async fn p11_a_plain_stream_tells_a_department_as_little() {
+    let suite = Suite::sample(date("2026-03-02")).await;
+    let mut client = suite.ratings("licensing/subscriber");
+    let mut answers = client
+        .stream_ratings(pb::StreamRatingsRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    let mut rows = 0;
+    loop {
+        let answer = answers.message().await.unwrap().unwrap();
+        match answer.message.unwrap().event.unwrap() {
+            Event::Rows(page) => {
+                rows += page.rows.len();
+                for row in page.rows {
+                    assert_ne!(row.state(), RatingState::NotListed);
+                    assert!(row.star.is_some() || silent(&row));
+                }
+            }
+            Event::SnapshotEnd(_) => break,
+            Event::SnapshotBegin(_) | Event::Frame(_) | Event::Pong(_) => {}
+        }
+    }
+    assert_eq!(rows, 76);
+    suite.stop().await;
 }
 
 #[tokio::test]
