@@ -16,7 +16,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use greenstar_feed::Feed;
-use greenstar_kernel::{Caller, Clock, Date, LocalizedText, Log, Said};
+use greenstar_kernel::{Caller, Clock, Date, LocalizedText, Log, Said, Trust};
 use greenstar_proto::rating::v1::enterprise_service_server::EnterpriseServiceServer;
 use greenstar_proto::rating::v1::rating_service_server::RatingServiceServer;
 use greenstar_proto::rating::v1::round_service_server::RoundServiceServer;
@@ -34,6 +34,7 @@ pub use store::MIGRATIONS;
 use domain::command::Command;
 use domain::error::Refusal;
 use follow::Followed;
+use lapse::Lapses;
 use store::{RatingJournal, RequestId, Schemes, Submission};
 use transport::{Desk, Siblings};
 
@@ -87,6 +88,9 @@ impl Rating {
         clock: Arc<dyn Clock>,
         replica: Replica,
     ) -> Result<Rating, StartError> {
+        // Before anything is written here: it would be dated by the clock that is asked about.
+        let newest = database.newest_change().await?;
+        let trust = Trust::starting(newest, clock.now(), clock.monotonic());
         let schemes = Schemes::default();
         let writer = Writer::start(
             database.clone(),
@@ -99,12 +103,8 @@ impl Rating {
         seed(&writer).await?;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
-        tasks.spawn(lapse::run(
-            database.clone(),
-            writer.clone(),
-            clock.clone(),
-            stop.clone(),
-        ));
+        let lapses = Lapses::new(database.clone(), writer.clone(), clock.clone(), trust);
+        tasks.spawn(lapses.run(stop.clone()));
         Ok(Rating {
             desk: Desk {
                 followed: Followed::new(database.clone()),
