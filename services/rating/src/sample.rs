@@ -356,7 +356,6 @@ fn events(
         officer("enforcement", "enforcement")?,
         officer("enforcement", "enforcement/2")?,
     );
-    let repairs = officer("rating", "rating")?;
     for enterprise in enterprises {
         let uscc = code(&enterprise.uscc)?;
         for (position, data) in enterprise
@@ -398,7 +397,7 @@ fn events(
             if let Some(day) = data.repaired {
                 let reason = "完成整改并作出信用承诺，准予修复".to_owned();
                 loader.push(
-                    &repairs,
+                    &second,
                     day,
                     Command::RepairEvent {
                         uscc,

@@ -1,6 +1,6 @@
 //! Why a command or question is refused, for the caller: what is wrong, and what to do next.
 
-use greenstar_kernel::{Code, LocalizedText, Officer, Said, Uscc};
+use greenstar_kernel::{Code, Date, Department, LocalizedText, Officer, Said, Uscc};
 
 use super::round::{MAX_ENROLLED, RoundState};
 use super::scheme::{SchemeError, SchemeKey};
@@ -107,6 +107,15 @@ pub enum Refusal {
         /// `enterprises/{uscc}/flags/{flag}`.
         flag: String,
     },
+    /// The least window of publicity has not passed.
+    #[error("order 36 allows no repair before {earliest}")]
+    RepairTooEarly {
+        /// First day on which it is possible.
+        earliest: Date,
+    },
+    /// Who recognises, repairs.
+    #[error("{0} recorded the document, and only it repairs")]
+    NotTheRecognisingBody(Department),
     /// Repaired, confirmed or lapsed.
     #[error("the event is repaired or ended already, or nothing of it is open")]
     EventEnded,
@@ -281,6 +290,17 @@ impl Said for Refusal {
                     "Flag {flag} stands on the same document. Apply for its repair (RepairService) with the department \
                      that recognised it; once that is granted, this event is repaired as well."
                 ),
+            ),
+            Refusal::RepairTooEarly { earliest } => both(
+                format!("最短公示期未满，{earliest} 起方可修复。请届时再办理，其间完成整改并保存证明。"),
+                format!(
+                    "The least window of publicity has not passed. Repair it on {earliest} or later; until then correct \
+                     the fault and keep the proof."
+                ),
+            ),
+            Refusal::NotTheRecognisingBody(department) => both(
+                format!("谁认定、谁修复：该文书由 {department} 记录，请转由该部门办理。"),
+                format!("Who recognises, repairs: {department} recorded the document. Hand the matter to it."),
             ),
             Refusal::EventEnded => both(
                 "该事件已修复或已终止，或没有待办整改，无需再操作。".to_owned(),

@@ -87,6 +87,16 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             R::RepairByDocument,
             vec![("flag", flag.clone())],
         ),
+        Refusal::RepairTooEarly { earliest } => (
+            FailedPrecondition,
+            R::RepairTooEarly,
+            vec![("earliest", earliest.to_string())],
+        ),
+        Refusal::NotTheRecognisingBody(department) => (
+            PermissionDenied,
+            R::NotTheRecognisingBody,
+            vec![("department", department.to_string())],
+        ),
         Refusal::EventEnded => (FailedPrecondition, R::EventEnded, vec![]),
         Refusal::SiteUnknown(site) => (InvalidArgument, R::SiteUnknown, vec![("site", site.clone())]),
         Refusal::AssessmentUnknown(_) => (NotFound, R::AssessmentUnknown, vec![]),

@@ -124,6 +124,18 @@ async fn a_fine_takes_a_star_at_once_and_a_repair_gives_it_back() {
         assert_eq!(refused(again), (Code::AlreadyExists, "EVENT_EXISTS".into()));
         let own = repair(&suite, "enforcement", &event.name).await;
         assert_eq!(refused(own), (Code::PermissionDenied, "SAME_OFFICER".into()));
+        let others = repair(&suite, "rating", &event.name).await;
+        assert_eq!(
+            refused(others),
+            (Code::PermissionDenied, "NOT_THE_RECOGNISING_BODY".into())
+        );
+        let early = repair(&suite, "enforcement/2", &event.name).await.unwrap_err();
+        assert!(greenstar_rpc::said_of(&early).en.contains("2026-06-02"));
+        assert_eq!(
+            refused(Err::<(), _>(early)),
+            (Code::FailedPrecondition, "REPAIR_TOO_EARLY".into())
+        );
+        suite.clock.set(noon("2026-06-02"));
         let rating = repair(&suite, "enforcement/2", &event.name).await.unwrap();
         assert_eq!(
             (rating.star, rating.points.as_str(), rating.version),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use greenstar_kernel::{Caller, Code, Officer, Timestamp, Uscc};
+use greenstar_kernel::{Caller, Code, Month, Officer, Timestamp, Uscc};
 
 use super::{Answer, NewEvent, Notice, StoredScheme, World, follow, rounds};
 use crate::domain::error::Refusal;
@@ -140,12 +140,13 @@ pub(super) fn repair(
             flag: format!("enterprises/{uscc}/flags/{}", flag.flag),
         });
     }
-    let same: Vec<Code> = firm
+    let ended: Vec<&Event> = firm
         .events
         .iter()
         .filter(|event| event.same_document(&named) && repairable(event))
-        .map(|event| event.id.clone())
         .collect();
+    may_repair(by, &stored, &firm, &ended, at)?;
+    let same: Vec<Code> = ended.into_iter().map(|event| event.id.clone()).collect();
     let mut repaired = Vec::new();
     for event in &mut firm.events {
         if same.contains(&event.id) {
@@ -157,6 +158,39 @@ pub(super) fn repair(
     // The named one is what is answered.
     repaired.sort_by_key(|event| event.id != *id);
     rescored(world, firm, &stored, &repaired, at, "repaired")
+}
+
+/// Order 36: who recognises, repairs, and not before the least window of publicity has passed. Of one document, whoever
+/// recorded it first recognised it, and the gravest of its events says how long the window is.
+fn may_repair(
+    by: &Caller,
+    stored: &StoredScheme,
+    firm: &Firm,
+    ended: &[&Event],
+    at: Timestamp,
+) -> Result<(), Refusal> {
+    let first = ended.iter().min_by_key(|event| (event.recorded_at, &event.id));
+    if let Some(first) = first
+        && by.department() != Some(&first.department)
+    {
+        return Err(Refusal::NotTheRecognisingBody(first.department.clone()));
+    }
+    let repeats = Repeats::of(&stored.scheme, &firm.events);
+    let windows = ended.iter().map(|event| {
+        let counts_as = repeats.meaning(event).map(Meaning::severity);
+        let severity = counts_as.map_or(event.severity, |severity| severity.max(event.severity));
+        match stored.scheme.publicity(severity).min {
+            // A window of no month does not begin.
+            Month(0) => event.document.date.start(),
+            min => event.document.date.term_end(min),
+        }
+    });
+    match windows.max().filter(|earliest| at < *earliest) {
+        Some(earliest) => Err(Refusal::RepairTooEarly {
+            earliest: earliest.date(),
+        }),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn lapse(
