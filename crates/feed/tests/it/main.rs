@@ -7,6 +7,7 @@ mod fleet;
 mod interleavings;
 mod model;
 mod notes;
+mod openings;
 mod random;
 mod replicas;
 mod subscribers;

@@ -12,24 +12,24 @@ use greenstar_feed::{
     Ack, Convergence, Feed, FeedError, Filter, Inbound, Known, Open, Outbound, Replica, Report, Siblings,
     State, Subscriber, Subscribers,
 };
-use greenstar_kernel::{Epoch, ManualClock, Position, Revision, Timestamp, Uscc};
+use greenstar_kernel::{Epoch, ManualClock, Position, Revision, Timestamp};
 use greenstar_testkit::Scratch;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::notes::{NoteSource, Set, World};
+use crate::notes::{NoteSource, World};
 
-type Told = Result<Outbound<(String, Revision)>, FeedError>;
+pub(crate) type Told = Result<Outbound<(String, Revision)>, FeedError>;
 
 /// A replica of the source, whose clock stands.
-struct Source {
+pub(crate) struct Source {
     feed: Feed,
-    subscribers: Subscribers,
+    pub(crate) subscribers: Subscribers,
     clock: Arc<ManualClock>,
 }
 
 impl Source {
-    async fn start(world: &World, id: &str, siblings: Option<Arc<dyn Siblings>>) -> Source {
+    pub(crate) async fn start(world: &World, id: &str, siblings: Option<Arc<dyn Siblings>>) -> Source {
         let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000)));
         let batches = world.writer.batches();
         let feed = Feed::start(world.database.clone(), batches, clock.clone(), None)
@@ -47,7 +47,7 @@ impl Source {
         }
     }
 
-    fn open(&self, open: Open) -> Watch {
+    pub(crate) fn open(&self, open: Open) -> Watch {
         let (say, mut said) = mpsc::unbounded_channel();
         let inbound = futures::stream::poll_fn(move |context| said.poll_recv(context)).map(Ok::<_, ()>);
         say.send(Inbound::Open(open)).unwrap();
@@ -61,7 +61,7 @@ impl Source {
         self.open(named(name, Some(from.clone()), fences_after))
     }
 
-    async fn wait(&self, position: &Position, millis: u64) -> Convergence {
+    pub(crate) async fn wait(&self, position: &Position, millis: u64) -> Convergence {
         let deadline = Instant::now() + Duration::from_millis(millis);
         let mut answers = Box::pin(self.subscribers.converge(position.clone(), deadline));
         let mut last = None;
@@ -76,7 +76,7 @@ impl Source {
     }
 }
 
-fn named(name: &str, from: Option<Position>, fences_after: Option<Duration>) -> Open {
+pub(crate) fn named(name: &str, from: Option<Position>, fences_after: Option<Duration>) -> Open {
     let name = name.into();
     Open {
         from,
@@ -86,19 +86,19 @@ fn named(name: &str, from: Option<Position>, fences_after: Option<Duration>) -> 
     }
 }
 
-struct Watch {
+pub(crate) struct Watch {
     say: mpsc::UnboundedSender<Inbound>,
     told: Pin<Box<dyn Stream<Item = Told> + Send>>,
 }
 
 impl Watch {
-    async fn next(&mut self) -> Told {
+    pub(crate) async fn next(&mut self) -> Told {
         let next = tokio::time::timeout(Duration::from_secs(20), self.told.next());
         next.await.unwrap().unwrap()
     }
 
     /// Takes what it is told up to `to`.
-    async fn take(&mut self, to: &Position) {
+    pub(crate) async fn take(&mut self, to: &Position) {
         while !matches!(self.next().await.unwrap(), Outbound::Frame(frame) if frame.to >= to.revision) {}
     }
 
@@ -122,7 +122,7 @@ impl Watch {
     }
 }
 
-fn states(convergence: &Convergence) -> Vec<(&str, State)> {
+pub(crate) fn states(convergence: &Convergence) -> Vec<(&str, State)> {
     let states = convergence.subscribers.iter();
     states.map(|standing| (&*standing.name, standing.state)).collect()
 }
@@ -286,122 +286,6 @@ async fn who_is_refused_is_not_registered() {
         .acknowledge("licensing/1", Ack::up_to(head.revision), false)
         .await;
     assert!(matches!(gone, Err(FeedError::SubscriberUnknown)));
-}
-
-#[tokio::test]
-async fn another_filter_begins_with_a_snapshot_that_honours_it() {
-    let world = World::on(Scratch::sqlite()).await;
-    let mine: Uscc = "91350100M000100Y43".parse().unwrap();
-    world.set(&["theirs", "others"]).await;
-    let set = Set {
-        names: vec!["mine".to_owned()],
-        enterprise: Some(mine),
-    };
-    let head = world.writer.submit(set).await.unwrap().position;
-    let source = Source::start(&world, "one", None).await;
-    let opening = |filter: Filter| Open {
-        filter,
-        ..named("licensing/1", Some(head.clone()), None)
-    };
-    let narrow = Filter {
-        enterprises: [mine].into(),
-        ..Filter::default()
-    };
-    let mut watch = source.open(opening(Filter::default()));
-    assert!(matches!(watch.next().await.unwrap(), Outbound::Frame(_)));
-    // Its cursor was reached by another filter.
-    let mut watch = source.open(opening(narrow.clone()));
-    assert!(matches!(watch.next().await.unwrap(), Outbound::SnapshotBegin { at } if at == head));
-    let Outbound::SnapshotRows(rows) = watch.next().await.unwrap() else {
-        panic!("no rows")
-    };
-    let names: Vec<&str> = rows.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["mine"]);
-    assert_eq!(watch.next().await.unwrap(), Outbound::SnapshotEnd { rows: 1 });
-    // The same again goes on.
-    let mut watch = source.open(opening(narrow));
-    assert!(matches!(watch.next().await.unwrap(), Outbound::Frame(_)));
-}
-
-/// A snapshot that did not end is no reason to believe the cursor that was there before it.
-#[tokio::test]
-async fn a_cursor_counts_for_a_filter_only_after_a_snapshot_by_it_has_ended() {
-    let world = World::on(Scratch::sqlite()).await;
-    let mine: Uscc = "91350100M000100Y43".parse().unwrap();
-    let head = world.set(&["mine"]).await;
-    let source = Source::start(&world, "one", None).await;
-    let narrow = Filter {
-        enterprises: [mine].into(),
-        ..Filter::default()
-    };
-    let opening = |filter: &Filter| Open {
-        filter: filter.clone(),
-        ..named("licensing/1", Some(head.clone()), None)
-    };
-    let begins = |told: Told| matches!(told.unwrap(), Outbound::SnapshotBegin { at } if at == head);
-    let mut watch = source.open(opening(&Filter::default()));
-    assert!(matches!(watch.next().await.unwrap(), Outbound::Frame(_)));
-    for _ in 0..3 {
-        // Its link breaks in the middle, each time.
-        let mut watch = source.open(opening(&narrow));
-        assert!(begins(watch.next().await));
-    }
-    let mut watch = source.open(opening(&narrow));
-    while !matches!(watch.next().await.unwrap(), Outbound::SnapshotEnd { .. }) {}
-    let mut watch = source.open(opening(&narrow));
-    assert!(matches!(watch.next().await.unwrap(), Outbound::Frame(_)));
-    // A cursor of before the snapshot is of another filter, or of a copy that was put back.
-    let early = Position {
-        revision: Revision::ZERO,
-        ..head.clone()
-    };
-    let mut watch = source.open(Open {
-        from: Some(early),
-        ..opening(&narrow)
-    });
-    assert!(begins(watch.next().await));
-    drop(watch);
-    // Who was forgotten, and who has no name, cannot say by which filter it came there.
-    source.subscribers.remove("licensing/1").await.unwrap();
-    assert!(begins(source.open(opening(&narrow)).next().await));
-    let mut nameless = source.open(Open {
-        subscriber: None,
-        ..opening(&narrow)
-    });
-    assert!(begins(nameless.next().await));
-}
-
-#[tokio::test]
-async fn where_a_plain_stream_goes_on_is_no_acknowledgement() {
-    let world = World::on(Scratch::sqlite()).await;
-    let source = Source::start(&world, "one", None).await;
-    let start = world.database.head().await.unwrap();
-    let head = world.set(&["a"]).await;
-    let plain = |from: &Position| Open {
-        claims: false,
-        ..named("licensing/1", Some(from.clone()), None)
-    };
-    let mut stream = source.open(plain(&start));
-    stream.take(&head).await;
-    // It received the frame, and may not have applied it when its connection breaks.
-    let mut stream = source.open(plain(&head));
-    stream.next().await.unwrap();
-    let waited = source.wait(&head, 200).await;
-    assert_eq!(states(&waited), [("licensing/1", State::Laggard)]);
-    let ack = Ack::up_to(head.revision);
-    source
-        .subscribers
-        .acknowledge("licensing/1", ack, false)
-        .await
-        .unwrap();
-    assert!(source.wait(&head, 5_000).await.converged);
-    // What it has acknowledged it has, also behind its next connection; unless that goes back.
-    let mut stream = source.open(plain(&head));
-    stream.next().await.unwrap();
-    assert!(source.wait(&head, 5_000).await.converged);
-    let mut stream = source.open(plain(&start));
-    stream.take(&head).await;
-    assert!(!source.wait(&head, 200).await.converged);
 }
 
 #[tokio::test]
