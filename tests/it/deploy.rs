@@ -40,7 +40,9 @@ fn every_setting_in_compose_is_one_that_its_program_reads() {
     let services = compose["services"].as_object().unwrap();
     let mut programs = BTreeSet::new();
     for (name, service) in services {
-        let Some(command) = service["command"].as_array() else { continue };
+        let Some(command) = service["command"].as_array() else {
+            continue;
+        };
         let program = command[0].as_str().unwrap();
         if !program.starts_with("greenstar-") {
             continue;
@@ -51,7 +53,10 @@ fn every_setting_in_compose_is_one_that_its_program_reads() {
         for setting in service["environment"].as_object().unwrap().keys() {
             // The databases' block is shared by all.
             let for_it = setting.starts_with(own);
-            assert!(!for_it || known.contains(setting), "{name}: {setting} is no setting of {program}");
+            assert!(
+                !for_it || known.contains(setting),
+                "{name}: {setting} is no setting of {program}"
+            );
         }
     }
     assert_eq!(
@@ -72,7 +77,10 @@ fn each_service_runs_twice_and_all_know_all_replicas() {
     for service in ["rating", "sanctions", "supervision-policy"] {
         let replicas: Vec<&String> = services
             .keys()
-            .filter(|name| name.strip_prefix(service).is_some_and(|rest| rest.starts_with('-')))
+            .filter(|name| {
+                name.strip_prefix(service)
+                    .is_some_and(|rest| rest.starts_with('-'))
+            })
             .collect();
         assert_eq!(replicas.len(), 2, "{service}");
         let gateway = services["gateway"]["environment"].as_object().unwrap();
@@ -100,8 +108,15 @@ fn the_image_holds_every_program() {
         "greenstar-supervision-policy",
         "greenstar-gateway",
     ] {
-        let package = if program == "greenstar" { "greenstar-standalone" } else { program };
-        assert!(dockerfile.contains(&format!("target/dist/{program}")), "{program}");
+        let package = if program == "greenstar" {
+            "greenstar-standalone"
+        } else {
+            program
+        };
+        assert!(
+            dockerfile.contains(&format!("target/dist/{program}")),
+            "{program}"
+        );
         assert!(dockerfile.contains(&format!("-p {package}")), "{package}");
     }
 }

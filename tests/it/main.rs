@@ -5,8 +5,8 @@
 mod apart;
 mod bad_input;
 mod converged;
-mod directory;
 mod deploy;
+mod directory;
 mod door;
 mod everywhere;
 mod foreign;
