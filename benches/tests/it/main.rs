@@ -1,5 +1,7 @@
 //! The program as it is run.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 

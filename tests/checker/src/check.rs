@@ -251,7 +251,8 @@ fn bounded(
             .flags
             .get(&write.flag)
             .is_some_and(|life| life.moves.iter().any(|(_, binds)| !binds));
-        if !decided.flags.contains(&write.flag) && !(ended && ending(&write.flag)) {
+        let accounted = decided.flags.contains(&write.flag) || ended && ending(&write.flag);
+        if !accounted {
             found.stale += 1;
             found.add(
                 "P2",
