@@ -369,7 +369,6 @@ mod tests {
         Decided {
             replica: "supervision-policy/1".to_owned(),
             enterprise: FIRM.to_owned(),
-            permit_kind: "pollutant-permit",
             asked: None,
             began: seconds(20),
             ended: seconds(21),
@@ -377,7 +376,6 @@ mod tests {
             outcome: "STANDARD".to_owned(),
             flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
             star: Some(5),
-            state: 1,
             manual_review: false,
             data_age: Some(Duration::from_millis(300)),
             name: String::new(),

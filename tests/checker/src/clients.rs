@@ -479,7 +479,6 @@ impl Work {
         let decided = Decided {
             replica: replica.to_owned(),
             enterprise,
-            permit_kind: "pollutant-permit",
             asked,
             began,
             ended,
@@ -487,7 +486,6 @@ impl Work {
             outcome: answer.outcome,
             flags: answer.flags.into_iter().map(|flag| flag.name).collect(),
             star: answer.star,
-            state: answer.state,
             manual_review: answer.manual_review,
             data_age: answer.data_age.and_then(|age| Duration::try_from(age).ok()),
             name: answer.decision,

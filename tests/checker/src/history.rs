@@ -38,7 +38,6 @@ pub struct Done {
 pub struct Decided {
     pub replica: String,
     pub enterprise: String,
-    pub permit_kind: &'static str,
     pub asked: Option<Token>,
     pub began: Duration,
     pub ended: Duration,
@@ -46,7 +45,6 @@ pub struct Decided {
     pub outcome: String,
     pub flags: BTreeSet<String>,
     pub star: Option<i32>,
-    pub state: i32,
     pub manual_review: bool,
     pub data_age: Option<Duration>,
     /// `decisions/{decision}`

@@ -2,7 +2,6 @@
 //! one JSON object; it ends with 1 if a promise was broken.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use greenstar_checker::topology::{Shape, Topology};
@@ -90,7 +89,5 @@ async fn topology() -> anyhow::Result<()> {
     println!("credentials            {}", topology.credentials().display());
     println!("ready {}", topology.door());
     greenstar_rpc::stop_on_signal().cancelled().await;
-    // Processes end with this one; what they still write is on disk.
-    tokio::time::sleep(Duration::from_millis(10)).await;
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use greenstar_rpc::{Client, Credentials, credentials, pool, with_credential};
+use greenstar_rpc::{Client, credentials, pool, with_credential};
 use greenstar_store::{Database, Location, Migrations};
 use greenstar_testkit::{Proxy, postgres, redis};
 use tempfile::TempDir;
@@ -338,11 +338,6 @@ impl Topology {
     /// The credentials file.
     pub fn credentials(&self) -> PathBuf {
         self.folder.path().join("credentials.json")
-    }
-
-    /// Known callers, for a server of one's own.
-    pub fn callers(&self) -> anyhow::Result<Credentials> {
-        Ok(Credentials::read(&self.credentials())?)
     }
 
     /// Where the gateway listens.
