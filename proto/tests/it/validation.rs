@@ -310,6 +310,7 @@ fn every_text_is_free_of_control_characters_nested_and_in_lists_too() {
     assert_eq!(broken(allowed.validate()), []);
     let source = |source: &str| supervision::ValidatePolicyRequest {
         source: source.to_owned(),
+        ..Default::default()
     };
     assert_eq!(broken(source("policy \"a\" {\r\n}\r\n").validate()), []);
     assert_eq!(

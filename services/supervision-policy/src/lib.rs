@@ -25,6 +25,8 @@ use greenstar_proto::supervision::v1::enforcement_service_server::EnforcementSer
 use greenstar_proto::supervision::v1::finance_service_server::FinanceServiceServer;
 use greenstar_proto::supervision::v1::licensing_service_server::LicensingServiceServer;
 use greenstar_proto::supervision::v1::policy_service_server::PolicyServiceServer;
+use greenstar_proto::supervision::v1::receipt_service_server::ReceiptServiceServer;
+use greenstar_proto::supervision::v1::subscription_service_server::SubscriptionServiceServer;
 use greenstar_rpc::{Client, Credentials, Health, Stack, StackBuilder};
 use greenstar_store::{Database, StoreError, SubmitError, Writer};
 use tokio::net::TcpListener;
@@ -42,7 +44,10 @@ use follow::compare::{Comparison, Half};
 use greenstar_feed::follow::{Follower, Subscriber};
 use record::RecordLog;
 use store::policy::{PolicyJournal, Seed, Unnamed};
-use transport::{DecisionRpc, Desk, EnforcementRpc, FinanceRpc, LicensingRpc, PolicyRpc, Siblings};
+use transport::{
+    DecisionRpc, Desk, EnforcementRpc, FinanceRpc, LicensingRpc, PolicyRpc, ReceiptRpc, Siblings,
+    SubscriptionRpc,
+};
 use view::View;
 
 /// Past this age the health name `fresh` says no: the bound that matters have by default (protocol.md §4).
@@ -204,6 +209,8 @@ impl Supervision {
             .with(FinanceServiceServer::new(FinanceRpc(desk())))
             .with(EnforcementServiceServer::new(EnforcementRpc(desk())))
             .with(PolicyServiceServer::new(PolicyRpc(desk())))
+            .with(ReceiptServiceServer::new(ReceiptRpc(desk())))
+            .with(SubscriptionServiceServer::new(SubscriptionRpc(desk())))
     }
 
     /// Returns once every log was caught up with and its age was measured.

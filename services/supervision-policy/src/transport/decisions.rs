@@ -115,6 +115,41 @@ fn recorded(body: &[u8]) -> Result<Found, Status> {
 
 #[tonic::async_trait]
 impl DecisionService for DecisionRpc {
+    async fn get_dossier(
+        &self,
+        request: Request<pb::GetDossierRequest>,
+    ) -> Result<Response<pb::GetDossierResponse>, Status> {
+        super::retold::get_dossier(&self.0, request).await
+    }
+
+    async fn replay_decision(
+        &self,
+        request: Request<pb::ReplayDecisionRequest>,
+    ) -> Result<Response<pb::ReplayDecisionResponse>, Status> {
+        super::retold::replay_decision(&self.0, request).await
+    }
+
+    async fn list_decisions(
+        &self,
+        request: Request<pb::ListDecisionsRequest>,
+    ) -> Result<Response<pb::ListDecisionsResponse>, Status> {
+        super::retold::list_decisions(&self.0, request).await
+    }
+
+    async fn list_record_writers(
+        &self,
+        request: Request<pb::ListRecordWritersRequest>,
+    ) -> Result<Response<pb::ListRecordWritersResponse>, Status> {
+        super::retold::list_record_writers(&self.0, request).await
+    }
+
+    async fn find_improvement(
+        &self,
+        request: Request<pb::FindImprovementRequest>,
+    ) -> Result<Response<pb::FindImprovementResponse>, Status> {
+        super::improvement::find_improvement(&self.0, request).await
+    }
+
     async fn report_application(
         &self,
         request: Request<pb::ReportApplicationRequest>,

@@ -72,6 +72,14 @@ impl LicensingService for LicensingRpc {
         let Answer { response, .. } = self.0.ask(&call, question).await?;
         Ok(Response::new(answer_as!(CheckPermitResponse, response)))
     }
+
+    async fn batch_check_permits(
+        &self,
+        request: Request<pb::BatchCheckPermitsRequest>,
+    ) -> Result<Response<pb::BatchCheckPermitsResponse>, Status> {
+        let _ = request;
+        Err(status::not_ready())
+    }
 }
 
 /// What a bank asks.
@@ -96,6 +104,14 @@ impl FinanceService for FinanceRpc {
         };
         let Answer { response, .. } = self.0.ask(&call, question).await?;
         Ok(Response::new(answer_as!(CheckGreenFinanceResponse, response)))
+    }
+
+    async fn batch_check_green_finance(
+        &self,
+        request: Request<pb::BatchCheckGreenFinanceRequest>,
+    ) -> Result<Response<pb::BatchCheckGreenFinanceResponse>, Status> {
+        let _ = request;
+        Err(status::not_ready())
     }
 }
 
@@ -123,5 +139,13 @@ impl EnforcementService for EnforcementRpc {
         Ok(Response::new(
             answer_as!(GetInspectionRegimeResponse, response, regime: Some(regime)),
         ))
+    }
+
+    async fn batch_get_inspection_regimes(
+        &self,
+        request: Request<pb::BatchGetInspectionRegimesRequest>,
+    ) -> Result<Response<pb::BatchGetInspectionRegimesResponse>, Status> {
+        let _ = request;
+        Err(status::not_ready())
     }
 }

@@ -1,16 +1,25 @@
 //! The gRPC services: parse, ask, convert.
 
+mod checking;
 mod convert;
 mod decisions;
 mod departments;
 mod desk;
+mod drafts;
 mod feedback;
+mod impact;
+mod improvement;
 mod policies;
+mod receipts;
+mod retold;
 mod siblings;
 mod status;
+mod treatments;
 
 pub(crate) use decisions::DecisionRpc;
 pub(crate) use departments::{EnforcementRpc, FinanceRpc, LicensingRpc};
 pub(crate) use desk::Desk;
 pub(crate) use policies::PolicyRpc;
+pub(crate) use receipts::ReceiptRpc;
 pub(crate) use siblings::Siblings;
+pub(crate) use treatments::SubscriptionRpc;

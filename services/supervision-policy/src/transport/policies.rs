@@ -55,7 +55,152 @@ impl PolicyService for PolicyRpc {
             Ok(Err(errors)) => return Err(faults(&errors)),
             Err(error) => return Err(status::damaged(&error)),
         };
-        Ok(Response::new(pb::ValidatePolicyResponse { policy }))
+        Ok(Response::new(pb::ValidatePolicyResponse {
+            policy,
+            ..Default::default()
+        }))
+    }
+
+    async fn test_policy(
+        &self,
+        request: Request<pb::TestPolicyRequest>,
+    ) -> Result<Response<pb::TestPolicyResponse>, Status> {
+        super::checking::test_policy(&self.0, request).await
+    }
+
+    async fn diff_policies(
+        &self,
+        request: Request<pb::DiffPoliciesRequest>,
+    ) -> Result<Response<pb::DiffPoliciesResponse>, Status> {
+        super::checking::diff_policies(&self.0, request).await
+    }
+
+    async fn convert_policy(
+        &self,
+        request: Request<pb::ConvertPolicyRequest>,
+    ) -> Result<Response<pb::ConvertPolicyResponse>, Status> {
+        super::checking::convert_policy(&self.0, request).await
+    }
+
+    async fn get_template(
+        &self,
+        request: Request<pb::GetTemplateRequest>,
+    ) -> Result<Response<pb::GetTemplateResponse>, Status> {
+        super::checking::get_template(&self.0, request).await
+    }
+
+    async fn create_draft(
+        &self,
+        request: Request<pb::CreateDraftRequest>,
+    ) -> Result<Response<pb::CreateDraftResponse>, Status> {
+        super::drafts::create_draft(&self.0, request).await
+    }
+
+    async fn get_draft(
+        &self,
+        request: Request<pb::GetDraftRequest>,
+    ) -> Result<Response<pb::GetDraftResponse>, Status> {
+        super::drafts::get_draft(&self.0, request).await
+    }
+
+    async fn list_drafts(
+        &self,
+        request: Request<pb::ListDraftsRequest>,
+    ) -> Result<Response<pb::ListDraftsResponse>, Status> {
+        super::drafts::list_drafts(&self.0, request).await
+    }
+
+    async fn update_draft(
+        &self,
+        request: Request<pb::UpdateDraftRequest>,
+    ) -> Result<Response<pb::UpdateDraftResponse>, Status> {
+        super::drafts::update_draft(&self.0, request).await
+    }
+
+    async fn validate_draft(
+        &self,
+        request: Request<pb::ValidateDraftRequest>,
+    ) -> Result<Response<pb::ValidateDraftResponse>, Status> {
+        super::drafts::validate_draft(&self.0, request).await
+    }
+
+    async fn approve_draft(
+        &self,
+        request: Request<pb::ApproveDraftRequest>,
+    ) -> Result<Response<pb::ApproveDraftResponse>, Status> {
+        super::drafts::approve_draft(&self.0, request).await
+    }
+
+    async fn withdraw_draft(
+        &self,
+        request: Request<pb::WithdrawDraftRequest>,
+    ) -> Result<Response<pb::WithdrawDraftResponse>, Status> {
+        super::drafts::withdraw_draft(&self.0, request).await
+    }
+
+    async fn publish_policy(
+        &self,
+        request: Request<pb::PublishPolicyRequest>,
+    ) -> Result<Response<pb::PublishPolicyResponse>, Status> {
+        super::drafts::publish_policy(&self.0, request).await
+    }
+
+    async fn rollback_policy(
+        &self,
+        request: Request<pb::RollbackPolicyRequest>,
+    ) -> Result<Response<pb::RollbackPolicyResponse>, Status> {
+        super::drafts::rollback_policy(&self.0, request).await
+    }
+
+    async fn list_policy_versions(
+        &self,
+        request: Request<pb::ListPolicyVersionsRequest>,
+    ) -> Result<Response<pb::ListPolicyVersionsResponse>, Status> {
+        super::drafts::list_policy_versions(&self.0, request).await
+    }
+
+    async fn get_policy_version(
+        &self,
+        request: Request<pb::GetPolicyVersionRequest>,
+    ) -> Result<Response<pb::GetPolicyVersionResponse>, Status> {
+        super::drafts::get_policy_version(&self.0, request).await
+    }
+
+    async fn list_policy_replicas(
+        &self,
+        request: Request<pb::ListPolicyReplicasRequest>,
+    ) -> Result<Response<pb::ListPolicyReplicasResponse>, Status> {
+        super::drafts::list_policy_replicas(&self.0, request).await
+    }
+
+    type SimulatePolicyStream = super::impact::SimulatePolicyStream;
+
+    async fn simulate_policy(
+        &self,
+        request: Request<pb::SimulatePolicyRequest>,
+    ) -> Result<Response<Self::SimulatePolicyStream>, Status> {
+        super::impact::simulate_policy(&self.0, request).await
+    }
+
+    async fn start_shadow(
+        &self,
+        request: Request<pb::StartShadowRequest>,
+    ) -> Result<Response<pb::StartShadowResponse>, Status> {
+        super::impact::start_shadow(&self.0, request).await
+    }
+
+    async fn stop_shadow(
+        &self,
+        request: Request<pb::StopShadowRequest>,
+    ) -> Result<Response<pb::StopShadowResponse>, Status> {
+        super::impact::stop_shadow(&self.0, request).await
+    }
+
+    async fn list_shadow_differences(
+        &self,
+        request: Request<pb::ListShadowDifferencesRequest>,
+    ) -> Result<Response<pb::ListShadowDifferencesResponse>, Status> {
+        super::impact::list_shadow_differences(&self.0, request).await
     }
 
     async fn list_policies(

@@ -72,7 +72,10 @@ async fn a_policy_is_checked_and_its_faults_are_named() {
     let validate = async |source: String| {
         let answer = server
             .policies()
-            .validate_policy(pb::ValidatePolicyRequest { source })
+            .validate_policy(pb::ValidatePolicyRequest {
+                source,
+                ..Default::default()
+            })
             .await;
         answer.map(|answer| answer.into_inner().policy.unwrap())
     };

@@ -225,6 +225,7 @@ impl Server {
             permit_kind: kind.to_owned(),
             consistency: consistency.0,
             request_id: "case-7".to_owned(),
+            ..Default::default()
         };
         client
             .check_permit(request)
