@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 
 use greenstar_kernel::LocalizedText;
 use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Which of the matching rows decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HitPolicy {
     /// At most one row may hold, or all that hold agree.
@@ -22,28 +22,28 @@ pub enum HitPolicy {
 }
 
 /// A table as written.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableSource {
     pub hit: HitPolicy,
     pub rows: Vec<RowSource>,
     /// Holds where no row does; its `when` stays empty.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<RowSource>,
 }
 
 /// A row as written. A column that is not named is `-`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RowSource {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Pairs::is_empty")]
     pub when: Pairs<CellText>,
     pub outcome: String,
     /// Measure code → parameter, empty where it takes none.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Pairs::is_empty")]
     pub measures: Pairs<Option<i64>>,
     pub reason: LocalizedText,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub basis: Vec<LocalizedText>,
 }
 
@@ -58,6 +58,12 @@ impl TableSource {
 /// since YAML would make a float of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CellText(pub String);
+
+impl Serialize for CellText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
 
 impl<'de> Deserialize<'de> for CellText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -96,6 +102,18 @@ pub struct Pairs<V>(pub Vec<(String, V)>);
 impl<V> Default for Pairs<V> {
     fn default() -> Self {
         Pairs(Vec::new())
+    }
+}
+
+impl<V> Pairs<V> {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<V: Serialize> Serialize for Pairs<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
     }
 }
 

@@ -227,18 +227,22 @@ impl Matter {
 }
 
 /// An argument that a matter takes.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArgumentDecl {
     pub name: Code,
     pub title: LocalizedText,
     pub kind: ArgumentKind,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub required: bool,
 }
 
+pub(super) fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// What an argument may be.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ArgumentKind {
     Boolean,

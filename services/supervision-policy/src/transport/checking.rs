@@ -1,4 +1,4 @@
-//! Policies checked, tested, compared and converted; nothing is changed.
+//! Policies checked, tested and compared; nothing is changed.
 
 use greenstar_proto::supervision::v1 as pb;
 use tonic::{Request, Response, Status};
@@ -17,19 +17,5 @@ pub(super) async fn diff_policies(
     _desk: &Desk,
     _request: Request<pb::DiffPoliciesRequest>,
 ) -> Result<Response<pb::DiffPoliciesResponse>, Status> {
-    Err(status::not_ready())
-}
-
-pub(super) async fn convert_policy(
-    _desk: &Desk,
-    _request: Request<pb::ConvertPolicyRequest>,
-) -> Result<Response<pb::ConvertPolicyResponse>, Status> {
-    Err(status::not_ready())
-}
-
-pub(super) async fn get_template(
-    _desk: &Desk,
-    _request: Request<pb::GetTemplateRequest>,
-) -> Result<Response<pb::GetTemplateResponse>, Status> {
     Err(status::not_ready())
 }

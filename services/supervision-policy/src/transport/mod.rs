@@ -15,6 +15,7 @@ mod retold;
 mod siblings;
 mod status;
 mod treatments;
+mod workbooks;
 
 pub(crate) use decisions::DecisionRpc;
 pub(crate) use departments::{EnforcementRpc, FinanceRpc, LicensingRpc};

@@ -79,14 +79,14 @@ impl PolicyService for PolicyRpc {
         &self,
         request: Request<pb::ConvertPolicyRequest>,
     ) -> Result<Response<pb::ConvertPolicyResponse>, Status> {
-        super::checking::convert_policy(&self.0, request).await
+        super::workbooks::convert_policy(&self.0, request).await
     }
 
     async fn get_template(
         &self,
         request: Request<pb::GetTemplateRequest>,
     ) -> Result<Response<pb::GetTemplateResponse>, Status> {
-        super::checking::get_template(&self.0, request).await
+        super::workbooks::get_template(&self.0, request).await
     }
 
     async fn create_draft(
