@@ -1,6 +1,7 @@
 //! What every service that is followed does alike (protocol.md §2, §5): watches, plain streams, acknowledgements,
 //! and who has applied what. A service adds its rows and frames, and its own messages around them.
 
+mod recent;
 mod siblings;
 mod wire;
 
@@ -24,6 +25,7 @@ use tonic::{Code, Status, Streaming};
 
 use crate::{Call, checked, field, meters, status, stored};
 
+pub use recent::Recent;
 use siblings::Siblings;
 pub use siblings::{Reports, Secret};
 pub use wire::{position, wire_position};

@@ -21,7 +21,7 @@ use greenstar_proto::rating::v1::enterprise_service_server::EnterpriseServiceSer
 use greenstar_proto::rating::v1::rating_service_server::RatingServiceServer;
 use greenstar_proto::rating::v1::round_service_server::RoundServiceServer;
 use greenstar_proto::rating::v1::scheme_service_server::SchemeServiceServer;
-use greenstar_rpc::watching::{Replica, Watching};
+use greenstar_rpc::watching::{Recent, Replica, Watching};
 use greenstar_rpc::{Credentials, Stack, StackBuilder};
 use greenstar_store::{Database, StoreError, SubmitError, Writer};
 use tokio::net::TcpListener;
@@ -112,6 +112,7 @@ impl Rating {
                 writer,
                 feed,
                 watching,
+                recent: Recent::default(),
                 schemes,
                 clock,
                 told: Arc::default(),

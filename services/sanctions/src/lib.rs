@@ -18,7 +18,7 @@ use greenstar_proto::sanctions::v1::appeal_service_server::AppealServiceServer;
 use greenstar_proto::sanctions::v1::catalogue_service_server::CatalogueServiceServer;
 use greenstar_proto::sanctions::v1::flag_service_server::FlagServiceServer;
 use greenstar_proto::sanctions::v1::repair_service_server::RepairServiceServer;
-use greenstar_rpc::watching::{Replica, Watching};
+use greenstar_rpc::watching::{Recent, Replica, Watching};
 use greenstar_rpc::{Client, Credentials, Stack, StackBuilder};
 use greenstar_store::{Database, StoreError, SubmitError, Writer};
 use tokio::net::TcpListener;
@@ -135,6 +135,7 @@ impl Sanctions {
             watching: self.watching.clone(),
             rating: self.rating.clone(),
             source: Arc::new(FeedSource::new(self.shelf.clone())),
+            recent: Recent::default(),
             clock: self.clock.clone(),
         };
         let catalogue = CatalogueRpc {

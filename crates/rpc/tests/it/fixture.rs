@@ -239,6 +239,13 @@ impl LicensingService for Licensing {
             ..supervision::CheckPermitResponse::default()
         }))
     }
+
+    async fn batch_check_permits(
+        &self,
+        _: Request<supervision::BatchCheckPermitsRequest>,
+    ) -> Result<Response<supervision::BatchCheckPermitsResponse>, Status> {
+        Ok(Response::new(supervision::BatchCheckPermitsResponse::default()))
+    }
 }
 
 /// A stack with both.

@@ -11,7 +11,9 @@ use greenstar_proto::sanctions::v1::{
     GetCatalogueRequest, ListFlagsRequest, SyncFlagsRequest, WatchFlagsRequest, watch_flags_request,
 };
 use greenstar_proto::supervision::v1::licensing_service_server::{LicensingService, LicensingServiceServer};
-use greenstar_proto::supervision::v1::{CheckPermitRequest, CheckPermitResponse};
+use greenstar_proto::supervision::v1::{
+    BatchCheckPermitsRequest, BatchCheckPermitsResponse, CheckPermitRequest, CheckPermitResponse,
+};
 use greenstar_rpc::{Client, Limits, Stack, StackBuilder, Telemetry, channel, with_credential};
 use greenstar_telemetry::Sampling;
 use greenstar_testkit::Spans;
@@ -133,6 +135,13 @@ impl LicensingService for Asking {
         let mut source = FlagServiceClient::new(self.0.clone());
         source.sync_flags(SyncFlagsRequest::default()).await?;
         Ok(Response::new(CheckPermitResponse::default()))
+    }
+
+    async fn batch_check_permits(
+        &self,
+        _: Request<BatchCheckPermitsRequest>,
+    ) -> Result<Response<BatchCheckPermitsResponse>, Status> {
+        Ok(Response::new(BatchCheckPermitsResponse::default()))
     }
 }
 

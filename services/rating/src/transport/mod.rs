@@ -17,13 +17,13 @@ use std::sync::Arc;
 use greenstar_feed::Feed;
 use greenstar_kernel::{Clock, Code, Log, Ratchet, Timestamp, Token, Uscc};
 use greenstar_rpc::Call;
-use greenstar_rpc::watching::Watching;
+use greenstar_rpc::watching::{Recent, Watching};
 use greenstar_store::{Database, StoreError, Tx, Writer};
 use prost::Message;
 use tonic::Status;
 
 use crate::domain::command::{Answer, Command, StoredScheme};
-use crate::domain::firm::{Firm, RatingView};
+use crate::domain::firm::{Fact, Firm, RatingView};
 use crate::domain::scheme::SchemeKey;
 use crate::follow::Followed;
 use crate::store::{Lists, RatingJournal, RequestId, Schemes, Submission, firms};
@@ -37,6 +37,8 @@ pub(crate) struct Desk {
     pub(crate) writer: Writer<RatingJournal>,
     pub(crate) feed: Feed,
     pub(crate) watching: Watching,
+    /// Facts that watchers were told of last.
+    pub(crate) recent: Recent<Fact>,
     pub(crate) schemes: Schemes,
     pub(crate) clock: Arc<dyn Clock>,
     /// Where this service stands in the sanctions log.

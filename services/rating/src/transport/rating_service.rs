@@ -41,8 +41,8 @@ impl RatingService for Desk {
                 enterprises: request.enterprises,
             },
         };
-        let caller = call.caller.clone();
-        let say = move |event| watch::said(&caller, event);
+        let (caller, recent) = (call.caller.clone(), self.recent.clone());
+        let say = move |event| watch::said(&caller, &recent, event);
         let answers = self.watching.stream(&call, self.lists(), plain, say)?;
         let answers = answers.map(|answer| {
             let (cursor, message) = answer?;
@@ -411,8 +411,8 @@ impl RatingService for Desk {
     ) -> Result<Response<Self::WatchRatingsStream>, Status> {
         let call = greenstar_rpc::call(&request);
         let messages = request.into_inner();
-        let caller = call.caller.clone();
-        let say = move |event| watch::said(&caller, event);
+        let (caller, recent) = (call.caller.clone(), self.recent.clone());
+        let say = move |event| watch::said(&caller, &recent, event);
         let answers = self
             .watching
             .watch(&call, self.lists(), messages, watch::step, say);

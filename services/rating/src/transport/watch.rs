@@ -10,7 +10,7 @@ use greenstar_proto::rating::v1::rating_service_client::RatingServiceClient;
 use greenstar_proto::rating::v1::watch_ratings_request as request;
 use greenstar_proto::rating::v1::watch_ratings_response as response;
 use greenstar_rpc::Client;
-use greenstar_rpc::watching::{Answers, Event, Reports, Step};
+use greenstar_rpc::watching::{Answers, Event, Recent, Reports, Step};
 use greenstar_store::StoreError;
 use tonic::Status;
 
@@ -70,14 +70,18 @@ pub(super) fn step(message: pb::WatchRatingsRequest) -> Option<Step> {
 }
 
 /// A message as `caller` may read it. Every revision passes, whoever follows.
-pub(super) fn said(caller: &Caller, event: Event<Fact>) -> Result<pb::WatchRatingsResponse, StoreError> {
+pub(super) fn said(
+    caller: &Caller,
+    recent: &Recent<Fact>,
+    event: Event<Fact>,
+) -> Result<pb::WatchRatingsResponse, StoreError> {
     let event = match event {
         Event::SnapshotBegin(begin) => response::Event::SnapshotBegin(begin),
         Event::Rows(rows) => response::Event::Rows(pb::RatingRows {
             rows: rows.into_iter().map(|fact| row(caller, fact)).collect(),
         }),
         Event::SnapshotEnd(end) => response::Event::SnapshotEnd(end),
-        Event::Frame(frame) => response::Event::Frame(self::frame(caller, &frame)?),
+        Event::Frame(frame) => response::Event::Frame(self::frame(caller, recent, &frame)?),
         Event::Pong(pong) => response::Event::Pong(pong),
     };
     Ok(pb::WatchRatingsResponse { event: Some(event) })
@@ -91,14 +95,14 @@ fn row(caller: &Caller, fact: Fact) -> pb::RatingFact {
 }
 
 /// Schemes, rounds and declarations move the log as well: followers of ratings see their revisions pass.
-fn frame(caller: &Caller, frame: &Frame) -> Result<pb::RatingFrame, StoreError> {
+fn frame(caller: &Caller, recent: &Recent<Fact>, frame: &Frame) -> Result<pb::RatingFrame, StoreError> {
     let mut changes = Vec::with_capacity(frame.entries.len());
     for entry in frame
         .entries
         .iter()
         .filter(|entry| entry.kind == crate::store::FACT)
     {
-        let fact: Fact = entry.json()?;
+        let fact = recent.of(entry, greenstar_store::Entry::json)?;
         // It would say why there is no star.
         let cause = entry
             .cause

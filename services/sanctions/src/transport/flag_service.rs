@@ -9,7 +9,7 @@ use greenstar_kernel::{Caller, Clock, Code, LocalizedText, Log, Position, Token}
 use greenstar_proto::common::v1::ErrorReason;
 use greenstar_proto::sanctions::v1 as pb;
 use greenstar_proto::sanctions::v1::flag_service_server::FlagService;
-use greenstar_rpc::watching::{self, Answers, Question, Watching};
+use greenstar_rpc::watching::{self, Answers, Question, Recent, Watching};
 use greenstar_rpc::{Call, accept, names, pages};
 use greenstar_store::{StoreError, Writer};
 use greenstar_telemetry::attributes;
@@ -34,6 +34,7 @@ pub(crate) struct FlagRpc {
     pub(crate) watching: Watching,
     pub(crate) rating: Rating,
     pub(crate) source: Arc<FeedSource>,
+    pub(crate) recent: Recent<pb::FlagChange>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -102,7 +103,13 @@ impl FlagService for FlagRpc {
         request: Request<pb::StreamFlagsRequest>,
     ) -> Result<Response<Self::StreamFlagsStream>, Status> {
         let (call, request) = accept(request)?;
-        let answers = watch::stream(&self.watching, &call, self.source.clone(), request)?;
+        let answers = watch::stream(
+            &self.watching,
+            &call,
+            self.source.clone(),
+            self.recent.clone(),
+            request,
+        )?;
         Ok(Response::new(answers))
     }
 
@@ -319,7 +326,13 @@ impl FlagService for FlagRpc {
         request: Request<Streaming<pb::WatchFlagsRequest>>,
     ) -> Result<Response<Self::WatchFlagsStream>, Status> {
         let call = greenstar_rpc::call(&request);
-        let answers = watch::open(&self.watching, &call, self.source.clone(), request.into_inner());
+        let answers = watch::open(
+            &self.watching,
+            &call,
+            self.source.clone(),
+            self.recent.clone(),
+            request.into_inner(),
+        );
         Ok(Response::new(answers))
     }
 

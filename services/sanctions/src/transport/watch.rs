@@ -11,7 +11,7 @@ use greenstar_proto::sanctions::v1::flag_row;
 use greenstar_proto::sanctions::v1::flag_service_client::FlagServiceClient;
 use greenstar_proto::sanctions::v1::watch_flags_request as request;
 use greenstar_proto::sanctions::v1::watch_flags_response as response;
-use greenstar_rpc::watching::{Answers, Event, Plain, Reports, Step, Watching};
+use greenstar_rpc::watching::{Answers, Event, Plain, Recent, Reports, Step, Watching};
 use greenstar_rpc::{Call, Client};
 use greenstar_store::{Entry, StoreError};
 use tonic::{Status, Streaming};
@@ -26,15 +26,17 @@ pub(super) fn open(
     watching: &Watching,
     call: &Call,
     source: Arc<FeedSource>,
+    recent: Recent<pb::FlagChange>,
     messages: Streaming<pb::WatchFlagsRequest>,
 ) -> Answers<pb::WatchFlagsResponse> {
-    watching.watch(call, source, messages, step, said)
+    watching.watch(call, source, messages, step, move |event| said(&recent, event))
 }
 
 pub(super) fn stream(
     watching: &Watching,
     call: &Call,
     source: Arc<FeedSource>,
+    recent: Recent<pb::FlagChange>,
     request: pb::StreamFlagsRequest,
 ) -> Result<Answers<pb::StreamFlagsResponse>, Status> {
     let plain = Plain {
@@ -46,7 +48,7 @@ pub(super) fn stream(
             enterprises: request.enterprises,
         },
     };
-    let answers = watching.stream(call, source, plain, said)?;
+    let answers = watching.stream(call, source, plain, move |event| said(&recent, event))?;
     let answers = answers.map(|answer| {
         let (cursor, message) = answer?;
         let message = Some(message);
@@ -104,14 +106,14 @@ fn step(message: pb::WatchFlagsRequest) -> Option<Step> {
     })
 }
 
-fn said(event: Event<Row>) -> Result<pb::WatchFlagsResponse, StoreError> {
+fn said(recent: &Recent<pb::FlagChange>, event: Event<Row>) -> Result<pb::WatchFlagsResponse, StoreError> {
     let event = match event {
         Event::SnapshotBegin(begin) => response::Event::SnapshotBegin(begin),
         Event::Rows(page) => response::Event::Rows(pb::FlagRows {
             rows: page.iter().map(row).collect(),
         }),
         Event::SnapshotEnd(end) => response::Event::SnapshotEnd(end),
-        Event::Frame(frame) => response::Event::Frame(wire_frame(&frame)?),
+        Event::Frame(frame) => response::Event::Frame(wire_frame(recent, &frame)?),
         Event::Pong(pong) => response::Event::Pong(pong),
     };
     Ok(pb::WatchFlagsResponse { event: Some(event) })
@@ -131,10 +133,10 @@ fn shown(flag: &Flag) -> pb::Flag {
     convert::flag(flag, flag.moved_at(), Sight::Other)
 }
 
-fn wire_frame(frame: &Frame) -> Result<pb::FlagFrame, StoreError> {
+fn wire_frame(recent: &Recent<pb::FlagChange>, frame: &Frame) -> Result<pb::FlagFrame, StoreError> {
     let mut changes = Vec::new();
     for entry in &frame.entries {
-        changes.push(change(entry)?);
+        changes.push(recent.of(entry, change)?);
     }
     Ok(pb::FlagFrame {
         after: frame.after.0,
