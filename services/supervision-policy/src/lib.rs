@@ -13,6 +13,7 @@ mod record;
 mod store;
 mod transport;
 mod view;
+mod workbook;
 
 use std::io;
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ pub mod caution;
 mod columns;
 mod compose;
 pub mod decide;
-mod document;
+pub(crate) mod document;
 pub mod facts;
 pub mod feedback;
 mod gate;

@@ -1,6 +1,7 @@
 //! The gRPC services: parse, ask, convert.
 
 mod checking;
+mod content;
 mod convert;
 mod decisions;
 mod departments;

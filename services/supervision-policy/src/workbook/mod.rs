@@ -1,0 +1,5 @@
+//! A policy document as a workbook, and back.
+
+mod places;
+
+pub(crate) use places::Places;
