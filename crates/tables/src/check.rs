@@ -99,7 +99,11 @@ impl Checker<'_> {
             return None;
         };
         match cell::parse(text, declared) {
-            Ok(cell) => Some((position, cell)),
+            Ok(mut cell) => {
+                let trees = self.schema.trees.iter().filter(|(at, _)| *at == position);
+                trees.for_each(|(_, tree)| tree.widen(&mut cell));
+                Some((position, cell))
+            }
             Err(error) => {
                 let place = Place {
                     character: Some(error.character),

@@ -24,6 +24,7 @@ mod rows;
 mod schema;
 mod source;
 mod table;
+mod tree;
 
 pub use cell::{Cell, Test, parse as parse_cell};
 pub use error::{CellDefect, CellError, Defect, Example, Place, TableError, TableErrors};
@@ -31,3 +32,4 @@ pub use rows::{MAX_ROWS, RowSet};
 pub use schema::{BadExclusion, Column, ColumnKind, MeasureDecl, Schema, Value};
 pub use source::{CellText, HitPolicy, Pairs, RowSource, TableSource};
 pub use table::{Answer, MeasureUse, Row, Table, WrongValue};
+pub use tree::{BadTree, Tree};

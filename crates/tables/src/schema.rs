@@ -4,6 +4,7 @@ use greenstar_kernel::{Date, Points};
 
 use crate::cell::{self, Cell};
 use crate::error::CellError;
+use crate::tree::Tree;
 
 /// A value as the host hands it to a table, in the form of its column's kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub struct Schema {
     pub(crate) outcomes: Vec<String>,
     pub(crate) measures: Vec<MeasureDecl>,
     pub(crate) exclusions: Vec<Vec<(usize, Cell)>>,
+    /// By position of the column.
+    pub(crate) trees: Vec<(usize, Tree)>,
 }
 
 /// Why an exclusion is none.
@@ -88,6 +91,7 @@ impl Schema {
             outcomes,
             measures,
             exclusions: Vec::new(),
+            trees: Vec::new(),
         }
     }
 
@@ -106,6 +110,16 @@ impl Schema {
         }
         self.exclusions.push(parsed);
         Ok(())
+    }
+
+    /// Adds links to the codes of a column. False: there is no such column, or it has no codes.
+    pub fn grow(&mut self, name: &str, tree: Tree) -> bool {
+        let column = self
+            .column(name)
+            .filter(|(_, column)| column.kind == ColumnKind::Tree);
+        let position = column.map(|(position, _)| position);
+        self.trees.extend(position.map(|position| (position, tree)));
+        position.is_some()
     }
 
     pub fn columns(&self) -> &[Column] {

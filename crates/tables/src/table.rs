@@ -126,6 +126,15 @@ impl Table {
         Some(text)
     }
 
+    /// What a cell means, trees included; `None` where no row tests the column.
+    pub fn cell(&self, row: usize, column: usize) -> Option<&Cell> {
+        self.columns
+            .iter()
+            .find(|tested| tested.column == column)?
+            .cells
+            .get(row)
+    }
+
     /// Evaluates; `value` is asked once for each tested column. Allocates nothing.
     pub fn evaluate<'v>(&self, value: impl Fn(usize) -> Value<'v>) -> Result<Answer, WrongValue> {
         let mut matched = self.all;

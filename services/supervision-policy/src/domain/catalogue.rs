@@ -1,8 +1,9 @@
 //! One edition of what the law allows, as decisions use it. The sanctions service owns the data.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use greenstar_kernel::{Code, Date, LocalizedText, Month, RatingState, Said, Star, Timestamp};
+use greenstar_kernel::{Code, Date, Department, LocalizedText, Month, RatingState, Said, Star, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::gate::GateEntry;
@@ -42,6 +43,9 @@ pub enum MeasureClass {
     /// Class 3: advice to bodies that decide themselves.
     Advice,
 }
+
+/// A set column holds 64 values, and one of them stands for all other departments.
+const MAX_DEPARTMENTS: usize = 63;
 
 /// An edition as its source hands it over, as far as decisions need it, unchecked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +89,9 @@ pub struct FlagKind {
     pub code: Code,
     pub title: LocalizedText,
     pub bases: Vec<Code>,
+    /// Who may raise it; empty: every department.
+    #[serde(default)]
+    pub departments: Vec<Department>,
     /// A list entry whose basis names all departments.
     #[serde(default)]
     pub reaches_all: bool,
@@ -167,6 +174,8 @@ pub struct Catalogue {
     parts: CatalogueParts,
     /// One for each measure.
     gates: Vec<GateEntry>,
+    /// Those that kinds of flag name, in order.
+    departments: Vec<Department>,
 }
 
 /// One fault of an edition.
@@ -223,7 +232,17 @@ impl Catalogue {
             .iter()
             .map(|entry| GateEntry::of(entry, &parts))
             .collect();
-        Ok(Catalogue { parts, gates })
+        let named = parts
+            .flag_kinds
+            .iter()
+            .flat_map(|kind| kind.departments.iter().cloned());
+        let named: BTreeSet<Department> = named.collect();
+        let departments = named.into_iter().take(MAX_DEPARTMENTS).collect();
+        Ok(Catalogue {
+            parts,
+            gates,
+            departments,
+        })
     }
 
     /// Reads the form in which the sanctions service ships its data.
@@ -252,6 +271,18 @@ impl Catalogue {
 
     pub(super) fn kind_position(&self, code: &Code) -> Option<usize> {
         self.parts.flag_kinds.iter().position(|kind| kind.code == *code)
+    }
+
+    /// Departments that kinds of flag name as those who may raise them, in order.
+    pub(super) fn departments(&self) -> &[Department] {
+        &self.departments
+    }
+
+    /// Position in [`Catalogue::departments`]; one beyond the last for any other.
+    pub(super) fn department_position(&self, department: &Department) -> usize {
+        self.departments
+            .binary_search(department)
+            .unwrap_or(self.departments.len())
     }
 
     pub(super) fn measure_position(&self, code: &Code) -> Option<usize> {

@@ -5,7 +5,7 @@ use greenstar_tables::{Column, ColumnKind, Value};
 
 use super::catalogue::{Catalogue, Severity};
 use super::decide::DecideError;
-use super::facts::{Event, Facts, PolluterClass, RatingNow};
+use super::facts::{Event, Facts, Flag, PolluterClass, RatingNow};
 use super::matter::{Arguments, Matter};
 
 /// A fact that a table may test. The order is that of the schema's columns; a matter's arguments
@@ -26,20 +26,25 @@ pub(super) enum FactColumn {
     Flags,
     ReachesAll,
     WorstSeverity,
+    FlagSeverities,
+    FlagDepartments,
+    FlagAgeMonths,
     Sector,
     District,
     PolluterClass,
     OpenRectification,
+    Events3m,
     Events6m,
     Events12m,
     Events24m,
+    Events36m,
     MonthsSinceSerious,
     MonthsSinceComplaint,
     MonthsSinceExceedance,
 }
 
 impl FactColumn {
-    pub(super) const ALL: [FactColumn; 24] = [
+    pub(super) const ALL: [FactColumn; 29] = [
         FactColumn::Star,
         FactColumn::State,
         FactColumn::Points,
@@ -54,13 +59,18 @@ impl FactColumn {
         FactColumn::Flags,
         FactColumn::ReachesAll,
         FactColumn::WorstSeverity,
+        FactColumn::FlagSeverities,
+        FactColumn::FlagDepartments,
+        FactColumn::FlagAgeMonths,
         FactColumn::Sector,
         FactColumn::District,
         FactColumn::PolluterClass,
         FactColumn::OpenRectification,
+        FactColumn::Events3m,
         FactColumn::Events6m,
         FactColumn::Events12m,
         FactColumn::Events24m,
+        FactColumn::Events36m,
         FactColumn::MonthsSinceSerious,
         FactColumn::MonthsSinceComplaint,
         FactColumn::MonthsSinceExceedance,
@@ -103,13 +113,30 @@ impl FactColumn {
                 "有效标记的最高严重程度",
                 "worst severity of flags in force",
             ),
+            FactColumn::FlagSeverities => (
+                "flag_severities",
+                "有效标记的严重程度",
+                "severities of flags in force",
+            ),
+            FactColumn::FlagDepartments => (
+                "flag_departments",
+                "有效标记的认定部门",
+                "departments that raised flags in force",
+            ),
+            FactColumn::FlagAgeMonths => (
+                "flag_age_months",
+                "最近一项有效标记距今月数",
+                "months since the newest flag in force",
+            ),
             FactColumn::Sector => ("sector", "行业", "sector"),
             FactColumn::District => ("district", "行政区划", "district"),
             FactColumn::PolluterClass => ("polluter_class", "排污单位类别", "polluter class"),
             FactColumn::OpenRectification => ("open_rectification", "整改是否未完成", "open rectification"),
+            FactColumn::Events3m => ("events_3m", "近3个月事件数", "events in the last 3 months"),
             FactColumn::Events6m => ("events_6m", "近6个月事件数", "events in the last 6 months"),
             FactColumn::Events12m => ("events_12m", "近12个月事件数", "events in the last 12 months"),
             FactColumn::Events24m => ("events_24m", "近24个月事件数", "events in the last 24 months"),
+            FactColumn::Events36m => ("events_36m", "近36个月事件数", "events in the last 36 months"),
             FactColumn::MonthsSinceSerious => (
                 "months_since_serious",
                 "最近一次严重违法距今月数",
@@ -131,9 +158,11 @@ impl FactColumn {
     /// Whether events at the rating make its value.
     pub(super) fn counts_events(self) -> bool {
         match self {
-            FactColumn::Events6m
+            FactColumn::Events3m
+            | FactColumn::Events6m
             | FactColumn::Events12m
             | FactColumn::Events24m
+            | FactColumn::Events36m
             | FactColumn::MonthsSinceSerious
             | FactColumn::MonthsSinceComplaint
             | FactColumn::MonthsSinceExceedance => true,
@@ -151,6 +180,9 @@ impl FactColumn {
             | FactColumn::Flags
             | FactColumn::ReachesAll
             | FactColumn::WorstSeverity
+            | FactColumn::FlagSeverities
+            | FactColumn::FlagDepartments
+            | FactColumn::FlagAgeMonths
             | FactColumn::Sector
             | FactColumn::District
             | FactColumn::PolluterClass
@@ -181,6 +213,7 @@ impl FactColumn {
             | FactColumn::PointsD
             | FactColumn::PointsE => (points, true),
             FactColumn::RatingAgeMonths
+            | FactColumn::FlagAgeMonths
             | FactColumn::MonthsSinceSerious
             | FactColumn::MonthsSinceComplaint
             | FactColumn::MonthsSinceExceedance => (count, true),
@@ -205,12 +238,28 @@ impl FactColumn {
                 let values = names(&mut Severity::ALL.iter().map(|severity| severity.as_str()));
                 (ColumnKind::Choice { values }, true)
             }
+            FactColumn::FlagSeverities => {
+                let values = names(&mut Severity::ALL.iter().map(|severity| severity.as_str()));
+                (ColumnKind::Set { values }, false)
+            }
+            FactColumn::FlagDepartments => {
+                let known = catalogue
+                    .departments()
+                    .iter()
+                    .map(|department| department.as_str());
+                let values = names(&mut known.chain([OTHER_DEPARTMENT]));
+                (ColumnKind::Set { values }, false)
+            }
             FactColumn::Sector | FactColumn::District => (ColumnKind::Tree, true),
             FactColumn::PolluterClass => {
                 let values = names(&mut PolluterClass::ALL.iter().map(|class| class.as_str()));
                 (ColumnKind::Choice { values }, false)
             }
-            FactColumn::Events6m | FactColumn::Events12m | FactColumn::Events24m => (count, false),
+            FactColumn::Events3m
+            | FactColumn::Events6m
+            | FactColumn::Events12m
+            | FactColumn::Events24m
+            | FactColumn::Events36m => (count, false),
         };
         Column {
             name: self.name().to_owned(),
@@ -220,6 +269,8 @@ impl FactColumn {
     }
 }
 
+/// Any department that no kind of flag names, so that a flag of one is seen too (P10). No department can be called so.
+const OTHER_DEPARTMENT: &str = "OTHER";
 /// Points of the schemes in use end at 100; a scheme beyond is read as 100.
 const MAX_POINTS: i64 = 100;
 /// Months and counts beyond are read as this.
@@ -255,6 +306,8 @@ pub(super) struct Reading<'a> {
     kinds: u64,
     reaches_all: bool,
     worst: Option<Severity>,
+    severities: u64,
+    departments: u64,
 }
 
 impl<'a> Reading<'a> {
@@ -306,6 +359,8 @@ impl<'a> Reading<'a> {
             kinds: 0,
             reaches_all: false,
             worst: None,
+            severities: 0,
+            departments: 0,
         };
         reading.flagged(flags, catalogue)
     }
@@ -331,12 +386,16 @@ impl<'a> Reading<'a> {
 
     fn flagged(mut self, flags: Vec<ActiveFlag>, catalogue: &Catalogue) -> Reading<'a> {
         (self.kinds, self.reaches_all, self.worst) = (0, false, None);
+        (self.severities, self.departments) = (0, 0);
         for active in flags.iter().filter(|active| active.counts) {
             self.kinds |= 1u64 << (active.kind % 64);
             let kind = catalogue.flag_kinds().get(active.kind);
             self.reaches_all |= kind.is_some_and(|kind| kind.reaches_all);
-            let flag = self.facts.flags.get(active.index);
-            self.worst = self.worst.max(flag.map(|flag| flag.severity));
+            if let Some(flag) = self.facts.flags.get(active.index) {
+                self.worst = self.worst.max(Some(flag.severity));
+                self.severities |= 1 << flag.severity as u8;
+                self.departments |= 1u64 << (catalogue.department_position(&flag.department) % 64);
+            }
         }
         self.flags = flags;
         self
@@ -382,6 +441,11 @@ impl<'a> Reading<'a> {
                     .iter()
                     .position(|severity| Some(*severity) == self.worst),
             ),
+            FactColumn::FlagSeverities => Value::Set(self.severities),
+            FactColumn::FlagDepartments => Value::Set(self.departments),
+            FactColumn::FlagAgeMonths => {
+                self.months_since(self.counting_flags().map(|flag| flag.document.date))
+            }
             FactColumn::Sector => facts
                 .sector
                 .as_ref()
@@ -396,9 +460,11 @@ impl<'a> Reading<'a> {
                     .position(|class| *class == facts.polluter_class),
             ),
             FactColumn::OpenRectification => Value::Boolean(facts.open_rectification),
+            FactColumn::Events3m => self.events(Month(3)),
             FactColumn::Events6m => self.events(Month(6)),
             FactColumn::Events12m => self.events(Month(12)),
             FactColumn::Events24m => self.events(Month(24)),
+            FactColumn::Events36m => self.events(Month(36)),
             FactColumn::MonthsSinceSerious => self.months_since_serious(),
             FactColumn::MonthsSinceComplaint => self.months_since_kind("complaint_verified"),
             FactColumn::MonthsSinceExceedance => self.months_since_kind("exceedance"),
@@ -426,11 +492,15 @@ impl<'a> Reading<'a> {
             .iter()
             .filter(|event| event.severity == serious)
             .map(|event| event.date);
-        let flags = self.flags.iter().filter(|flag| flag.counts).filter_map(|flag| {
-            let flag = self.facts.flags.get(flag.index)?;
-            (flag.severity == serious).then_some(flag.document.date)
-        });
-        self.months_since(events.chain(flags))
+        let flags = self.counting_flags().filter(|flag| flag.severity == serious);
+        self.months_since(events.chain(flags.map(|flag| flag.document.date)))
+    }
+
+    /// Flags in force that count in this matter.
+    fn counting_flags(&self) -> impl Iterator<Item = &'a Flag> {
+        let flags = &self.facts.flags;
+        let counting = self.flags.iter().filter(|active| active.counts);
+        counting.filter_map(|active| flags.get(active.index))
     }
 
     /// Counts the documents of events whose kind begins so, as schemes name them.

@@ -78,7 +78,8 @@ pub(crate) struct MatterSource {
     pub(crate) title: LocalizedText,
 }
 
-/// Child → parent.
+/// Child → parent, on top of the codes' own beginnings. A parent is a code of the standard or a group of the same tree;
+/// a group that lies under nothing has the parent `-`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TreesSource {

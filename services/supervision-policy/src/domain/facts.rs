@@ -210,6 +210,17 @@ pub type Sector = ShortCode<5>;
 /// GB/T 2260: six digits.
 pub type District = ShortCode<6>;
 
+/// Whether a text is shaped as a code of GB/T 4754: a section A to T and up to four digits.
+pub(super) fn is_sector(text: &str) -> bool {
+    let digits = text.strip_prefix(|first: char| ('A'..='T').contains(&first));
+    digits.is_some_and(|digits| digits.len() <= 4 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether a text is shaped as a code of GB/T 2260: two digits each for province, city and county.
+pub(super) fn is_district(text: &str) -> bool {
+    matches!(text.len(), 2 | 4 | 6) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// A short ASCII code kept in place, so that facts need no allocation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

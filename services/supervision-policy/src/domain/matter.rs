@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greenstar_kernel::{Code, Department, LocalizedText, Points, Said};
+use greenstar_kernel::{Code, Date, Department, LocalizedText, Points, Said};
 use greenstar_tables::{Column, ColumnKind, Table, Value};
 use serde::{Deserialize, Serialize};
 
@@ -248,6 +248,7 @@ pub enum ArgumentKind {
     Boolean,
     Integer { min: i64, max: i64 },
     Points { min: Points, max: Points },
+    Date { min: Date, max: Date },
     Choice { values: Vec<String> },
 }
 
@@ -289,6 +290,7 @@ impl ArgumentDecl {
             ArgumentKind::Boolean => ColumnKind::Boolean,
             ArgumentKind::Integer { min, max } => ColumnKind::Integer { min: *min, max: *max },
             ArgumentKind::Points { min, max } => ColumnKind::Points { min: *min, max: *max },
+            ArgumentKind::Date { min, max } => ColumnKind::Date { min: *min, max: *max },
             ArgumentKind::Choice { values } => ColumnKind::Choice {
                 values: values.clone(),
             },
@@ -317,6 +319,16 @@ impl ArgumentDecl {
                     .filter(|value| (min..=max).contains(&value));
                 (
                     value.map(|value| ArgumentValue::Ordered(value.milli())),
+                    format!("{min} .. {max}"),
+                )
+            }
+            ArgumentKind::Date { min, max } => {
+                let value = raw
+                    .parse::<Date>()
+                    .ok()
+                    .filter(|value| (min..=max).contains(&value));
+                (
+                    value.map(|value| ArgumentValue::Ordered(i64::from(value.days()))),
                     format!("{min} .. {max}"),
                 )
             }

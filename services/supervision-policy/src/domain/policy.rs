@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use greenstar_kernel::{Code, Department};
 use greenstar_tables::{
-    Column, HitPolicy, MeasureDecl, MeasureUse, Pairs, Schema, Table, TableErrors, TableSource,
+    BadTree, Column, HitPolicy, MeasureDecl, MeasureUse, Pairs, Schema, Table, TableErrors, TableSource, Tree,
 };
 
 use super::catalogue::{Catalogue, MeasureClass};
 use super::columns::FactColumn;
 use super::document::{BASELINE, OutcomeSource, PolicySource};
+use super::facts::{is_district, is_sector};
 use super::matter::{ArgumentDecl, Level, MAX_STALENESS, Matter, Outcome};
 pub use super::policy_error::{PolicyDefect, PolicyError, PolicyErrors};
 
@@ -179,6 +180,7 @@ impl Loader<'_> {
         if self.infos.iter().any(|info| info.name == source.policy) {
             self.report(name, PolicyDefect::PolicyTwice(source.policy.clone()));
         }
+        self.trees(&source);
         if source.department.as_str() == BASELINE {
             self.baseline(&source, baseline);
         } else {
@@ -209,7 +211,8 @@ impl Loader<'_> {
             self.report(name, PolicyDefect::SecondBaseline);
         }
         let levels = Level::ALL.iter().map(|level| level.as_str().to_owned()).collect();
-        if let Some(table) = self.table(name, table, &self.schema(levels, &[])) {
+        let schema = self.schema(levels, source);
+        if let Some(table) = self.table(name, table, &schema) {
             *baseline = Some((table, tag(source)));
         }
     }
@@ -237,7 +240,7 @@ impl Loader<'_> {
             .iter()
             .map(|outcome| outcome.code.as_str().to_owned())
             .collect();
-        let schema = self.schema(codes, &source.arguments);
+        let schema = self.schema(codes, source);
         let table = source
             .table
             .as_ref()
@@ -245,7 +248,7 @@ impl Loader<'_> {
         let triggers = source
             .triggers
             .as_ref()
-            .and_then(|triggers| self.triggers(name, triggers, &source.arguments));
+            .and_then(|triggers| self.triggers(source, triggers));
         let trigger_codes: Vec<String> = source
             .triggers
             .iter()
@@ -387,30 +390,73 @@ impl Loader<'_> {
         floor
     }
 
-    fn schema(&self, outcomes: Vec<String>, arguments: &[ArgumentDecl]) -> Schema {
+    fn schema(&self, outcomes: Vec<String>, source: &PolicySource) -> Schema {
         let facts = FactColumn::ALL
             .iter()
             .map(|column| column.declare(self.catalogue));
-        let columns: Vec<Column> = facts.chain(arguments.iter().map(ArgumentDecl::column)).collect();
+        let columns: Vec<Column> = facts
+            .chain(source.arguments.iter().map(ArgumentDecl::column))
+            .collect();
         let measures = self.catalogue.measures().iter().map(|entry| MeasureDecl {
             code: entry.code.as_str().to_owned(),
             parameter: entry.parameter().map(|parameter| (parameter.min, parameter.max)),
         });
         let mut schema = Schema::new(columns, outcomes, measures.collect());
         // No facts can be so; the analysis then finds no gaps there.
-        let impossible: [&[(&str, &str)]; 5] = [
-            &[("flags", "empty"), ("reaches_all", "true")],
-            &[("star", "none"), ("state", "\"RATED\"")],
-            &[("star", "not(none)"), ("state", "not(\"RATED\")")],
-            &[("flags", "empty"), ("worst_severity", "not(none)")],
-            &[("flags", "not(empty)"), ("worst_severity", "none")],
+        let impossible = [
+            [("flags", "empty"), ("reaches_all", "true")],
+            [("star", "none"), ("state", "\"RATED\"")],
+            [("star", "not(none)"), ("state", "not(\"RATED\")")],
+            [("flags", "empty"), ("worst_severity", "not(none)")],
+            [("flags", "not(empty)"), ("worst_severity", "none")],
+            [("flags", "empty"), ("flag_severities", "not(empty)")],
+            [("flags", "not(empty)"), ("flag_severities", "empty")],
+            [("flags", "empty"), ("flag_departments", "not(empty)")],
+            [("flags", "not(empty)"), ("flag_departments", "empty")],
+            [("flags", "empty"), ("flag_age_months", "not(none)")],
+            [("flags", "not(empty)"), ("flag_age_months", "none")],
+            [
+                ("worst_severity", "not(\"SERIOUS\")"),
+                ("flag_severities", "contains(\"SERIOUS\")"),
+            ],
+            [
+                ("worst_severity", "\"SERIOUS\""),
+                ("flag_severities", "not(contains(\"SERIOUS\"))"),
+            ],
+            [
+                ("worst_severity", "\"MINOR\""),
+                ("flag_severities", "contains(\"ORDINARY\")"),
+            ],
+            [
+                ("worst_severity", "\"ORDINARY\""),
+                ("flag_severities", "not(contains(\"ORDINARY\"))"),
+            ],
+            [
+                ("worst_severity", "\"MINOR\""),
+                ("flag_severities", "not(contains(\"MINOR\"))"),
+            ],
         ];
         for cells in impossible {
             // They name columns of this file, so that they can be read.
-            let read = schema.exclude(cells);
+            let read = schema.exclude(&cells);
             debug_assert_eq!(read, Ok(()));
         }
+        for (column, tree) in trees(source) {
+            // What is wrong with one is said once, by `trees`.
+            if let Ok(tree) = tree {
+                schema.grow(column.name(), tree);
+            }
+        }
         schema
+    }
+
+    fn trees(&mut self, source: &PolicySource) {
+        for (column, tree) in trees(source) {
+            if let Err(bad) = tree {
+                let tree = column.name();
+                self.report(source.policy.as_str(), PolicyDefect::Tree { tree, bad });
+            }
+        }
     }
 
     fn table(&mut self, name: &str, source: &TableSource, schema: &Schema) -> Option<Table> {
@@ -420,14 +466,14 @@ impl Loader<'_> {
     }
 
     /// The triggers' codes are the outcomes of their own rows.
-    fn triggers(&mut self, name: &str, source: &TableSource, arguments: &[ArgumentDecl]) -> Option<Table> {
-        let codes = source.rows.iter().map(|row| row.outcome.clone()).collect();
-        let schema = self.schema(codes, arguments);
-        let source = TableSource {
+    fn triggers(&mut self, source: &PolicySource, triggers: &TableSource) -> Option<Table> {
+        let codes = triggers.rows.iter().map(|row| row.outcome.clone()).collect();
+        let schema = self.schema(codes, source);
+        let triggers = TableSource {
             hit: HitPolicy::Collect,
-            ..source.clone()
+            ..triggers.clone()
         };
-        self.table(&format!("{name}/triggers"), &source, &schema)
+        self.table(&format!("{}/triggers", source.policy), &triggers, &schema)
     }
 
     fn report_table(&mut self, name: &str, errors: TableErrors) {
@@ -464,6 +510,15 @@ impl Loader<'_> {
             self.report(name, PolicyDefect::NotAdvice(measure));
         }
     }
+}
+
+/// The links of a document for the columns that hold codes.
+fn trees(source: &PolicySource) -> [(FactColumn, Result<Tree, BadTree>); 2] {
+    let trees = &source.trees;
+    [
+        (FactColumn::Sector, Tree::new(&trees.sector, is_sector)),
+        (FactColumn::District, Tree::new(&trees.district, is_district)),
+    ]
 }
 
 fn tag(source: &PolicySource) -> String {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use greenstar_kernel::{Code, LocalizedText, Said};
-use greenstar_tables::TableError;
+use greenstar_tables::{BadTree, TableError};
 
 /// One fault of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub enum PolicyDefect {
     NotAdvice(Code),
     #[error("argument {0} stands twice, or has the name of a fact")]
     ArgumentTwice(Code),
+    #[error("tree {tree}: {bad}")]
+    Tree { tree: &'static str, bad: BadTree },
     #[error(
         "max_staleness_ms is {0}, at most 5000 is allowed; to go on with older data write on_stale: allow_with_caveat"
     )]
@@ -130,6 +132,21 @@ impl PolicyDefect {
             }
             PolicyDefect::NotAdvice(measure) => {
                 format!("措施 {measure} 既不是建议也不是激励，或者带有数值；本政策只能提出建议")
+            }
+            PolicyDefect::Tree { tree, bad } => {
+                let why = match bad {
+                    BadTree::Cyclic(circle) => {
+                        format!("存在循环引用：{}，请去掉其中一个上级", circle.join(" > "))
+                    }
+                    BadTree::TooLarge(links) => format!("最多 1000 项，现有 {links} 项"),
+                    BadTree::UnknownParent { child, parent } => {
+                        format!("{child} 的上级 {parent} 既不是标准代码，也不是本层级中的分组")
+                    }
+                    BadTree::UnknownChild(child) => {
+                        format!("{child} 既不是标准代码，也不是含有下级的分组")
+                    }
+                };
+                format!("代码层级 {tree}：{why}")
             }
             PolicyDefect::TooPatient(given) => format!(
                 "max_staleness_ms 为 {given}，不得超过 5000；如可使用较旧数据，请写 on_stale: allow_with_caveat"

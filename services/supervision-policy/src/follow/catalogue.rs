@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use greenstar_kernel::{Code, Month, Star, Timestamp};
+use greenstar_kernel::{Code, Department, Month, Star, Timestamp};
 use greenstar_proto::sanctions::v1 as pb;
 use greenstar_proto::sanctions::v1::support;
 use prost::Message as _;
@@ -99,6 +99,11 @@ fn flag_kind(kind: pb::FlagKind) -> Result<FlagKind, Unreadable> {
         code: code(&kind.code)?,
         title: wire::text(kind.title)?,
         bases: codes(&kind.bases)?,
+        departments: kind
+            .departments
+            .iter()
+            .map(|raw| Department::parse(raw).map_err(|_| Unreadable))
+            .collect::<Result<_, _>>()?,
         reaches_all: kind.reaches_all,
     })
 }

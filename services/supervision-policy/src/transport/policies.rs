@@ -7,7 +7,7 @@ use greenstar_proto::common::v1::ErrorReason;
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_proto::supervision::v1::policy_service_server::PolicyService;
 use greenstar_rpc::{accept, fields};
-use greenstar_tables::{Defect, TableError};
+use greenstar_tables::{BadTree, Defect, TableError};
 use tonic::{Request, Response, Status};
 
 use super::desk::Desk;
@@ -331,6 +331,12 @@ fn reason(defect: &PolicyDefect) -> ErrorReason {
             | Defect::TooComplex => R::TableMalformed,
         },
         PolicyDefect::MeasureUnknown { .. } => R::MeasureUnknown,
+        PolicyDefect::Tree { bad, .. } => match bad {
+            BadTree::Cyclic(_) => R::TreeCyclic,
+            BadTree::TooLarge(_) | BadTree::UnknownParent { .. } | BadTree::UnknownChild(_) => {
+                R::TableMalformed
+            }
+        },
         PolicyDefect::Unreadable(_)
         | PolicyDefect::NoBaseline
         | PolicyDefect::SecondBaseline
@@ -351,6 +357,13 @@ fn reason(defect: &PolicyDefect) -> ErrorReason {
 }
 
 fn place(error: &PolicyError) -> Vec<(&'static str, String)> {
+    if let PolicyDefect::Tree { tree, bad } = &error.defect {
+        let mut metadata = vec![("tree", (*tree).to_owned())];
+        if let BadTree::Cyclic(circle) = bad {
+            metadata.push(("cycle", circle.join(" > ")));
+        }
+        return metadata;
+    }
     let PolicyDefect::Table(TableError { place, defect }) = &error.defect else {
         return vec![("table", error.policy.clone())];
     };

@@ -1,6 +1,7 @@
 //! The domain as a whole, on the shipped policies and the catalogue that the sanctions service ships.
 
 mod caution;
+mod columns;
 mod headline;
 mod naive;
 mod policies;
