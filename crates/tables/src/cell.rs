@@ -7,6 +7,8 @@
 //! Tests of a list are alternatives. `not(…)` holds for every value that is there and that no
 //! test of the list holds for. A set column takes one test only, which keeps its analysis exact.
 
+use std::fmt;
+
 use greenstar_kernel::{Date, Points};
 
 use crate::error::{CellDefect, CellError};
@@ -59,6 +61,53 @@ impl Cell {
                 value != Value::Absent && !tests.iter().any(|test| test.holds(value))
             }
         }
+    }
+}
+
+impl Cell {
+    /// The cell as an officer would write it; reading it again gives the same cell.
+    ///
+    /// `column` is the one that it was read for.
+    pub fn display<'a>(&'a self, column: &'a Column) -> impl fmt::Display + 'a {
+        Shown { cell: self, column }
+    }
+}
+
+#[derive(Debug)]
+struct Shown<'a> {
+    cell: &'a Cell,
+    column: &'a Column,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Cell::Tests { negated, tests } = self.cell else {
+            return f.write_str("-");
+        };
+        let (open, close) = if *negated { ("not(", ")") } else { ("", "") };
+        f.write_str(open)?;
+        for (index, test) in tests.iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            f.write_str(comma)?;
+            match test {
+                Test::Absent => f.write_str("none")?,
+                Test::Boolean(value) => write!(f, "{value}")?,
+                Test::Between { low, high } if low == high => {
+                    f.write_str(&self.column.show(Value::Ordered(*low)))?;
+                }
+                Test::Between { low, high } => {
+                    let bounds = [low, high].map(|bound| self.column.show(Value::Ordered(*bound)));
+                    write!(f, "[{}]", bounds.join(".."))?;
+                }
+                Test::Choice(value) => f.write_str(&self.column.show(Value::Choice(*value)))?,
+                Test::Under(node) => write!(f, "\"{node}\"")?,
+                Test::ContainsAny(mask) => {
+                    write!(f, "contains({})", self.column.show(Value::Set(*mask)))?;
+                }
+                Test::EmptySet => f.write_str("empty")?,
+            }
+        }
+        f.write_str(close)
     }
 }
 

@@ -156,14 +156,14 @@ impl Column {
         match value {
             Value::Absent => "none".to_owned(),
             Value::Boolean(value) => value.to_string(),
-            Value::Code(code) => format!("{code:?}"),
+            Value::Code(code) => format!("\"{code}\""),
             Value::Ordered(number) => self.show_number(number),
-            Value::Choice(index) => format!("{:?}", self.name_of(usize::from(index))),
+            Value::Choice(index) => format!("\"{}\"", self.name_of(usize::from(index))),
             Value::Set(0) => "empty".to_owned(),
             Value::Set(bits) => {
                 let names: Vec<String> = (0..64)
                     .filter(|bit| bits >> bit & 1 == 1)
-                    .map(|bit| format!("{:?}", self.name_of(bit)))
+                    .map(|bit| format!("\"{}\"", self.name_of(bit)))
                     .collect();
                 names.join(",")
             }

@@ -3,10 +3,10 @@
 use greenstar_tables::{Cell, CellDefect, Test, parse_cell};
 use proptest::prelude::*;
 
-use crate::support::{FLAGS, OPEN, POINTS, SECTOR, STAR, STATE, schema};
+use crate::support::{FLAGS, OPEN, POINTS, SCHEMA, SECTOR, STAR, STATE, cell};
 
 fn parse(column: usize, text: &str) -> Result<Cell, greenstar_tables::CellError> {
-    parse_cell(text, &schema().columns()[column])
+    parse_cell(text, &SCHEMA.columns()[column])
 }
 
 fn one(test: Test) -> Result<Cell, greenstar_tables::CellError> {
@@ -122,14 +122,64 @@ fn endless_cells_are_refused() {
     );
 }
 
+/// Characters that mean something in a cell, and some that never do.
+const ALPHABET: &str = "-([)],.<>=\"“”（），≥≤ 　\n\t019aCnotemp\\\u{0}\u{202e}é中🌿";
+
+/// A valid cell of a random column, with some characters dropped, doubled, replaced, added or moved.
+fn spoiled() -> impl Strategy<Value = (usize, String)> {
+    let alphabet: Vec<char> = ALPHABET.chars().collect();
+    let change = (
+        0usize..5,
+        any::<prop::sample::Index>(),
+        prop::sample::select(alphabet),
+    );
+    let changes = prop::collection::vec(change, 0..6);
+    let column = (0usize..6).prop_flat_map(|column| (Just(column), cell(column)));
+    (column, changes).prop_map(|((column, text), changes)| {
+        let mut chars: Vec<char> = text.chars().collect();
+        for (how, at, other) in changes {
+            let at = at.index(chars.len() + 1);
+            match (how, at < chars.len()) {
+                (0, true) => drop(chars.remove(at)),
+                (1, true) => chars.insert(at, chars[at]),
+                (2, true) => chars[at] = other,
+                (3, true) => chars.rotate_left(at),
+                _ => chars.insert(at, other),
+            }
+        }
+        (column, chars.into_iter().collect())
+    })
+}
+
+/// Reads, and holds the reader to its word: a cell that can be written and read again, or an error inside the text.
+fn judged(column: usize, text: &str) -> Result<bool, TestCaseError> {
+    match parse(column, text) {
+        Ok(cell) => {
+            let written = cell.display(&SCHEMA.columns()[column]).to_string();
+            prop_assert_eq!(
+                parse(column, &written),
+                Ok(cell),
+                "{} was written {}",
+                text,
+                written
+            );
+            Ok(true)
+        }
+        Err(error) => {
+            let characters = text.chars().count();
+            prop_assert!((1..=characters + 1).contains(&error.character), "{error}");
+            prop_assert!(!error.to_string().is_empty());
+            Ok(false)
+        }
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_text_is_a_cell_or_an_error_inside_it(text in "\\PC{0,40}", column in 0usize..6) {
-        if let Err(error) = parse(column, &text) {
-            prop_assert!((1..=text.chars().count() + 1).contains(&error.character));
-        }
+    fn any_text_is_a_cell_or_an_error_inside_it(text in any::<String>(), column in 0usize..6) {
+        judged(column, &text)?;
     }
 
     #[test]
@@ -137,8 +187,18 @@ proptest! {
         text in "(-|not|contains|empty|none|true|[0-9]{1,25}|[\"\\[\\]().,<>=“”（，-]|\"a\"| ){0,12}",
         column in 0usize..6,
     ) {
-        if let Err(error) = parse(column, &text) {
-            prop_assert!((1..=text.chars().count() + 1).contains(&error.character));
-        }
+        judged(column, &text)?;
+    }
+
+    #[test]
+    fn a_spoiled_cell_is_a_cell_or_an_error_inside_it((column, text) in spoiled()) {
+        judged(column, &text)?;
+    }
+
+    #[test]
+    fn a_cell_that_was_written_is_read_as_the_same(
+        (column, text) in (0usize..6).prop_flat_map(|column| (Just(column), cell(column))),
+    ) {
+        prop_assert!(judged(column, &text)?);
     }
 }

@@ -6,4 +6,5 @@ mod analysis;
 mod cells;
 mod defects;
 mod differential;
+mod naive;
 mod support;

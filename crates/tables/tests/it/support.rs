@@ -1,5 +1,7 @@
 //! A schema with a column of every kind, and random tables and facts over it.
 
+use std::sync::LazyLock;
+
 use greenstar_kernel::{LocalizedText, Points};
 use greenstar_tables::{
     CellText, Column, ColumnKind, HitPolicy, MeasureDecl, Pairs, RowSource, Schema, TableSource, Value,
@@ -13,6 +15,9 @@ pub(crate) const STATE: usize = 2;
 pub(crate) const FLAGS: usize = 3;
 pub(crate) const SECTOR: usize = 4;
 pub(crate) const POINTS: usize = 5;
+
+/// Made once, for tests of many cases.
+pub(crate) static SCHEMA: LazyLock<Schema> = LazyLock::new(schema);
 
 pub(crate) fn schema() -> Schema {
     let names = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
@@ -88,30 +93,6 @@ impl Facts {
     }
 }
 
-pub(crate) fn facts() -> impl Strategy<Value = Facts> {
-    let sector = prop::option::of(prop::sample::select(vec!["C27", "C2710", "C28", "D44", "X"]));
-    let points = prop::option::of(prop_oneof![
-        0i64..=100_000,
-        (0i64..=100).prop_map(|whole| whole * 1000)
-    ]);
-    (
-        prop::option::of(1i64..=5),
-        any::<bool>(),
-        0u16..3,
-        0u64..8,
-        sector,
-        points,
-    )
-        .prop_map(|(star, open, state, flags, sector, points)| Facts {
-            star,
-            open,
-            state,
-            flags,
-            sector: sector.map(str::to_owned),
-            points,
-        })
-}
-
 fn list(tests: impl Strategy<Value = String> + Clone + 'static) -> BoxedStrategy<String> {
     let joined = prop::collection::vec(tests, 1..3).prop_map(|tests| tests.join(","));
     prop_oneof![joined.clone(), joined.prop_map(|tests| format!("not({tests})"))].boxed()
@@ -159,8 +140,7 @@ pub(crate) fn cell(column: usize) -> BoxedStrategy<String> {
     };
     written
         .prop_map(move |text| {
-            let schema = schema();
-            match parse_cell(&text, &schema.columns()[column]) {
+            match parse_cell(&text, &SCHEMA.columns()[column]) {
                 Ok(_) => text,
                 Err(_) => "-".to_owned(),
             }
