@@ -46,7 +46,7 @@ use greenstar_feed::follow::{Follower, Subscriber};
 use record::RecordLog;
 use store::policy::{PolicyJournal, Seed, Unnamed};
 use transport::{
-    DecisionRpc, Desk, EnforcementRpc, FinanceRpc, LicensingRpc, PolicyRpc, ReceiptRpc, Siblings,
+    DecisionRpc, Desk, EnforcementRpc, FinanceRpc, LicensingRpc, Pins, PolicyRpc, ReceiptRpc, Siblings,
     SubscriptionRpc,
 };
 use view::View;
@@ -188,6 +188,7 @@ impl Supervision {
             database,
             clock,
             siblings: Siblings::default(),
+            pins: Arc::new(Pins::default()),
         };
         Ok(Supervision {
             desk,

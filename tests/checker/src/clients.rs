@@ -447,7 +447,7 @@ impl Work {
                 at_least_as_fresh: vec![token.to_string()],
                 ..Default::default()
             }),
-            request_id: String::new(),
+            ..Default::default()
         };
         let began = self.history.now();
         let answer = match timeout(CALL, client.check_permit(request)).await {

@@ -54,6 +54,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: Vec<Waiting>,
+    /// How many records they are.
+    records: usize,
     next: u64,
     closed: bool,
     /// The thread has written all and ended.
@@ -63,8 +65,16 @@ struct Queue {
 #[derive(Debug)]
 struct Waiting {
     record: Record,
+    /// The rest of its batch, which is written with it or not at all.
+    rest: Vec<Record>,
     /// None: sampled; nobody waits.
     answer: Option<oneshot::Sender<Result<(), RecordError>>>,
+}
+
+impl Waiting {
+    fn records(&self) -> impl Iterator<Item = &Record> {
+        std::iter::once(&self.record).chain(&self.rest)
+    }
 }
 
 impl RecordLog {
@@ -138,10 +148,36 @@ impl RecordLog {
         let (answer, written) = oneshot::channel();
         let id = self
             .shared
-            .enqueue(body, Some(answer))
+            .enqueue(body, Vec::new(), Some(answer))
             .inspect_err(|_| self.shared.count_drop(1))?;
         written.await.unwrap_or(Err(RecordError::Closed))?;
         Ok(id)
+    }
+
+    /// Keeps several bodies by one write and one sync. All of them are on the disk when this returns `Ok`; their ids
+    /// stand in their order.
+    ///
+    /// # Errors
+    /// As [`RecordLog::durable`], and then none of them may be answered.
+    pub(crate) async fn durable_group(&self, bodies: Vec<Vec<u8>>) -> Result<Vec<DecisionId>, RecordError> {
+        let records = bodies.len() as u64;
+        let mut bodies = bodies.into_iter();
+        let Some(first) = bodies.next() else {
+            return Ok(Vec::new());
+        };
+        let (answer, written) = oneshot::channel();
+        let first = self
+            .shared
+            .enqueue(first, bodies.collect(), Some(answer))
+            .inspect_err(|_| self.shared.count_drop(records))?;
+        written.await.unwrap_or(Err(RecordError::Closed))?;
+        let ids = (first.sequence..)
+            .zip(0..records)
+            .map(|(sequence, _)| DecisionId {
+                writer: first.writer,
+                sequence,
+            });
+        Ok(ids.collect())
     }
 
     /// Whether the next decision of a sampled matter is one to keep: every n-th is.
@@ -157,7 +193,7 @@ impl RecordLog {
     /// taken, which is counted.
     pub(crate) fn sampled(&self, body: Vec<u8>) -> Option<DecisionId> {
         self.shared
-            .enqueue(body, None)
+            .enqueue(body, Vec::new(), None)
             .inspect_err(|_| self.shared.count_drop(1))
             .ok()
     }
@@ -244,6 +280,27 @@ impl RecordLog {
     }
 }
 
+impl Record {
+    /// With its leaf, and no place yet.
+    fn salted(body: Vec<u8>) -> Result<Record, RecordError> {
+        if body.len() > frame::MAX_BODY {
+            return Err(RecordError::TooLarge);
+        }
+        let salt = Uuid::new_v4().into_bytes();
+        let leaf = Sha256::new()
+            .chain_update(salt)
+            .chain_update(&body)
+            .finalize()
+            .into();
+        Ok(Record {
+            sequence: 0,
+            salt,
+            leaf,
+            body,
+        })
+    }
+}
+
 impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -264,44 +321,37 @@ impl Shared {
         self.dropped.fetch_add(records, Ordering::Relaxed);
     }
 
+    /// The id of the first; those of the rest follow it.
     fn enqueue(
         &self,
         body: Vec<u8>,
+        rest: Vec<Vec<u8>>,
         answer: Option<oneshot::Sender<Result<(), RecordError>>>,
     ) -> Result<DecisionId, RecordError> {
-        if body.len() > frame::MAX_BODY {
-            return Err(RecordError::TooLarge);
-        }
-        let salt = Uuid::new_v4().into_bytes();
-        let leaf = Sha256::new()
-            .chain_update(salt)
-            .chain_update(&body)
-            .finalize()
-            .into();
+        let mut record = Record::salted(body)?;
+        let rest: Result<Vec<Record>, RecordError> = rest.into_iter().map(Record::salted).collect();
+        let mut rest = rest?;
         let mut queue = self.queue();
         if queue.closed {
             return Err(RecordError::Closed);
         }
-        if queue.waiting.len() >= self.settings.queue {
+        // A batch may overshoot: one that could never fit would be refused for ever.
+        if queue.records >= self.settings.queue {
             return Err(RecordError::Overloaded);
         }
-        let sequence = queue.next;
-        queue.next += 1;
-        queue.waiting.push(Waiting {
-            record: Record {
-                sequence,
-                salt,
-                leaf,
-                body,
-            },
-            answer,
-        });
+        let first = queue.next;
+        for record in std::iter::once(&mut record).chain(&mut rest) {
+            record.sequence = queue.next;
+            queue.next += 1;
+            queue.records += 1;
+        }
+        queue.waiting.push(Waiting { record, rest, answer });
         if queue.waiting.len() == 1 {
             self.waiting.notify_one();
         }
         Ok(DecisionId {
             writer: self.writer,
-            sequence,
+            sequence: first,
         })
     }
 
@@ -310,6 +360,7 @@ impl Shared {
         let mut queue = self.queue();
         loop {
             if !queue.waiting.is_empty() {
+                queue.records = 0;
                 return Some(mem::take(&mut queue.waiting));
             }
             if queue.closed {
@@ -331,14 +382,15 @@ fn write_groups(shared: &Shared) {
             match written {
                 Ok(()) => skipped = 0,
                 Err(_) => {
-                    skipped += group.len() as u64;
-                    shared.count_drop(group.len() as u64);
+                    let lost = group.iter().flat_map(Waiting::records).count() as u64;
+                    skipped += lost;
+                    shared.count_drop(lost);
                     // What the failed write left is unknown, so nothing may follow it in this file.
                     close_segment(shared, active.take());
                 }
             }
-            if let Some(last) = group.last() {
-                shared.settled.store(last.record.sequence, Ordering::Release);
+            if let Some(last) = group.iter().flat_map(Waiting::records).last() {
+                shared.settled.store(last.sequence, Ordering::Release);
             }
             answer(group, written);
         }
@@ -353,7 +405,10 @@ fn first_group(taken: &mut Vec<Waiting>) -> Vec<Waiting> {
         .iter()
         .take_while(|waiting| {
             let fits = bytes < GROUP_BYTES;
-            bytes += frame::OVERHEAD + waiting.record.body.len();
+            let records = waiting.records();
+            bytes += records
+                .map(|record| frame::OVERHEAD + record.body.len())
+                .sum::<usize>();
             fits
         })
         .count();
@@ -385,10 +440,10 @@ fn write_group(
     };
     let mut frames = Vec::new();
     let mut offsets = Vec::with_capacity(group.len());
-    for waiting in group {
+    for record in group.iter().flat_map(Waiting::records) {
         let at = segment.length + frames.len() as u64;
         offsets.push(u32::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge)?);
-        frame::encode(&waiting.record, segment.header.seed, &mut frames);
+        frame::encode(record, segment.header.seed, &mut frames);
     }
     segment.append(&frames, group.iter().any(|waiting| waiting.answer.is_some()))?;
     shared.index().wrote(offsets);

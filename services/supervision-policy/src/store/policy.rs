@@ -30,7 +30,7 @@ pub(crate) async fn load(tx: &mut Tx) -> Result<Policies, StoreError> {
     let at = tx.head().await?;
     let rows = tx
         .rows(
-            "SELECT name, source, effective_at FROM policy ORDER BY name, version",
+            "SELECT name, version, source, effective_at FROM policy ORDER BY name, version",
             &[],
         )
         .await?;
@@ -40,6 +40,7 @@ pub(crate) async fn load(tx: &mut Tx) -> Result<Policies, StoreError> {
                 name: row.get("name")?,
                 text: row.get("source")?,
             },
+            number: row.get("version")?,
             effective_at: row.get("effective_at")?,
         })
     };

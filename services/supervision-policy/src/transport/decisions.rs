@@ -1,8 +1,5 @@
 //! Any matter of any department, and what was recorded.
 
-use std::ops::RangeInclusive;
-
-use futures::future::join_all;
 use greenstar_kernel::Caller;
 use greenstar_proto::common::v1::RatingState;
 use greenstar_proto::supervision::v1 as pb;
@@ -13,33 +10,33 @@ use prost::Message as _;
 use serde_json::{Map, Value, json};
 use tonic::{Request, Response, Status};
 
+use super::authority::Authority;
 use super::desk::{self, Desk, Question};
+use super::pins::Pin;
 use super::siblings::Asker;
 use super::status;
 use crate::record::{DecisionId, Found as Here};
 use crate::store::decision::{self, Looked};
 
-/// Questions of one batch, as the contract bounds them.
-const BATCH: RangeInclusive<usize> = 1..=1000;
-
 #[derive(Clone, Debug)]
 pub(crate) struct DecisionRpc(pub(crate) Desk);
 
-impl DecisionRpc {
-    async fn answer(&self, call: &Call, request: pb::DecideRequest) -> Result<pb::DecideResponse, Status> {
-        let (department, matter) = names::matter("matter", &request.matter)?;
-        let question = Question {
-            uscc: names::enterprise("enterprise", &request.enterprise)?,
-            department,
-            matter: matter.to_string(),
-            unknown: desk::no_matter,
-            arguments: request.arguments.into_iter().collect(),
-            consistency: request.consistency,
-            request_id: request.request_id,
-        };
-        Ok(self.0.ask(call, question).await?.response)
-    }
+fn question(request: pb::DecideRequest) -> Result<Question, Status> {
+    let (department, matter) = names::matter("matter", &request.matter)?;
+    Ok(Question {
+        uscc: names::enterprise("enterprise", &request.enterprise)?,
+        department,
+        matter: matter.to_string(),
+        unknown: desk::no_matter,
+        arguments: request.arguments.into_iter().collect(),
+        consistency: request.consistency,
+        request_id: request.request_id,
+        pin: Pin::read(&request.policy_version)?,
+        authority: Authority::read(request.authority)?,
+    })
+}
 
+impl DecisionRpc {
     /// As recorded, or what the replica that made it says. The folder first: what it forgets is in the database by
     /// then.
     pub(super) async fn find(&self, asker: &Asker, id: &DecisionId) -> Result<Found, Status> {
@@ -172,7 +169,8 @@ impl DecisionService for DecisionRpc {
         request: Request<pb::DecideRequest>,
     ) -> Result<Response<pb::DecideResponse>, Status> {
         let (call, request) = accept(request)?;
-        Ok(Response::new(self.answer(&call, request).await?))
+        let answer = self.0.ask(&call, question(request)?).await?;
+        Ok(Response::new(answer.response))
     }
 
     async fn batch_decide(
@@ -182,18 +180,15 @@ impl DecisionService for DecisionRpc {
         // The contract's rules hold for each item alone: a bad one spoils itself only.
         let call = greenstar_rpc::call(&request);
         let requests = request.into_inner().requests;
-        if !BATCH.contains(&requests.len()) {
-            return Err(status::batch_size(&BATCH));
-        }
-        // All at once, so that their records share the disk's syncs.
-        let answers = join_all(requests.into_iter().map(async |request| {
+        desk::batch_size(requests.len())?;
+        let questions = requests.into_iter().map(|request| {
             checked(&request)?;
-            self.answer(&call, request).await
-        }))
-        .await;
+            question(request)
+        });
+        let answers = self.0.ask_all(&call, questions).await;
         let results = answers.into_iter().map(|answer| {
             let result = match answer {
-                Ok(answer) => batch_decide_result::Result::Answer(answer),
+                Ok(answer) => batch_decide_result::Result::Answer(answer.response),
                 Err(error) => batch_decide_result::Result::Error(item_error(&error)),
             };
             pb::BatchDecideResult { result: Some(result) }

@@ -5,11 +5,13 @@ use greenstar_proto::supervision::v1 as pb;
 use greenstar_proto::supervision::v1::enforcement_service_server::EnforcementService;
 use greenstar_proto::supervision::v1::finance_service_server::FinanceService;
 use greenstar_proto::supervision::v1::licensing_service_server::LicensingService;
-use greenstar_rpc::{accept, names};
+use greenstar_rpc::{accept, checked, item_error, names};
 use tonic::{Request, Response, Status};
 
+use super::authority::Authority;
 use super::convert::Arguments;
 use super::desk::{self, Answer, Desk, Question};
+use super::pins::Pin;
 use super::status;
 use crate::domain::matter::Matter;
 use crate::domain::policy::Policy;
@@ -49,9 +51,63 @@ fn no_permit_kind(policy: &Policy, question: &Question) -> Status {
     status::permit_kind_unknown(&question.matter, &known)
 }
 
+/// One of each department's own questions, as the desk takes it.
+macro_rules! question {
+    ($request:ident, $department:literal, $matter:expr, $unknown:expr) => {
+        Question {
+            uscc: names::enterprise("enterprise", &$request.enterprise)?,
+            department: department($department)?,
+            matter: $matter,
+            unknown: $unknown,
+            arguments: Arguments::new(),
+            consistency: $request.consistency,
+            request_id: $request.request_id,
+            pin: Pin::read(&$request.policy_version)?,
+            authority: Authority::read($request.authority)?,
+        }
+    };
+}
+
+/// Answers all requests of a batch; each item has its own result. The contract's rules hold for each alone.
+macro_rules! answer_batch {
+    ($desk:expr, $request:ident, $question:path, $response:ident, $result:ident, $kind:ident, $answer:expr) => {{
+        let call = greenstar_rpc::call(&$request);
+        let requests = $request.into_inner().requests;
+        desk::batch_size(requests.len())?;
+        let questions = requests.into_iter().map(|request| {
+            checked(&request)?;
+            $question(request)
+        });
+        let answers = $desk.ask_all(&call, questions).await.into_iter();
+        let results = answers.map(|answer| {
+            let result = match answer {
+                Ok(answer) => pb::$kind::Result::Answer($answer(answer)),
+                Err(error) => pb::$kind::Result::Error(item_error(&error)),
+            };
+            pb::$result { result: Some(result) }
+        });
+        Ok(Response::new(pb::$response {
+            results: results.collect(),
+        }))
+    }};
+}
+
 /// What a licensing system asks.
 #[derive(Clone, Debug)]
 pub(crate) struct LicensingRpc(pub(crate) Desk);
+
+fn permit(request: pb::CheckPermitRequest) -> Result<Question, Status> {
+    Ok(question!(
+        request,
+        "licensing",
+        request.permit_kind,
+        no_permit_kind
+    ))
+}
+
+fn permit_answer(answer: Answer) -> pb::CheckPermitResponse {
+    answer_as!(CheckPermitResponse, answer.response)
+}
 
 #[tonic::async_trait]
 impl LicensingService for LicensingRpc {
@@ -60,31 +116,42 @@ impl LicensingService for LicensingRpc {
         request: Request<pb::CheckPermitRequest>,
     ) -> Result<Response<pb::CheckPermitResponse>, Status> {
         let (call, request) = accept(request)?;
-        let question = Question {
-            uscc: names::enterprise("enterprise", &request.enterprise)?,
-            department: department("licensing")?,
-            matter: request.permit_kind,
-            unknown: no_permit_kind,
-            arguments: Arguments::new(),
-            consistency: request.consistency,
-            request_id: request.request_id,
-        };
-        let Answer { response, .. } = self.0.ask(&call, question).await?;
-        Ok(Response::new(answer_as!(CheckPermitResponse, response)))
+        let answer = self.0.ask(&call, permit(request)?).await?;
+        Ok(Response::new(permit_answer(answer)))
     }
 
     async fn batch_check_permits(
         &self,
         request: Request<pb::BatchCheckPermitsRequest>,
     ) -> Result<Response<pb::BatchCheckPermitsResponse>, Status> {
-        let _ = request;
-        Err(status::not_ready())
+        answer_batch!(
+            self.0,
+            request,
+            permit,
+            BatchCheckPermitsResponse,
+            BatchCheckPermitsResult,
+            batch_check_permits_result,
+            permit_answer
+        )
     }
 }
 
 /// What a bank asks.
 #[derive(Clone, Debug)]
 pub(crate) struct FinanceRpc(pub(crate) Desk);
+
+fn finance(request: pb::CheckGreenFinanceRequest) -> Result<Question, Status> {
+    Ok(question!(
+        request,
+        "finance",
+        "green-loan".to_owned(),
+        desk::no_matter
+    ))
+}
+
+fn finance_answer(answer: Answer) -> pb::CheckGreenFinanceResponse {
+    answer_as!(CheckGreenFinanceResponse, answer.response)
+}
 
 #[tonic::async_trait]
 impl FinanceService for FinanceRpc {
@@ -93,31 +160,43 @@ impl FinanceService for FinanceRpc {
         request: Request<pb::CheckGreenFinanceRequest>,
     ) -> Result<Response<pb::CheckGreenFinanceResponse>, Status> {
         let (call, request) = accept(request)?;
-        let question = Question {
-            uscc: names::enterprise("enterprise", &request.enterprise)?,
-            department: department("finance")?,
-            matter: "green-loan".to_owned(),
-            unknown: desk::no_matter,
-            arguments: Arguments::new(),
-            consistency: request.consistency,
-            request_id: request.request_id,
-        };
-        let Answer { response, .. } = self.0.ask(&call, question).await?;
-        Ok(Response::new(answer_as!(CheckGreenFinanceResponse, response)))
+        let answer = self.0.ask(&call, finance(request)?).await?;
+        Ok(Response::new(finance_answer(answer)))
     }
 
     async fn batch_check_green_finance(
         &self,
         request: Request<pb::BatchCheckGreenFinanceRequest>,
     ) -> Result<Response<pb::BatchCheckGreenFinanceResponse>, Status> {
-        let _ = request;
-        Err(status::not_ready())
+        answer_batch!(
+            self.0,
+            request,
+            finance,
+            BatchCheckGreenFinanceResponse,
+            BatchCheckGreenFinanceResult,
+            batch_check_green_finance_result,
+            finance_answer
+        )
     }
 }
 
 /// What an enforcement team asks.
 #[derive(Clone, Debug)]
 pub(crate) struct EnforcementRpc(pub(crate) Desk);
+
+fn inspection(request: pb::GetInspectionRegimeRequest) -> Result<Question, Status> {
+    Ok(question!(
+        request,
+        "enforcement",
+        "inspection-regime".to_owned(),
+        desk::no_matter
+    ))
+}
+
+fn inspection_answer(answer: Answer) -> pb::GetInspectionRegimeResponse {
+    let Answer { response, regime } = answer;
+    answer_as!(GetInspectionRegimeResponse, response, regime: Some(regime))
+}
 
 #[tonic::async_trait]
 impl EnforcementService for EnforcementRpc {
@@ -126,26 +205,22 @@ impl EnforcementService for EnforcementRpc {
         request: Request<pb::GetInspectionRegimeRequest>,
     ) -> Result<Response<pb::GetInspectionRegimeResponse>, Status> {
         let (call, request) = accept(request)?;
-        let question = Question {
-            uscc: names::enterprise("enterprise", &request.enterprise)?,
-            department: department("enforcement")?,
-            matter: "inspection-regime".to_owned(),
-            unknown: desk::no_matter,
-            arguments: Arguments::new(),
-            consistency: request.consistency,
-            request_id: request.request_id,
-        };
-        let Answer { response, regime } = self.0.ask(&call, question).await?;
-        Ok(Response::new(
-            answer_as!(GetInspectionRegimeResponse, response, regime: Some(regime)),
-        ))
+        let answer = self.0.ask(&call, inspection(request)?).await?;
+        Ok(Response::new(inspection_answer(answer)))
     }
 
     async fn batch_get_inspection_regimes(
         &self,
         request: Request<pb::BatchGetInspectionRegimesRequest>,
     ) -> Result<Response<pb::BatchGetInspectionRegimesResponse>, Status> {
-        let _ = request;
-        Err(status::not_ready())
+        answer_batch!(
+            self.0,
+            request,
+            inspection,
+            BatchGetInspectionRegimesResponse,
+            BatchGetInspectionRegimesResult,
+            batch_get_inspection_regimes_result,
+            inspection_answer
+        )
     }
 }

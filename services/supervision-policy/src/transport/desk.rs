@@ -1,8 +1,10 @@
 //! How every question is answered: reach the level, look once, decide, record, answer.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use greenstar_kernel::{Caller, Clock, Department, LocalizedText, Uscc};
 use greenstar_proto::common::v1 as common;
 use greenstar_proto::supervision::v1 as pb;
@@ -13,10 +15,12 @@ use prost::Message as _;
 use tokio::time::Instant;
 use tonic::Status;
 
+use super::authority::Authority;
 use super::convert::{self, Arguments};
+use super::pins::{Pin, Pins};
 use super::siblings::Siblings;
 use super::status;
-use crate::consistency::{Freshness, Level, Reached};
+use crate::consistency::{Freshness, Level, Reached, Unreached};
 use crate::domain::caution::decide_cautiously;
 use crate::domain::decide::decide;
 use crate::domain::facts::Facts;
@@ -24,7 +28,7 @@ use crate::domain::matter::{Handling, Matter, RecordMode};
 use crate::domain::policy::{EVALUATOR, Policy};
 use crate::domain::regime::InspectionRegime;
 use crate::follow::wire;
-use crate::record::{RecordLog, ship};
+use crate::record::{DecisionId, RecordLog, ship};
 use crate::view::{Look, View};
 
 /// What it takes to answer. Cheap to clone.
@@ -36,6 +40,7 @@ pub(crate) struct Desk {
     pub(crate) database: Database,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) siblings: Siblings,
+    pub(crate) pins: Arc<Pins>,
 }
 
 /// One matter asked for one enterprise.
@@ -49,6 +54,10 @@ pub(super) struct Question {
     pub(super) arguments: Arguments,
     pub(super) consistency: Option<common::Consistency>,
     pub(super) request_id: String,
+    /// Decide by this version of the department's policy.
+    pub(super) pin: Option<Pin>,
+    /// By what right is asked.
+    pub(super) authority: Option<Authority>,
 }
 
 /// The answer, and the figures of an inspection regime if it is one.
@@ -66,22 +75,80 @@ struct Computed {
     record: Option<(RecordMode, Vec<u8>)>,
 }
 
-impl Desk {
-    /// Answers, and records what it answers before the answer leaves.
-    pub(super) async fn ask(&self, call: &Call, question: Question) -> Result<Answer, Status> {
+/// What a question wants of the view.
+#[derive(Debug)]
+struct Wanted {
+    level: Level,
+    /// The caller's own bound of staleness.
+    limit: Option<Duration>,
+}
+
+impl Wanted {
+    fn of(call: &Call, question: &Question) -> Result<Wanted, Status> {
         if call.caller.department() != Some(&question.department) {
             return Err(status::matter_not_yours(&question.department));
         }
-        let level = Level::read(question.consistency.as_ref()).map_err(|error| status::unreached(&error))?;
-        let limit = staleness_limit(question.consistency.as_ref())?;
+        let consistency = question.consistency.as_ref();
+        let level = Level::read(consistency).map_err(|error| status::unreached(&error))?;
+        let limit = staleness_limit(consistency)?;
+        Ok(Wanted { level, limit })
+    }
+}
+
+impl Desk {
+    /// Answers, and records what it answers before the answer leaves.
+    pub(super) async fn ask(&self, call: &Call, question: Question) -> Result<Answer, Status> {
+        let Wanted { level, limit } = Wanted::of(call, &question)?;
         let reached = self.freshness.reach(level, deadline(call)).await;
         let reached = reached.map_err(|error| status::unreached(&error))?;
-        let computed = self.compute(call, &question, limit, &reached)?;
+        let look = self.view.look(&*self.clock).ok_or_else(status::not_ready)?;
+        let computed = self.compute(&look, call, &question, limit, &reached)?;
         self.record(computed).await
+    }
+
+    /// Answers several from one look at the view, and records them as one group. Each level that is asked for is
+    /// reached once. What is wrong with one question is its own business.
+    pub(super) async fn ask_all(
+        &self,
+        call: &Call,
+        questions: impl Iterator<Item = Result<Question, Status>>,
+    ) -> Vec<Result<Answer, Status>> {
+        let mut levels: Vec<Level> = Vec::new();
+        let asked: Vec<Result<(Question, usize, Option<Duration>), Status>> = questions
+            .map(|question| {
+                let question = question?;
+                let Wanted { level, limit } = Wanted::of(call, &question)?;
+                let known = levels.iter().position(|known| *known == level);
+                let at = known.unwrap_or_else(|| {
+                    levels.push(level);
+                    levels.len() - 1
+                });
+                Ok((question, at, limit))
+            })
+            .collect();
+        let until = deadline(call);
+        let reached = levels.into_iter().map(|level| self.freshness.reach(level, until));
+        let reached: Vec<Result<Reached, Unreached>> = join_all(reached).await;
+        let look = self.view.look(&*self.clock);
+        let computed = asked.into_iter().map(|asked| {
+            let (question, at, limit) = asked?;
+            let reached = match reached.get(at) {
+                Some(Ok(reached)) => reached,
+                Some(Err(error)) => return Err(status::unreached(error)),
+                None => return Err(status::not_ready()),
+            };
+            let look = look.as_ref().ok_or_else(status::not_ready)?;
+            self.compute(look, call, &question, limit, reached)
+        });
+        let computed = computed.collect();
+        // Not held over the wait for the disk.
+        drop(look);
+        self.record_all(computed).await
     }
 
     fn compute(
         &self,
+        look: &Look,
         call: &Call,
         question: &Question,
         limit: Option<Duration>,
@@ -92,10 +159,14 @@ impl Desk {
             age: known,
             now,
             as_of,
-        } = self.view.look(&*self.clock).ok_or_else(status::not_ready)?;
+        } = look;
+        let as_of = *as_of;
         if let Some(log) = reading.misses(&reached.token) {
             // The source began another life between waiting and looking.
             return Err(status::unreached(&self.freshness.missed(log, &reached.token)));
+        }
+        if let Some(authority) = &question.authority {
+            authority.holds_on(as_of.date())?;
         }
         // What a fully consistent read has seen is no older than its beginning, if the clocks are known at all.
         let age = known.map(|known| {
@@ -105,8 +176,16 @@ impl Desk {
         });
         let facts = reading.facts(&question.uscc).map_err(status::unreadable)?;
         let ruling = reading.ruling(as_of).ok_or_else(status::not_ready)?;
-        let policy = ruling.policy.as_ref().ok_or_else(status::not_ready)?;
+        let today = ruling.policy.as_ref().ok_or_else(status::not_ready)?;
         let department = question.department.as_str();
+        let pinned = match &question.pin {
+            None => None,
+            Some(pin) => {
+                let asked = (department, question.matter.as_str());
+                Some(self.pins.policy(pin, today, asked, &self.view, as_of)?)
+            }
+        };
+        let policy = pinned.as_ref().unwrap_or(today);
         let matter = policy
             .matter(department, &question.matter)
             .ok_or_else(|| (question.unknown)(policy, question))?;
@@ -153,7 +232,7 @@ impl Desk {
             known: facts.known,
             flags: convert::flags(&decision),
             as_of_time: Some(wire::to_instant(as_of)),
-            token: self.view.token(&reading),
+            token: self.view.token(reading),
             manual_review: handling == Handling::ManualReview,
             data_age: age.map(wkt::Duration::from),
             ..pb::Decision::default()
@@ -175,6 +254,8 @@ impl Desk {
             told.handling = convert::handling(handling).into();
             told.max_staleness = Some(matter.bound(limit).into());
             told.policies_unfit = !ruling.sound;
+            told.authority = question.authority.as_ref().map(Authority::wire);
+            told.pinned_version = question.pin.as_ref().map_or_else(String::new, Pin::to_string);
             Some((mode, told.encode_to_vec()))
         } else {
             None
@@ -212,17 +293,89 @@ impl Desk {
             Some((RecordMode::Store, body)) => {
                 let kept = self.records.durable(body).await;
                 let id = kept.map_err(|error| status::record(&error))?;
-                let stored = ship::through(&self.records, &self.database, &self.view, &id).await;
-                stored.map_err(|error| status::record(&error))?;
+                self.stored(&id).await?;
                 Some(id)
             }
             Some((RecordMode::Sampled, body)) => self.records.sampled(body),
             None => None,
         };
-        if let Some(id) = id {
-            answer.response.decision = format!("decisions/{id}");
-        }
+        answer.is_recorded(id);
         Ok(answer)
+    }
+
+    /// What must be on the disk goes there as one group, and what must be in the database with one wait.
+    async fn record_all(&self, computed: Vec<Result<Computed, Status>>) -> Vec<Result<Answer, Status>> {
+        let mut group = Vec::new();
+        let mut last_stored = None;
+        // With each answer its place in the group, and whether the database must have it, too.
+        let answers: Vec<Result<(Answer, Option<(usize, RecordMode)>), Status>> = computed
+            .into_iter()
+            .map(|computed| {
+                let Computed { mut answer, record } = computed?;
+                let place = match record {
+                    Some((RecordMode::Sampled, body)) => {
+                        answer.is_recorded(self.records.sampled(body));
+                        None
+                    }
+                    Some((mode @ (RecordMode::Durable | RecordMode::Store), body)) => {
+                        let at = group.len();
+                        group.push(body);
+                        if mode == RecordMode::Store {
+                            last_stored = Some(at);
+                        }
+                        Some((at, mode))
+                    }
+                    None => None,
+                };
+                Ok((answer, place))
+            })
+            .collect();
+        let kept = self.records.durable_group(group).await;
+        let kept: Result<Vec<DecisionId>, Status> = kept.map_err(|error| status::record(&error));
+        let last = kept.as_deref().ok().zip(last_stored);
+        let stored = match last.and_then(|(kept, at)| kept.get(at)) {
+            // They are shipped in their order.
+            Some(id) => self.stored(id).await,
+            None => Ok(()),
+        };
+        let answers = answers.into_iter().map(|answer| {
+            let (mut answer, place) = answer?;
+            if let Some((at, mode)) = place {
+                let kept = kept.as_ref().map_err(Status::clone)?;
+                if mode == RecordMode::Store {
+                    stored.clone()?;
+                }
+                answer.is_recorded(kept.get(at).copied());
+            }
+            Ok(answer)
+        });
+        answers.collect()
+    }
+
+    /// Returns once the database has the record, and all before it.
+    async fn stored(&self, id: &DecisionId) -> Result<(), Status> {
+        let stored = ship::through(&self.records, &self.database, &self.view, id).await;
+        stored.map_err(|error| status::record(&error))
+    }
+}
+
+impl Answer {
+    fn is_recorded(&mut self, id: Option<DecisionId>) {
+        if let Some(id) = id {
+            self.response.decision = format!("decisions/{id}");
+        }
+    }
+}
+
+/// Questions of one batch, as the contract bounds them.
+const BATCH: RangeInclusive<usize> = 1..=1000;
+
+/// Errors: INVALID_ARGUMENT FIELD_INVALID for a batch of none or of too many.
+pub(super) fn batch_size(questions: usize) -> Result<(), Status> {
+    if BATCH.contains(&questions) {
+        Ok(())
+    } else {
+        Err(status::batch_size(&BATCH))
     }
 }
 

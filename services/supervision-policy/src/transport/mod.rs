@@ -1,5 +1,6 @@
 //! The gRPC services: parse, ask, convert.
 
+mod authority;
 mod checking;
 mod content;
 mod convert;
@@ -10,6 +11,7 @@ mod drafts;
 mod feedback;
 mod impact;
 mod improvement;
+mod pins;
 mod policies;
 mod receipts;
 mod retold;
@@ -21,6 +23,7 @@ mod workbooks;
 pub(crate) use decisions::DecisionRpc;
 pub(crate) use departments::{EnforcementRpc, FinanceRpc, LicensingRpc};
 pub(crate) use desk::Desk;
+pub(crate) use pins::Pins;
 pub(crate) use policies::PolicyRpc;
 pub(crate) use receipts::ReceiptRpc;
 pub(crate) use siblings::Siblings;

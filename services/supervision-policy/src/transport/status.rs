@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use greenstar_kernel::{Caller, Code as CodeWord, Department, LocalizedText, Said};
+use greenstar_kernel::{Caller, Code as CodeWord, Date, Department, LocalizedText, Said};
 use greenstar_proto::common::v1::ErrorReason;
 use greenstar_rpc::{fault, field, hidden, status};
 use tonic::{Code, Status};
@@ -266,6 +266,64 @@ pub(super) fn decision_not_yet() -> Status {
         "the decision may not be written yet; try again shortly",
         &[("service", "supervision-policy".to_owned())],
     )
+}
+
+pub(super) fn pin_invalid(pin: impl fmt::Display) -> Status {
+    say(
+        Code::InvalidArgument,
+        ErrorReason::PinInvalid,
+        "所指定的政策版本不属于本事项，或者从未生效；请改用曾经生效的版本，或不指定版本",
+        "the pinned version is none of this matter's, or was never in force; pin one that was, or none",
+        &[("version", shortened(pin))],
+    )
+}
+
+/// Of a version that was in force.
+pub(super) fn pin_unfit(pin: impl fmt::Display) -> Status {
+    say(
+        Code::InvalidArgument,
+        ErrorReason::PinInvalid,
+        "所指定的政策版本与现行措施目录不相符，不能再据以作出决定；请改用较新的版本，或不指定版本",
+        "the pinned version does not fit the catalogue in force any more, so nothing is decided by it; pin a newer one, or none",
+        &[("version", shortened(pin))],
+    )
+}
+
+fn authority(zh: &str, en: &str, valid_until: &str) -> Status {
+    let metadata = [("valid_until", shortened(valid_until))];
+    let said = LocalizedText::new(zh, en);
+    field("authority", ErrorReason::AuthorityInvalid, &said, &metadata)
+}
+
+pub(super) fn consent_day(valid_until: &str) -> Status {
+    authority(
+        "授权的截止日期无法识别，应为 YYYY-MM-DD",
+        "the consent's last day is none; write YYYY-MM-DD",
+        valid_until,
+    )
+}
+
+pub(super) fn consent_hash(valid_until: &str) -> Status {
+    authority(
+        "授权文件的摘要应为 SHA-256 的 64 位十六进制数，或留空",
+        "the hash of the consent's document is 64 hexadecimal digits of SHA-256, or left out",
+        valid_until,
+    )
+}
+
+pub(super) fn consent_ended(last: Date) -> Status {
+    authority(
+        "企业的授权已到期；请取得新的授权后再查询",
+        "the firm's consent has ended; obtain a new one, then ask again",
+        &last.to_string(),
+    )
+}
+
+/// `part` is empty, or nothing but blanks.
+pub(super) fn authority_blank(part: &str, valid_until: &str) -> Status {
+    let zh = format!("查询依据不完整：请填写 {part}");
+    let en = format!("the authority to ask is not complete: say its {part}");
+    authority(&zh, &en, valid_until)
 }
 
 /// A record that is there and cannot be read.

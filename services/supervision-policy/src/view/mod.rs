@@ -24,6 +24,7 @@ use greenstar_kernel::{Clock, Epoch, Log, Position, Ratchet, Revision, Timestamp
 use tokio::sync::Notify;
 
 use crate::domain::facts::{Facts, Flag};
+use crate::domain::policy::Document;
 
 pub(crate) use compared::{Followed, Touched};
 pub(crate) use flags::{FlagRow, Source as FlagSource};
@@ -162,6 +163,12 @@ impl View {
     /// The policies, also before the other logs are caught up with.
     pub(crate) fn rulings(&self) -> Guard<Option<Arc<Rulings>>> {
         self.policies.read()
+    }
+
+    /// The text of a policy's version that was in force at some instant up to this one. Takes a lock: for what is
+    /// kept afterwards.
+    pub(crate) fn once_in_force(&self, policy: &str, number: u32, instant: Timestamp) -> Option<Document> {
+        self.policies.once_in_force(policy, number, instant)
     }
 
     /// How far a log is applied; `None` before the first snapshot.

@@ -17,6 +17,8 @@ const AHEAD: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Version {
     pub(crate) document: Document,
+    /// Counts up with every version of the policy.
+    pub(crate) number: u32,
     pub(crate) effective_at: Timestamp,
 }
 
@@ -135,6 +137,17 @@ impl Policies {
         inputs.editions.clone()
     }
 
+    /// The text of a version that was in force at some instant up to this one. A version whose instant comes after a
+    /// later one's never is.
+    pub(super) fn once_in_force(&self, policy: &str, number: u32, instant: Timestamp) -> Option<Document> {
+        let inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, versions) = inputs.versions.as_ref()?;
+        let mut of_policy = versions.iter().filter(|version| version.document.name == policy);
+        let found = of_policy.find(|version| version.number == number)?;
+        let overtaken = of_policy.any(|later| later.effective_at <= found.effective_at);
+        (found.effective_at <= instant && !overtaken).then(|| found.document.clone())
+    }
+
     /// Lets go of rulings whose time is over, and compiles those that have come closer. Takes them back if it was
     /// a clock that has run back since.
     pub(super) fn forget_passed(&self, now: Timestamp) {
@@ -241,6 +254,7 @@ pub(super) mod tests {
     pub(in crate::view) fn shipped_at(effective_at: Timestamp) -> Vec<Version> {
         let version = |document| Version {
             document,
+            number: 1,
             effective_at,
         };
         shipped::documents().into_iter().map(version).collect()
@@ -325,5 +339,26 @@ pub(super) mod tests {
         };
         assert_eq!(since(after(4)), NOW);
         assert_eq!(since(after(5)), after(5));
+    }
+    #[test]
+    fn a_version_that_was_overtaken_before_its_instant_was_never_in_force() {
+        let policies = Policies::new();
+        let mut versions = Vec::new();
+        for (number, seconds) in [(1, 0), (2, 20), (3, 10), (4, 40)] {
+            versions.extend(
+                shipped_at(after(seconds))
+                    .into_iter()
+                    .take(1)
+                    .map(|version| Version { number, ..version }),
+            );
+        }
+        let name = versions.first().unwrap().document.name.clone();
+        policies.put_versions(at(4), versions.into(), NOW);
+        let once = |number, seconds| policies.once_in_force(&name, number, after(seconds)).is_some();
+        assert!(once(1, 0) && once(1, 99), "the past stays");
+        assert!(!once(3, 9) && once(3, 10), "not before its instant");
+        assert!(!once(2, 99), "the third had taken its place");
+        assert!(!once(4, 30) && !once(5, 99));
+        assert!(policies.once_in_force("nobody's", 1, after(99)).is_none());
     }
 }

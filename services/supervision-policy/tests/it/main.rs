@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
+mod batches;
 mod comparison;
 mod decisions;
 mod editions;
 mod feedback;
 mod freshness;
 mod law;
+mod pins;
 mod policies;
 mod program;
 mod records;
