@@ -4,6 +4,7 @@
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -31,7 +32,15 @@ impl Child {
     pub(crate) async fn start<A: AsRef<OsStr>>(
         arguments: impl IntoIterator<Item = A>,
     ) -> anyhow::Result<Child> {
-        let mut process = Command::new(std::env::current_exe()?)
+        Child::start_program(&std::env::current_exe()?, arguments).await
+    }
+
+    /// Another program that speaks as this one's children do.
+    pub(crate) async fn start_program<A: AsRef<OsStr>>(
+        program: &Path,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> anyhow::Result<Child> {
+        let mut process = Command::new(program)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use hdrhistogram::Histogram;
+use http::uri::PathAndQuery;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tonic::client::Grpc;
@@ -16,10 +17,13 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
-use crate::wire::{Raw, check_permit, has_outcome};
+use crate::child::{self, Child};
+use crate::wire::{Raw, batch_check_permits, check_permit, has_outcome, has_outcomes};
 
 /// Replies that are still out this long after the last request are counted as failed.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Room for replies on the way.
+const LARGE: u32 = 16 << 20;
 /// Longest latency that is told apart, ns.
 const LONGEST: u64 = 60_000_000_000;
 
@@ -32,6 +36,24 @@ pub(crate) struct Question {
     pub(crate) authorization: MetadataValue<Ascii>,
     /// The outcome that every reply must have. A wrong or refused reply ends the run.
     pub(crate) outcome: Arc<str>,
+    /// How many items it asks, if it is a batch.
+    pub(crate) items: Option<usize>,
+}
+
+impl Question {
+    fn method(&self) -> PathAndQuery {
+        match self.items {
+            None => check_permit(),
+            Some(_) => batch_check_permits(),
+        }
+    }
+
+    fn is_right(&self, reply: &[u8]) -> bool {
+        match self.items {
+            None => has_outcome(reply, &self.outcome),
+            Some(items) => has_outcomes(reply, &self.outcome, items),
+        }
+    }
 }
 
 /// A closed loop's window.
@@ -43,6 +65,19 @@ pub(crate) struct Closed {
     pub(crate) cpu: Duration,
     /// Processor time that the load itself took in it.
     pub(crate) load_cpu: Duration,
+}
+
+impl Closed {
+    #[expect(clippy::cast_precision_loss, reason = "counts of a run of minutes")]
+    pub(crate) fn per_second(&self) -> f64 {
+        self.replies as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The server's processor time for a reply, µs.
+    #[expect(clippy::cast_precision_loss, reason = "counts of a run of minutes")]
+    pub(crate) fn cpu_us(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.replies as f64
+    }
 }
 
 /// Connections to one server.
@@ -67,8 +102,12 @@ impl Connection {
         request
             .metadata_mut()
             .insert("authorization", self.question.authorization.clone());
-        let reply = self.grpc.unary(request, check_permit(), Raw).await?.into_inner();
-        if has_outcome(&reply, &self.question.outcome) {
+        let reply = self
+            .grpc
+            .unary(request, self.question.method(), Raw)
+            .await?
+            .into_inner();
+        if self.question.is_right(&reply) {
             Ok(reply)
         } else {
             Err(Status::data_loss(format!(
@@ -86,7 +125,13 @@ impl Load {
         question: &Question,
         connections: usize,
     ) -> anyhow::Result<Load> {
-        let endpoint = Endpoint::from_shared(format!("http://{at}"))?.tcp_nodelay(true);
+        let mut endpoint = Endpoint::from_shared(format!("http://{at}"))?.tcp_nodelay(true);
+        if question.items.is_some() {
+            // A batch's reply has megabytes.
+            endpoint = endpoint
+                .initial_stream_window_size(LARGE)
+                .initial_connection_window_size(LARGE);
+        }
         let mut load = Load {
             connections: Vec::with_capacity(connections),
         };
@@ -96,7 +141,7 @@ impl Load {
                 .await
                 .with_context(|| format!("cannot connect to {at}"))?;
             load.connections.push(Connection {
-                grpc: Grpc::new(channel),
+                grpc: Grpc::new(channel).max_decoding_message_size(64 << 20),
                 question: question.clone(),
             });
         }
@@ -124,6 +169,33 @@ impl Load {
             }
         }
         ClosedLoop { replies, stop, tasks }
+    }
+
+    /// A window of `length` in a closed loop, after a quarter of it has gone by. Its processor time is `server`'s.
+    pub(crate) async fn window(
+        &self,
+        in_flight: usize,
+        length: Duration,
+        server: &mut Child,
+    ) -> anyhow::Result<Closed> {
+        let running = self.closed(in_flight);
+        tokio::time::sleep(length / 4).await;
+        let (cpu, load_cpu) = (server.cpu().await?, child::own_cpu());
+        let (begun, before) = (Instant::now(), running.replies());
+        tokio::time::sleep(length).await;
+        let (cpu, load_cpu) = (
+            server.cpu().await?.saturating_sub(cpu),
+            child::own_cpu() - load_cpu,
+        );
+        let (elapsed, after) = (begun.elapsed(), running.replies());
+        running.stop().await?;
+        ensure!(after > before, "nothing was answered within {length:?}");
+        Ok(Closed {
+            replies: after - before,
+            elapsed,
+            cpu,
+            load_cpu,
+        })
     }
 
     /// Sends `rate` requests a second for `duration`, spread evenly over the connections and sent when they are
@@ -258,6 +330,7 @@ mod tests {
             request: request.encode_to_vec().into(),
             authorization: "Bearer none".parse().unwrap(),
             outcome: outcome.into(),
+            items: None,
         }
     }
 

@@ -11,7 +11,9 @@ use greenstar_proto::rating::v1::round_service_client::RoundServiceClient;
 use greenstar_proto::rating::v1::{ListDirectoryRequest, ListRoundsRequest};
 use greenstar_proto::supervision::v1::decision_service_client::DecisionServiceClient;
 use greenstar_proto::supervision::v1::licensing_service_client::LicensingServiceClient;
-use greenstar_proto::supervision::v1::{CheckPermitRequest, CheckPermitResponse, GetDecisionRequest};
+use greenstar_proto::supervision::v1::{
+    BatchCheckPermitsRequest, CheckPermitRequest, CheckPermitResponse, GetDecisionRequest,
+};
 use greenstar_standalone::{Places, Sample, Settings, Suite};
 use greenstar_supervision_policy::RecordMode;
 use prost::Message;
@@ -89,6 +91,7 @@ pub(crate) async fn ask(at: SocketAddr, data: &Path, permit_kind: &str) -> anyho
         request: ask.encode_to_vec().into(),
         authorization: format!("Bearer {}", Places::new(data).secret("licensing")?).parse()?,
         outcome: OUTCOME.into(),
+        items: None,
     };
     let reply = check(&channel, &ask, &question).await?;
     Ok(Asked {
@@ -100,6 +103,16 @@ pub(crate) async fn ask(at: SocketAddr, data: &Path, permit_kind: &str) -> anyho
 }
 
 impl Asked {
+    /// The same question so many times in one batch.
+    pub(crate) fn batch(&self, items: usize) -> Question {
+        let requests = vec![self.ask.clone(); items];
+        Question {
+            request: BatchCheckPermitsRequest { requests }.encode_to_vec().into(),
+            items: Some(items),
+            ..self.question.clone()
+        }
+    }
+
     /// Asks the same once more; the answer must be right again.
     pub(crate) async fn again(&self) -> anyhow::Result<Asked> {
         let reply = check(&self.channel, &self.ask, &self.question).await?;

@@ -17,6 +17,11 @@ pub(crate) fn check_permit() -> PathAndQuery {
     PathAndQuery::from_static(CHECK_PERMIT)
 }
 
+/// Its batch form.
+pub(crate) fn batch_check_permits() -> PathAndQuery {
+    PathAndQuery::from_static("/greenstar.supervision.v1.LicensingService/BatchCheckPermits")
+}
+
 /// True if `reply` is a CheckPermit answer with this outcome. prost writes fields by number, and `outcome`
 /// is the first, so the generator need not decode the whole.
 pub(crate) fn has_outcome(reply: &[u8], outcome: &str) -> bool {
@@ -27,6 +32,28 @@ pub(crate) fn has_outcome(reply: &[u8], outcome: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// True if `reply` is a BatchCheckPermits answer of so many items, each answered with this outcome.
+pub(crate) fn has_outcomes(mut reply: &[u8], outcome: &str, items: usize) -> bool {
+    let mut right = 0;
+    while let Some(mut result) = first_field(&mut reply) {
+        match first_field(&mut result) {
+            Some(answer) if result.is_empty() && has_outcome(answer, outcome) => right += 1,
+            Some(_) | None => return false,
+        }
+    }
+    reply.is_empty() && right == items
+}
+
+/// Takes a field with the number 1 off the front, if that is what stands there.
+fn first_field<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
+    const FIRST: u8 = 1 << 3 | 2;
+    let mut rest = from.strip_prefix(&[FIRST])?;
+    let length = prost::decode_length_delimiter(&mut rest).ok()?;
+    let (field, after) = rest.split_at_checked(length)?;
+    *from = after;
+    Some(field)
 }
 
 /// Bytes out, bytes in: for the load generator.
@@ -110,6 +137,10 @@ impl Decoder for Replay {
 
 #[cfg(test)]
 mod tests {
+    use greenstar_proto::supervision::v1::{
+        BatchCheckPermitsResponse, BatchCheckPermitsResult, batch_check_permits_result,
+    };
+
     use super::*;
 
     #[test]
@@ -129,5 +160,30 @@ mod tests {
             "FAST_TRACK"
         ));
         assert!(!has_outcome(&[], ""));
+    }
+
+    #[test]
+    fn a_batch_is_right_only_with_every_item_and_no_error() {
+        let right = || {
+            let reply = CheckPermitResponse {
+                outcome: "FAST_TRACK".into(),
+                ..Default::default()
+            };
+            batch_check_permits_result::Result::Answer(reply)
+        };
+        let batch = |results: Vec<batch_check_permits_result::Result>| {
+            let results = results
+                .into_iter()
+                .map(|result| BatchCheckPermitsResult { result: Some(result) });
+            BatchCheckPermitsResponse {
+                results: results.collect(),
+            }
+            .encode_to_vec()
+        };
+        assert!(has_outcomes(&batch(vec![right(), right()]), "FAST_TRACK", 2));
+        assert!(!has_outcomes(&batch(vec![right(), right()]), "STANDARD", 2));
+        assert!(!has_outcomes(&batch(vec![right()]), "FAST_TRACK", 2));
+        let wrong = batch_check_permits_result::Result::Error(Default::default());
+        assert!(!has_outcomes(&batch(vec![right(), wrong]), "FAST_TRACK", 2));
     }
 }

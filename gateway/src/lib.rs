@@ -86,6 +86,14 @@ impl Gateway {
         }
     }
 
+    /// As [`Door::quick`]: of services in this process.
+    #[must_use]
+    pub fn quick(self, paths: &'static [&'static str]) -> Gateway {
+        Gateway {
+            door: self.door.quick(paths),
+        }
+    }
+
     /// Serves all protocols on one port until `stop`; open calls then have five seconds to end.
     pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
         self.door.clone().serve(listener, stop).await

@@ -2,8 +2,10 @@
 //! Bodies are passed on as they come, in both directions; the service bounds each message by its prefix.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use greenstar_rpc::{Grpc, route_unknown};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use http::{Request, Response};
@@ -51,27 +53,21 @@ impl Router {
 
     pub(crate) fn into_grpc(self) -> Grpc {
         let router = Arc::new(self);
-        BoxCloneSyncService::new(service_fn(move |request| {
-            let router = Arc::clone(&router);
-            async move { Ok::<_, Infallible>(router.route(request).await) }
-        }))
+        BoxCloneSyncService::new(service_fn(move |request| router.route(request)))
     }
 
-    async fn route(&self, mut request: Request<Body>) -> Response<Body> {
+    fn route(&self, mut request: Request<Body>) -> BoxFuture<'static, Result<Response<Body>, Infallible>> {
         let path = request.uri().path();
         if path.starts_with("/grpc.") {
-            let Ok(response) = self.own.clone().call(request).await;
-            return response;
+            return Box::pin(self.own.clone().call(request));
         }
         let Some(upstream) = self.owner(path) else {
-            return route_unknown(path).into_http();
+            return Box::pin(ready(Ok(route_unknown(path).into_http())));
         };
-        let mut grpc = upstream.grpc.clone();
         for name in OF_THE_CONNECTION {
             request.headers_mut().remove(name);
         }
-        let Ok(response) = grpc.call(request).await;
-        response
+        upstream.grpc.clone().call(request)
     }
 
     /// `/greenstar.rating.v1.RatingService/GetRating` belongs to the owner of `greenstar.rating.v1`.

@@ -51,6 +51,18 @@ fn a_short_check_prints_a_table_and_one_json_object_on_its_last_line() {
     }
     assert!(json["ratio_sampled"].as_f64().unwrap() > 0.0, "{json}");
     assert!(json["ratio_durable"].as_f64().unwrap() > 0.0, "{json}");
+    for figure in [
+        "times_stock",
+        "times_stock_few",
+        "times_batch",
+        "p99_sampled",
+        "sync_p99_us",
+    ] {
+        assert!(json[figure].as_f64().unwrap() > 0.0, "{figure}: {json}");
+    }
+    assert!(json["p99_durable_excess"].is_number(), "{json}");
+    // The tests are built with all programs.
+    assert_eq!(json["stock_allocator"], "system");
 }
 
 #[test]

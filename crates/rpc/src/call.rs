@@ -33,18 +33,26 @@ impl Call {
 
 /// The call a request belongs to. Without the layers in front (a test of a bare handler) nobody calls.
 pub fn call<T>(request: &Request<T>) -> Call {
-    request.extensions().get::<Call>().cloned().unwrap_or(Call {
+    request
+        .extensions()
+        .get::<Call>()
+        .cloned()
+        .unwrap_or_else(nobodys)
+}
+
+fn nobodys() -> Call {
+    Call {
         caller: Caller::Public,
         deadline: None,
         secret: None,
-    })
+    }
 }
 
 /// The call, and the message after its contract's rules were checked.
 ///
 /// Errors: INVALID_ARGUMENT FIELD_INVALID, naming every field.
-pub fn accept<T: Validate>(request: Request<T>) -> Result<(Call, T), Status> {
-    let call = call(&request);
+pub fn accept<T: Validate>(mut request: Request<T>) -> Result<(Call, T), Status> {
+    let call = request.extensions_mut().remove().unwrap_or_else(nobodys);
     let message = request.into_inner();
     checked(&message)?;
     Ok((call, message))

@@ -9,6 +9,7 @@ use greenstar_proto::rest::Grpc;
 use hyper_util::rt::TokioIo;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -137,7 +138,8 @@ fn lost(service: &'static str, error: PoolError) -> http::Response<Body> {
 /// Serves `door` in memory until `stop`; the channel connects to it without a port.
 pub(crate) fn in_process(door: Door, stop: CancellationToken) -> Channel {
     let (sender, receiver) = mpsc::channel::<DuplexStream>(16);
-    tokio::spawn(door.accept(ReceiverStream::new(receiver), stop));
+    let connections = ReceiverStream::new(receiver).map(|connection| (connection, None));
+    tokio::spawn(door.accept(connections, stop));
     let connector = service_fn(move |_| {
         let sender = sender.clone();
         async move {

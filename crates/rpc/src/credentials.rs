@@ -68,10 +68,11 @@ impl Credentials {
 
     /// The owner of a secret. Looks at every entry, so that time tells nothing.
     pub fn caller(&self, secret: &str) -> Option<&Caller> {
-        let hash = hash(secret);
+        let hash = halves(&hash(secret));
         let mut found = None;
         for (known, caller) in &self.known {
-            if bool::from(known.ct_eq(&hash)) {
+            let [first, second] = halves(known);
+            if bool::from(first.ct_eq(&hash[0]) & second.ct_eq(&hash[1])) {
                 found = Some(caller);
             }
         }
@@ -142,6 +143,12 @@ fn fresh_secret() -> String {
         let _ = write!(text, "{byte:02x}");
     }
     text
+}
+
+/// Two numbers are compared in a few steps, 32 bytes one by one.
+fn halves(hash: &[u8; 32]) -> [u128; 2] {
+    let (first, second) = hash.split_at(16);
+    [first, second].map(|half| half.try_into().map_or(0, u128::from_le_bytes))
 }
 
 /// What is kept of a secret.

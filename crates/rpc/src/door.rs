@@ -11,6 +11,8 @@ use greenstar_telemetry::{CONTENT_TYPE, Telemetry};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use rest_over_grpc::transcoding::TranscodeResponse;
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
@@ -29,6 +31,8 @@ pub struct Door {
     inner: Arc<Inner>,
     /// None: no web page may call.
     pages: Option<Arc<CorsLayer>>,
+    /// Paths of calls that are answered from memory.
+    quick: &'static [&'static str],
 }
 
 struct Inner {
@@ -69,7 +73,42 @@ impl Door {
                 limits,
             }),
             pages: None,
+            quick: &[],
         }
+    }
+
+    /// Calls of these gRPC paths, e.g. `/greenstar.supervision.v1.LicensingService/CheckPermit`, are answered from
+    /// memory: where a process has several threads, they stay on the thread of their connection. All others are handed
+    /// to the runtime that serves. At first there are none, and nothing is handed on.
+    #[must_use]
+    pub fn quick(mut self, paths: &'static [&'static str]) -> Door {
+        self.quick = paths;
+        self
+    }
+
+    pub(crate) fn is_quick_at_all(&self) -> bool {
+        !self.quick.is_empty()
+    }
+
+    /// Answers a request of a connection that is served on a place of its own, if `elsewhere` is the runtime of all
+    /// that takes longer.
+    pub(crate) fn answer_from(
+        &self,
+        elsewhere: Option<&Handle>,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Response<Body>> {
+        let Some(elsewhere) = elsewhere.filter(|_| !self.quick.contains(&request.uri().path())) else {
+            return self.answer(request);
+        };
+        let path = request.uri().path().to_owned();
+        // Dropped with the call, so that a caller who has gone ends it.
+        let answer = AbortOnDropHandle::new(elsewhere.spawn(self.answer(request)));
+        Box::pin(async move {
+            answer.await.unwrap_or_else(|error| {
+                tracing::error!(%error, path, "a call ended without an answer");
+                refusals::internal(&error).into_http()
+            })
+        })
     }
 
     /// Lets web pages of these origins call, by REST or gRPC-Web. With none, no page may, and OPTIONS is a verb
@@ -83,6 +122,14 @@ impl Door {
     /// Answers one request of any protocol. Boxed, so that it is compiled in this crate only.
     #[inline(never)]
     pub fn answer(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        if self.pages.is_none() && is_grpc(&request) {
+            // By far the most calls: not in the large future of all protocols.
+            let answering = self.inner.grpc.clone().call(request);
+            return Box::pin(async move {
+                let Ok(response) = answering.await;
+                response
+            });
+        }
         let door = self.clone();
         Box::pin(async move {
             let Some(pages) = door.pages.clone() else {
@@ -98,16 +145,13 @@ impl Door {
     }
 
     async fn dispatch(&self, request: Request<Body>) -> Response<Body> {
-        let kind = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .map_or(&b""[..], |value| value.as_bytes());
-        if kind.starts_with(b"application/grpc-web") {
+        let kind = content_type(&request);
+        if kind.starts_with(GRPC_WEB) {
             let mut web = tonic_web::GrpcWebLayer::new().layer(self.inner.grpc.clone());
             let Ok(response) = web.call(request).await.map_err(|never: Infallible| never);
             return response;
         }
-        if kind.starts_with(b"application/grpc") {
+        if is_grpc(&request) {
             let Ok(response) = self.inner.grpc.clone().call(request).await;
             return response;
         }
@@ -217,6 +261,19 @@ impl Door {
             Ok(read.freeze())
         }
     }
+}
+
+const GRPC_WEB: &[u8] = b"application/grpc-web";
+
+fn content_type(request: &Request<Body>) -> &[u8] {
+    let kind = request.headers().get(header::CONTENT_TYPE);
+    kind.map_or(&b""[..], |value| value.as_bytes())
+}
+
+/// gRPC itself.
+fn is_grpc(request: &Request<Body>) -> bool {
+    let kind = content_type(request);
+    kind.starts_with(b"application/grpc") && !kind.starts_with(GRPC_WEB)
 }
 
 const DOCUMENT: &str = "/openapi.json";

@@ -7,6 +7,7 @@ mod audit;
 mod bound;
 mod call;
 mod client;
+mod cores;
 mod cors;
 pub mod credentials;
 mod door;

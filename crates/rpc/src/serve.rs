@@ -13,10 +13,12 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 
+use crate::cores::{self, Place};
 use crate::door::Door;
 
 /// What open calls are given to end after a stop; streams that did not end by then are cut.
@@ -36,21 +38,25 @@ impl Door {
     #[inline(never)]
     pub fn serve(self, listener: TcpListener, stop: CancellationToken) -> BoxFuture<'static, io::Result<()>> {
         Box::pin(async move {
-            self.accept(sockets(listener).boxed(), stop).await;
+            // Whoever made a runtime of one thread wants one thread.
+            let many = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+            let spread = many && self.is_quick_at_all();
+            self.accept(sockets(listener, spread).boxed(), stop).await;
             Ok(())
         })
     }
 
-    /// Serves connections of any kind.
+    /// Serves connections of any kind, each on its place if it has one.
     pub(crate) async fn accept<C>(
         self,
-        mut connections: impl Stream<Item = C> + Unpin,
+        mut connections: impl Stream<Item = (C, Option<Place>)> + Unpin,
         stop: CancellationToken,
     ) where
         C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let server = server();
         let graceful = GracefulShutdown::new();
+        let own = Handle::current();
         let mut open = JoinSet::new();
         loop {
             let room = open.len() < CONNECTIONS;
@@ -58,19 +64,23 @@ impl Door {
                 () = stop.cancelled() => break,
                 Some(_) = open.join_next() => {}
                 next = connections.next(), if room => {
-                    let Some(connection) = next else { break };
+                    let Some((connection, place)) = next else { break };
                     let door = self.clone();
+                    let elsewhere = place.as_ref().map(|_| own.clone());
                     let answer = service_fn(move |request: Request<Incoming>| {
-                        let door = door.clone();
-                        async move { Ok::<_, std::convert::Infallible>(door.answer(request.map(Body::new)).await) }
+                        let answer = door.answer_from(elsewhere.as_ref(), request.map(Body::new));
+                        async move { Ok::<_, std::convert::Infallible>(answer.await) }
                     });
+                    let runtime = place.as_ref().map_or_else(|| own.clone(), |place| place.runtime().clone());
                     let served = server.serve_connection(TokioIo::new(connection), answer).into_owned();
                     let watched = graceful.watch(served);
-                    open.spawn(async move {
+                    let task = async move {
+                        let _place = place;
                         if let Err(error) = watched.await {
                             tracing::debug!(%error, "connection ended");
                         }
-                    });
+                    };
+                    open.spawn_on(task, &runtime);
                 }
             }
         }
@@ -98,16 +108,15 @@ fn server() -> auto::Builder<TokioExecutor> {
     server
 }
 
-fn sockets(listener: TcpListener) -> impl Stream<Item = TcpStream> {
-    futures::stream::unfold(listener, |listener| async move {
+fn sockets(listener: TcpListener, spread: bool) -> impl Stream<Item = (TcpStream, Option<Place>)> {
+    futures::stream::unfold(listener, move |listener| async move {
         loop {
-            match listener.accept().await {
-                Ok((socket, _)) => {
-                    if let Err(error) = socket.set_nodelay(true) {
-                        tracing::debug!(%error, "a socket stays with Nagle's algorithm");
-                    }
-                    return Some((socket, listener));
-                }
+            match listener
+                .accept()
+                .await
+                .and_then(|(socket, _)| placed(socket, spread))
+            {
+                Ok(placed) => return Some((placed, listener)),
                 // Out of descriptors, or a client that left at once: neither may stop the server.
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
@@ -116,6 +125,20 @@ fn sockets(listener: TcpListener) -> impl Stream<Item = TcpStream> {
             }
         }
     })
+}
+
+/// The socket, on a core if it is to be `spread`.
+fn placed(socket: TcpStream, spread: bool) -> io::Result<(TcpStream, Option<Place>)> {
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, "a socket stays with Nagle's algorithm");
+    }
+    let Some(place) = spread.then(cores::place).flatten() else {
+        return Ok((socket, None));
+    };
+    let socket = socket.into_std()?;
+    // Whoever makes it is told when there is something to read.
+    let _there = place.runtime().enter();
+    Ok((TcpStream::from_std(socket)?, Some(place)))
 }
 
 /// A token that is cancelled when the process is told to stop: SIGTERM or Ctrl-C. It listens from the call on, so

@@ -46,6 +46,7 @@ pub struct StackBuilder {
     credentials: Arc<Credentials>,
     limits: Limits,
     telemetry: Telemetry,
+    quick: &'static [&'static str],
 }
 
 /// The health names of a stack: the empty name, each of its services, and `fresh`.
@@ -87,6 +88,7 @@ impl Stack {
             credentials,
             limits: Limits::default(),
             telemetry: Telemetry::of_process(),
+            quick: &[],
         }
     }
 
@@ -126,6 +128,13 @@ impl StackBuilder {
     {
         self.services.push(S::NAME);
         self.routes.add_service(service);
+        self
+    }
+
+    /// As [`Door::quick`].
+    #[must_use]
+    pub fn quick(mut self, paths: &'static [&'static str]) -> StackBuilder {
+        self.quick = paths;
         self
     }
 
@@ -182,7 +191,7 @@ impl StackBuilder {
             .collect();
         let guard = Guard::new(self.routes.routes().prepare(), self.credentials, self.limits);
         let grpc: Grpc = BoxCloneSyncService::new(guard);
-        let door = Door::observed(grpc.clone(), &packages, self.limits, self.telemetry);
+        let door = Door::observed(grpc.clone(), &packages, self.limits, self.telemetry).quick(self.quick);
         let health = Health {
             reporter,
             services: self.services.into(),

@@ -15,7 +15,7 @@ use greenstar_rpc::{
 };
 use greenstar_sanctions::Sanctions;
 use greenstar_store::{Database, Location, Migrations};
-use greenstar_supervision_policy::{COMPARE_EVERY, Deps, RecordMode, RecordSettings, Supervision};
+use greenstar_supervision_policy::{COMPARE_EVERY, Deps, QUICK, RecordMode, RecordSettings, Supervision};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -190,7 +190,8 @@ impl Suite {
             ],
             Limits::default(),
         )
-        .open_to(&settings.origins);
+        .open_to(&settings.origins)
+        .quick(QUICK);
         let address = listener.local_addr().map_err(|source| StartError::Listen {
             address: settings.listen,
             source,

@@ -38,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 pub use domain::matter::RecordMode;
 pub use record::{RecordError, RecordSettings};
 pub use store::MIGRATIONS;
+pub use transport::QUICK;
 
 use consistency::Freshness;
 use domain::shipped;
@@ -46,8 +47,8 @@ use greenstar_feed::follow::{Follower, Subscriber};
 use record::RecordLog;
 use store::policy::{PolicyJournal, Seed, Unnamed};
 use transport::{
-    DecisionRpc, Desk, EnforcementRpc, FinanceRpc, LicensingRpc, Pins, PolicyRpc, ReceiptRpc, Siblings,
-    SubscriptionRpc,
+    DecisionRpc, Desk, Direct, EnforcementRpc, FinanceRpc, LicensingRpc, Pins, PolicyRpc, ReceiptRpc,
+    Siblings, SubscriptionRpc,
 };
 use view::View;
 
@@ -201,15 +202,29 @@ impl Supervision {
     #[must_use]
     pub fn add_to(&self, stack: StackBuilder) -> StackBuilder {
         let desk = || self.desk.clone();
+        let shared = Arc::new(desk());
         let this = self.clone();
         stack
             .metrics()
             .register("supervision-policy", move |samples| this.tell(samples));
         stack
-            .with(DecisionServiceServer::new(DecisionRpc(desk())))
-            .with(LicensingServiceServer::new(LicensingRpc(desk())))
-            .with(FinanceServiceServer::new(FinanceRpc(desk())))
-            .with(EnforcementServiceServer::new(EnforcementRpc(desk())))
+            .quick(QUICK)
+            .with(Direct::new(
+                shared.clone(),
+                DecisionServiceServer::new(DecisionRpc(desk())),
+            ))
+            .with(Direct::new(
+                shared.clone(),
+                LicensingServiceServer::new(LicensingRpc(desk())),
+            ))
+            .with(Direct::new(
+                shared.clone(),
+                FinanceServiceServer::new(FinanceRpc(desk())),
+            ))
+            .with(Direct::new(
+                shared.clone(),
+                EnforcementServiceServer::new(EnforcementRpc(desk())),
+            ))
             .with(PolicyServiceServer::new(PolicyRpc(desk())))
             .with(ReceiptServiceServer::new(ReceiptRpc(desk())))
             .with(SubscriptionServiceServer::new(SubscriptionRpc(desk())))

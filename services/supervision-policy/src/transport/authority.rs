@@ -59,8 +59,8 @@ impl Authority {
         }
     }
 
-    pub(super) fn wire(&self) -> pb::Authority {
-        self.wire.clone()
+    pub(super) fn wire(&self) -> &pb::Authority {
+        &self.wire
     }
 }
 
@@ -87,7 +87,7 @@ mod tests {
         assert!(authority.holds_on("2026-05-10".parse().unwrap()).is_ok());
         let ended = authority.holds_on("2026-05-11".parse().unwrap()).unwrap_err();
         assert_eq!(reason_of(&ended).as_deref(), Some("AUTHORITY_INVALID"));
-        let Some(Kind::Consent(consent)) = authority.wire().kind else {
+        let Some(Kind::Consent(consent)) = &authority.wire().kind else {
             panic!("a consent")
         };
         assert_eq!(consent.document_hash, "ab".repeat(32));

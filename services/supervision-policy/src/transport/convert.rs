@@ -47,7 +47,7 @@ pub(super) fn verdict(verdict: Verdict) -> common::UsccVerdict {
     }
 }
 
-fn severity(severity: Severity) -> common::Severity {
+pub(super) fn severity(severity: Severity) -> common::Severity {
     match severity {
         Severity::Minor => common::Severity::Minor,
         Severity::Ordinary => common::Severity::Ordinary,
@@ -55,7 +55,7 @@ fn severity(severity: Severity) -> common::Severity {
     }
 }
 
-fn class(class: MeasureClass) -> sanctions::MeasureClass {
+pub(super) fn class(class: MeasureClass) -> sanctions::MeasureClass {
     match class {
         MeasureClass::Favour => sanctions::MeasureClass::Favour,
         MeasureClass::Rights => sanctions::MeasureClass::Rights,
@@ -110,19 +110,20 @@ fn measure<'a>(decision: &Decision<'a>, applied: &AppliedMeasure<'a>) -> pb::Mea
     }
 }
 
+pub(super) fn kind(kind: ReasonKind) -> pb::ReasonKind {
+    match kind {
+        ReasonKind::Row => pb::ReasonKind::Row,
+        ReasonKind::Baseline => pb::ReasonKind::Baseline,
+        ReasonKind::LegalGate => pb::ReasonKind::LegalGate,
+        ReasonKind::Blocked => pb::ReasonKind::Blocked,
+    }
+}
+
 pub(super) fn reasons(decision: &Decision<'_>) -> Vec<pb::Reason> {
-    let reason = |reason: &crate::domain::reason::Reason<'_>| {
-        let kind = match reason.kind() {
-            ReasonKind::Row => pb::ReasonKind::Row,
-            ReasonKind::Baseline => pb::ReasonKind::Baseline,
-            ReasonKind::LegalGate => pb::ReasonKind::LegalGate,
-            ReasonKind::Blocked => pb::ReasonKind::Blocked,
-        };
-        pb::Reason {
-            text: Some(said(reason.text())),
-            row: reason.row().unwrap_or_default(),
-            kind: kind.into(),
-        }
+    let reason = |reason: &crate::domain::reason::Reason<'_>| pb::Reason {
+        text: Some(said(reason.text())),
+        row: reason.row().unwrap_or_default(),
+        kind: kind(reason.kind()).into(),
     };
     decision.reasons.iter().map(reason).collect()
 }

@@ -3,15 +3,15 @@
 use greenstar_kernel::Caller;
 use greenstar_proto::common::v1::RatingState;
 use greenstar_proto::supervision::v1 as pb;
-use greenstar_proto::supervision::v1::batch_decide_result;
 use greenstar_proto::supervision::v1::decision_service_server::DecisionService;
-use greenstar_rpc::{Call, accept, checked, item_error, names};
+use greenstar_rpc::{Call, accept, names};
 use prost::Message as _;
 use serde_json::{Map, Value, json};
 use tonic::{Request, Response, Status};
 
 use super::authority::Authority;
 use super::desk::{self, Desk, Question};
+use super::direct;
 use super::pins::Pin;
 use super::siblings::Asker;
 use super::status;
@@ -21,7 +21,7 @@ use crate::store::decision::{self, Looked};
 #[derive(Clone, Debug)]
 pub(crate) struct DecisionRpc(pub(crate) Desk);
 
-fn question(request: pb::DecideRequest) -> Result<Question, Status> {
+pub(super) fn question(request: pb::DecideRequest) -> Result<Question, Status> {
     let (department, matter) = names::matter("matter", &request.matter)?;
     Ok(Question {
         uscc: names::enterprise("enterprise", &request.enterprise)?,
@@ -33,6 +33,7 @@ fn question(request: pb::DecideRequest) -> Result<Question, Status> {
         request_id: request.request_id,
         pin: Pin::read(&request.policy_version)?,
         authority: Authority::read(request.authority)?,
+        regime: false,
     })
 }
 
@@ -168,34 +169,14 @@ impl DecisionService for DecisionRpc {
         &self,
         request: Request<pb::DecideRequest>,
     ) -> Result<Response<pb::DecideResponse>, Status> {
-        let (call, request) = accept(request)?;
-        let answer = self.0.ask(&call, question(request)?).await?;
-        Ok(Response::new(answer.response))
+        direct::message(&self.0, question, request).await
     }
 
     async fn batch_decide(
         &self,
         request: Request<pb::BatchDecideRequest>,
     ) -> Result<Response<pb::BatchDecideResponse>, Status> {
-        // The contract's rules hold for each item alone: a bad one spoils itself only.
-        let call = greenstar_rpc::call(&request);
-        let requests = request.into_inner().requests;
-        desk::batch_size(requests.len())?;
-        let questions = requests.into_iter().map(|request| {
-            checked(&request)?;
-            question(request)
-        });
-        let answers = self.0.ask_all(&call, questions).await;
-        let results = answers.into_iter().map(|answer| {
-            let result = match answer {
-                Ok(answer) => batch_decide_result::Result::Answer(answer.response),
-                Err(error) => batch_decide_result::Result::Error(item_error(&error)),
-            };
-            pb::BatchDecideResult { result: Some(result) }
-        });
-        Ok(Response::new(pb::BatchDecideResponse {
-            results: results.collect(),
-        }))
+        direct::messages(&self.0, question, request).await
     }
 
     async fn get_decision(

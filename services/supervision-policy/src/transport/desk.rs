@@ -10,8 +10,6 @@ use greenstar_proto::common::v1 as common;
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_rpc::Call;
 use greenstar_store::Database;
-use pbjson_types as wkt;
-use prost::Message as _;
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -20,6 +18,7 @@ use super::convert::{self, Arguments};
 use super::pins::{Pin, Pins};
 use super::siblings::Siblings;
 use super::status;
+use super::told::{Answer, Kept, Told};
 use crate::consistency::{Freshness, Level, Reached, Unreached};
 use crate::domain::caution::decide_cautiously;
 use crate::domain::decide::decide;
@@ -58,13 +57,8 @@ pub(super) struct Question {
     pub(super) pin: Option<Pin>,
     /// By what right is asked.
     pub(super) authority: Option<Authority>,
-}
-
-/// The answer, and the figures of an inspection regime if it is one.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) response: pb::DecideResponse,
-    pub(super) regime: pb::InspectionRegime,
+    /// Whether the figures of an inspection regime are wanted.
+    pub(super) regime: bool,
 }
 
 /// Computed and not yet recorded: nothing of it may leave.
@@ -218,25 +212,22 @@ impl Desk {
             }
         };
         let decision = decision.map_err(|error| status::undecided(&error))?;
-        let rating = decision.rating;
-        let regime =
-            InspectionRegime::of(&decision, &arguments).map_err(|error| status::undecided(&error))?;
-        let mut reasons = convert::reasons(&decision);
-        reasons.extend(handled(handling, sound).map(convert::staleness));
-        let mut told = pb::Decision {
-            outcome: decision.outcome.code.to_string(),
-            measures: convert::measures(&decision),
-            reasons,
-            star: rating.standing.star().map(|star| i32::from(star.get())),
-            state: convert::state(rating.standing.state()).into(),
+        let token = self.view.token(reading);
+        let told = Told {
+            decision: &decision,
+            caveat: handled(handling, sound),
             known: facts.known,
-            flags: convert::flags(&decision),
-            as_of_time: Some(wire::to_instant(as_of)),
-            token: self.view.token(reading),
-            manual_review: handling == Handling::ManualReview,
-            data_age: age.map(wkt::Duration::from),
-            ..pb::Decision::default()
+            as_of,
+            age,
+            token: &token,
+            handling,
         };
+        let mut answer = told.answer(policy.version(), question.uscc.verdict());
+        if question.regime {
+            let regime = InspectionRegime::of(&decision, &arguments);
+            let regime = regime.map_err(|error| status::undecided(&error))?;
+            answer.with_regime(&convert::regime(&regime));
+        }
         let mode = self.records.mode(matter.record());
         let keeps = match mode {
             RecordMode::Durable | RecordMode::Store => true,
@@ -244,43 +235,27 @@ impl Desk {
         };
         // What the record says beyond the answer is made for those that are kept only.
         let record = if keeps {
-            (told.department, told.officer) = who(&call.caller);
-            told.enterprise = format!("enterprises/{}", question.uscc);
-            told.matter = matter.name();
-            told.arguments = question.arguments.clone();
-            told.request_id = question.request_id.clone();
-            told.facts = recorded(&facts)?;
-            told.versions = Some(versions(policy, matter, &facts));
-            told.handling = convert::handling(handling).into();
-            told.max_staleness = Some(matter.bound(limit).into());
-            told.policies_unfit = !ruling.sound;
-            told.authority = question.authority.as_ref().map(Authority::wire);
-            told.pinned_version = question.pin.as_ref().map_or_else(String::new, Pin::to_string);
-            Some((mode, told.encode_to_vec()))
+            let (department, officer) = who(&call.caller);
+            let pinned_version = question.pin.as_ref().map_or_else(String::new, Pin::to_string);
+            let body = told.record(&Kept {
+                enterprise: &format!("enterprises/{}", question.uscc),
+                matter: &matter.name(),
+                arguments: &question.arguments,
+                department,
+                officer: &officer,
+                request_id: &question.request_id,
+                facts: &recorded(&facts)?,
+                versions: versions(policy, matter, &facts),
+                max_staleness: matter.bound(limit),
+                policies_unfit: !ruling.sound,
+                authority: question.authority.as_ref(),
+                pinned_version: &pinned_version,
+            });
+            Some((mode, body))
         } else {
             None
         };
-        let response = pb::DecideResponse {
-            outcome: told.outcome,
-            measures: told.measures,
-            reasons: told.reasons,
-            star: told.star,
-            state: told.state,
-            known: told.known,
-            flags: told.flags,
-            as_of: told.as_of_time,
-            data_age: told.data_age,
-            policy_version: policy.version().to_owned(),
-            token: told.token,
-            decision: String::new(),
-            manual_review: told.manual_review,
-            uscc_verdict: convert::verdict(question.uscc.verdict()).into(),
-        };
-        let regime = convert::regime(&regime);
-        Ok(Computed {
-            answer: Answer { response, regime },
-            record,
-        })
+        Ok(Computed { answer, record })
     }
 
     async fn record(&self, computed: Computed) -> Result<Answer, Status> {
@@ -299,7 +274,7 @@ impl Desk {
             Some((RecordMode::Sampled, body)) => self.records.sampled(body),
             None => None,
         };
-        answer.is_recorded(id);
+        name(&mut answer, id);
         Ok(answer)
     }
 
@@ -314,7 +289,7 @@ impl Desk {
                 let Computed { mut answer, record } = computed?;
                 let place = match record {
                     Some((RecordMode::Sampled, body)) => {
-                        answer.is_recorded(self.records.sampled(body));
+                        name(&mut answer, self.records.sampled(body));
                         None
                     }
                     Some((mode @ (RecordMode::Durable | RecordMode::Store), body)) => {
@@ -345,7 +320,7 @@ impl Desk {
                 if mode == RecordMode::Store {
                     stored.clone()?;
                 }
-                answer.is_recorded(kept.get(at).copied());
+                name(&mut answer, kept.get(at).copied());
             }
             Ok(answer)
         });
@@ -359,11 +334,10 @@ impl Desk {
     }
 }
 
-impl Answer {
-    fn is_recorded(&mut self, id: Option<DecisionId>) {
-        if let Some(id) = id {
-            self.response.decision = format!("decisions/{id}");
-        }
+/// Says where it is recorded.
+fn name(answer: &mut Answer, id: Option<DecisionId>) {
+    if let Some(id) = id {
+        answer.with_record(&format!("decisions/{id}"));
     }
 }
 
@@ -400,12 +374,12 @@ fn recorded(facts: &Facts) -> Result<String, Status> {
     serde_json::to_string(facts).map_err(|error| status::damaged(&error))
 }
 
-fn who(caller: &Caller) -> (String, String) {
+fn who(caller: &Caller) -> (&str, String) {
     match caller {
         Caller::Department {
             department, officer, ..
-        } => (department.to_string(), officer.to_string()),
-        Caller::Enterprise(_) | Caller::Public => (String::new(), caller.principal()),
+        } => (department.as_str(), officer.to_string()),
+        Caller::Enterprise(_) | Caller::Public => ("", caller.principal()),
     }
 }
 
