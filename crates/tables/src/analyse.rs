@@ -52,6 +52,19 @@ impl Table {
     }
 }
 
+impl Table {
+    fn stricter_than(&self, outcome: usize) -> RowSet {
+        let mut stricter = RowSet::EMPTY;
+        let rows = self
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.outcome > outcome);
+        rows.for_each(|(position, _)| stricter.insert(position));
+        stricter
+    }
+}
+
 /// The table's rows, followed by the schema's exclusions as further rows.
 struct Space<'a> {
     dimensions: Vec<Dimension<'a>>,
@@ -110,7 +123,7 @@ impl<'a> Space<'a> {
         })
     }
 
-    /// `None` if a search became too large.
+    /// `None` if a search became too large. Findings stand in the order of the rows.
     fn findings(&self, table: &Table, errors: &mut Vec<(Option<usize>, Defect)>) -> Option<()> {
         let total = matches!(
             table.hit,
@@ -128,29 +141,41 @@ impl<'a> Space<'a> {
                 ));
             }
         }
-        for row in 0..table.rows.len() {
-            if self.point(RowSet::of(row), self.excluded)?.is_none() {
-                errors.push((Some(row + 1), Defect::Unreachable { row: row + 1 }));
-            } else if table.hit == HitPolicy::First {
-                self.masked(row, errors)?;
-            }
-        }
+        let mut disagree = RowSet::EMPTY;
         if table.hit == HitPolicy::Unique {
             for (first, left) in table.rows.iter().enumerate() {
                 for (second, right) in table.rows.iter().enumerate().skip(first + 1) {
-                    self.overlap((first, left), (second, right), errors)?;
+                    if self.overlap((first, left), (second, right), errors)? {
+                        disagree.insert(second);
+                    }
                 }
             }
         }
+        for (position, row) in table.rows.iter().enumerate() {
+            // Rows that decide instead wherever they hold as well.
+            let prior = match table.hit {
+                HitPolicy::First | HitPolicy::Unique => RowSet::first_rows(position),
+                HitPolicy::Strictest => table.stricter_than(row.outcome),
+                HitPolicy::Collect => RowSet::EMPTY,
+            };
+            if self.point(RowSet::of(position), self.excluded)?.is_none() {
+                errors.push((Some(position + 1), Defect::Unreachable { row: position + 1 }));
+            } else if !disagree.contains(position) {
+                self.masked(position, prior, errors)?;
+            }
+        }
+        errors.sort_by_key(|(row, _)| *row);
         Some(())
     }
 
-    fn masked(&self, row: usize, errors: &mut Vec<(Option<usize>, Defect)>) -> Option<()> {
-        let before = RowSet::first_rows(row);
+    fn masked(&self, row: usize, before: RowSet, errors: &mut Vec<(Option<usize>, Defect)>) -> Option<()> {
+        if before.is_empty() {
+            return Some(());
+        }
         if self.point(RowSet::of(row), before | self.excluded)?.is_some() {
             return Some(());
         }
-        // Reachable, yet never first: at any point of it some row before takes it.
+        // Reachable, yet it never decides: at any point of it one of those takes it.
         if let Some(point) = self.point(RowSet::of(row), self.excluded)? {
             let by = (self.rows_at(&point) & before).first().unwrap_or(0);
             let defect = Defect::Masked {
@@ -163,14 +188,16 @@ impl<'a> Space<'a> {
         Some(())
     }
 
+    /// Whether they hold together and disagree.
     fn overlap(
         &self,
         (first, left): (usize, &Row),
         (second, right): (usize, &Row),
         errors: &mut Vec<(Option<usize>, Defect)>,
-    ) -> Option<()> {
-        if left.outcome == right.outcome && left.measures == right.measures {
-            return Some(());
+    ) -> Option<bool> {
+        let listed = |one: &Row, other: &Row| one.measures.iter().all(|used| other.measures.contains(used));
+        if left.outcome == right.outcome && listed(left, right) && listed(right, left) {
+            return Some(false);
         }
         if let Some(point) = self.point(RowSet::of(first) | RowSet::of(second), self.excluded)? {
             let (first, second) = (first + 1, second + 1);
@@ -182,8 +209,9 @@ impl<'a> Space<'a> {
                     example: self.show(&point),
                 },
             ));
+            return Some(true);
         }
-        Some(())
+        Some(false)
     }
 
     /// A point that all of `require` take and none of `forbid` does.

@@ -96,7 +96,7 @@ pub enum Defect {
         second: usize,
         example: Example,
     },
-    #[error("row {row} never decides: row {by} takes {example} before it; move it up or remove it")]
+    #[error("row {row} never decides: row {by} takes {example} before it; narrow that one or remove this")]
     Masked { row: usize, by: usize, example: Example },
     #[error("no facts can reach row {row}: its cells exclude one another")]
     Unreachable { row: usize },
@@ -237,7 +237,7 @@ impl Defect {
                 format!("第 {first} 行与第 {second} 行同时适用于 {example} 且结论不一致")
             }
             Defect::Masked { row, by, example } => {
-                format!("第 {row} 行永远不起作用：{example} 已由第 {by} 行处理，请上移或删除该行")
+                format!("第 {row} 行永远不起作用：{example} 已由第 {by} 行处理，请收窄该行的条件或者删除本行")
             }
             Defect::Unreachable { row } => format!("第 {row} 行的条件相互矛盾，任何情形都无法满足"),
             Defect::TooComplex => "决策表过于复杂，无法分析，请拆分".to_owned(),

@@ -176,6 +176,11 @@ impl Table {
         self.answer(matched)
     }
 
+    /// Which of the rows that hold decide; rows that the table does not have are left out.
+    pub fn settle(&self, matched: RowSet) -> Answer {
+        self.answer(matched & self.all)
+    }
+
     #[inline]
     fn answer(&self, matched: RowSet) -> Answer {
         let deciding = match self.hit {

@@ -139,11 +139,9 @@ pub(crate) fn cell(column: usize) -> BoxedStrategy<String> {
         _ => ordered(0, 100),
     };
     written
-        .prop_map(move |text| {
-            match parse_cell(&text, &SCHEMA.columns()[column]) {
-                Ok(_) => text,
-                Err(_) => "-".to_owned(),
-            }
+        .prop_map(move |text| match parse_cell(&text, &SCHEMA.columns()[column]) {
+            Ok(_) => text,
+            Err(_) => "-".to_owned(),
         })
         .boxed()
 }
