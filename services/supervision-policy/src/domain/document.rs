@@ -145,13 +145,16 @@ pub(crate) enum PaperSource {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PaperFields {
     pub(crate) kind: Code,
-    /// Left out: serious.
+    /// Left out: a flag is serious, an event ordinary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) severity: Option<Severity>,
     /// Of the document; left out: the day before the case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) date: Option<Date>,
-    /// Of a flag: who raised it.
+    /// Whole months since the document, instead of its date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) age_months: Option<u16>,
+    /// Of a flag: who raised it; left out, a department that may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) department: Option<Department>,
     /// Of a flag: the only matter it counts in.

@@ -202,7 +202,23 @@ impl GateEntry {
         })
     }
 
-    fn by_standing(&self, standing: Standing) -> bool {
+    /// Whether the entry, its bases and their articles are in force, whatever carries it there.
+    pub(super) fn stands(&self, as_of: Timestamp) -> bool {
+        let rights = self.class == MeasureClass::Rights;
+        let mut in_force = self.bases.iter().filter(|basis| basis.window.holds(as_of));
+        self.window.holds(as_of) && in_force.any(|basis| basis.article || !rights)
+    }
+
+    /// Whether a flag of this kind and severity carries it, until the severity's ceiling.
+    pub(super) fn by_flag(&self, kind: usize, severity: Severity, as_of: Timestamp) -> bool {
+        self.flags.iter().any(|carrier| {
+            carrier.kind == kind
+                && severity >= carrier.least
+                && carrier.bases.iter().any(|basis| basis.holds(as_of))
+        })
+    }
+
+    pub(super) fn by_standing(&self, standing: Standing) -> bool {
         let by_star = standing
             .star()
             .and_then(|star| self.stars.get(usize::from(star.get()) - 1).copied());

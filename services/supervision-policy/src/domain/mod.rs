@@ -1,6 +1,7 @@
 //! What an enterprise's standing means for a department's matter. No I/O, no proto, no clock:
 //! facts, a policy and an instant go in, a decision comes out.
 
+pub mod analysis;
 mod better;
 pub mod catalogue;
 pub mod caution;

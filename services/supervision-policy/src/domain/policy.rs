@@ -139,6 +139,41 @@ impl Policy {
         &self.matters
     }
 
+    /// The name that a document gives its policy, if that much can be read.
+    pub(crate) fn name_in(document: &Document) -> Option<Code> {
+        read(document).ok().map(|source| source.policy)
+    }
+
+    /// Whether a document is a jurisdiction's baseline.
+    pub(crate) fn is_baseline(document: &Document) -> bool {
+        read(document).is_ok_and(|source| source.department.as_str() == BASELINE)
+    }
+
+    /// The document of a policy of this bundle, as it was read.
+    pub(super) fn source_of(&self, name: &Code) -> Option<PolicySource> {
+        let info = self.infos.iter().find(|info| info.name == *name)?;
+        read(&info.source).ok()
+    }
+
+    /// The document that declares a matter.
+    pub(super) fn source_for(&self, matter: &Matter) -> Option<PolicySource> {
+        self.source_of(self.policy_of(matter)?)
+    }
+
+    pub(super) fn policy_of(&self, matter: &Matter) -> Option<&Code> {
+        let name = matter.name();
+        let info = self.infos.iter().find(|info| info.matters.contains(&name))?;
+        Some(&info.name)
+    }
+
+    pub(super) fn baseline_source(&self) -> Option<PolicySource> {
+        let info = self
+            .infos
+            .iter()
+            .find(|info| info.department.as_str() == BASELINE)?;
+        read(&info.source).ok()
+    }
+
     pub fn matter(&self, department: &str, code: &str) -> Option<&Matter> {
         self.matters
             .iter()

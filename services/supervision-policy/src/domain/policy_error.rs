@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::analysis::Finding;
 use greenstar_kernel::{Code, LocalizedText, Said};
 use greenstar_tables::{BadTree, TableError};
 
@@ -19,6 +20,9 @@ pub enum PolicyDefect {
     Unreadable(String),
     #[error(transparent)]
     Table(TableError),
+    /// A fault that the analysis found, with its counterexample.
+    #[error("{}", .0.text.en)]
+    Found(Box<Finding>),
     #[error("no document is the jurisdiction's baseline; one must have the department baseline")]
     NoBaseline,
     #[error("another document is the baseline already; a jurisdiction has one")]
@@ -103,6 +107,7 @@ impl PolicyDefect {
         match self {
             PolicyDefect::Unreadable(why) => format!("文本不是有效的政策文件：{why}"),
             PolicyDefect::Table(error) => error.said().zh,
+            PolicyDefect::Found(finding) => finding.text.zh.clone(),
             PolicyDefect::NoBaseline => "缺少本辖区的基准政策，须有一份文件的部门为 baseline".to_owned(),
             PolicyDefect::SecondBaseline => "已有基准政策，一个辖区只能有一份".to_owned(),
             PolicyDefect::BaselineShape => {

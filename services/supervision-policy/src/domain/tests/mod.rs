@@ -1,5 +1,7 @@
 //! The domain as a whole, on the shipped policies and the catalogue that the sanctions service ships.
 
+mod analysis;
+mod brute;
 mod caution;
 mod columns;
 mod headline;
