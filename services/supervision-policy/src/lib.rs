@@ -39,6 +39,7 @@ pub use domain::matter::RecordMode;
 pub use record::{RecordError, RecordSettings};
 pub use store::MIGRATIONS;
 pub use transport::QUICK;
+pub use transport::offline;
 
 use consistency::Freshness;
 use domain::shipped;

@@ -1,21 +1,231 @@
 //! Policies checked, tested and compared; nothing is changed.
 
-use greenstar_proto::supervision::v1 as pb;
-use tonic::{Request, Response, Status};
+use std::sync::Arc;
 
+use greenstar_kernel::{Code as Word, LocalizedText, Said as _, Timestamp};
+use greenstar_proto::common::v1::ErrorReason;
+use greenstar_proto::supervision::v1 as pb;
+use greenstar_proto::supervision::v1::policy_content::Form;
+use greenstar_proto::supervision::v1::policy_reference::Reference;
+use greenstar_rpc::{accept, field, names, status as refuse};
+use tonic::{Code, Request, Response, Status};
+
+use super::content::{self, Content};
 use super::desk::Desk;
-use super::status;
+use super::{findings, policies, status};
+use crate::domain::analysis::diff::{Difference, differences};
+use crate::domain::analysis::{Examination, FindingKind, examine};
+use crate::domain::catalogue::CatalogueErrors;
+use crate::domain::policy::{Document, Policy, PolicyErrors};
+
+/// A text among what is in force.
+struct Checked {
+    policy: Policy,
+    name: Word,
+    examination: Examination,
+}
+
+/// The policies in force, and the instant of the question.
+fn in_force(desk: &Desk) -> Result<(Arc<Policy>, Timestamp), Status> {
+    let rulings = desk.view.rulings().clone().ok_or_else(status::not_ready)?;
+    let now = desk.clock.now();
+    let policy = rulings.at(now).policy.clone().ok_or_else(status::not_ready)?;
+    Ok((policy, now))
+}
+
+/// Compiles and examines; analysing tables may take a while.
+async fn check(desk: &Desk, document: Document) -> Result<Result<Checked, PolicyErrors>, Status> {
+    let (before, now) = in_force(desk)?;
+    let checked = tokio::task::spawn_blocking(move || {
+        let policy = before.with(&document)?;
+        let name = name_of(&policy, &document)?;
+        let examination = examine(&policy, &name, Some(&before), now);
+        Ok(Checked {
+            policy,
+            name,
+            examination,
+        })
+    });
+    checked.await.map_err(|error| status::damaged(&error))
+}
+
+/// The policy that a document of the bundle is.
+pub(super) fn name_of(policy: &Policy, document: &Document) -> Result<Word, PolicyErrors> {
+    let info = policy.infos().iter().find(|info| info.source == *document);
+    info.map(|info| info.name.clone())
+        .ok_or_else(|| PolicyErrors(Vec::new()))
+}
+
+pub(super) async fn validate_policy(
+    desk: &Desk,
+    request: Request<pb::ValidatePolicyRequest>,
+) -> Result<Response<pb::ValidatePolicyResponse>, Status> {
+    let (_, request) = accept(request)?;
+    let form = if request.workbook.is_empty() {
+        Form::Source(request.source)
+    } else {
+        Form::Workbook(request.workbook)
+    };
+    let Content { document, places } = match content::read(form) {
+        Ok(content) => content,
+        Err(unread) if request.report => {
+            return Ok(Response::new(pb::ValidatePolicyResponse {
+                findings: unread.findings(),
+                ..Default::default()
+            }));
+        }
+        Err(unread) => return Err(unread.into()),
+    };
+    match check(desk, document).await? {
+        Ok(Checked {
+            policy,
+            name,
+            examination,
+        }) => {
+            if !request.report {
+                examination
+                    .sound(&name)
+                    .map_err(|errors| policies::faults(&errors))?;
+            }
+            let info = policy.infos().iter().find(|info| info.name == name);
+            let Examination {
+                findings: found,
+                cases,
+                coverage,
+            } = &examination;
+            Ok(Response::new(pb::ValidatePolicyResponse {
+                policy: info.map(|info| policies::policy(info, None)),
+                findings: found
+                    .iter()
+                    .map(|finding| findings::of(finding, &places))
+                    .collect(),
+                cases: cases.iter().map(findings::case).collect(),
+                coverage: Some(findings::coverage(coverage)),
+            }))
+        }
+        Err(PolicyErrors(errors)) if request.report => Ok(Response::new(pb::ValidatePolicyResponse {
+            findings: errors
+                .iter()
+                .map(|error| findings::of_error(error, &places))
+                .collect(),
+            ..Default::default()
+        })),
+        Err(errors) => Err(policies::faults(&errors)),
+    }
+}
 
 pub(super) async fn test_policy(
-    _desk: &Desk,
-    _request: Request<pb::TestPolicyRequest>,
+    desk: &Desk,
+    request: Request<pb::TestPolicyRequest>,
 ) -> Result<Response<pb::TestPolicyResponse>, Status> {
-    Err(status::not_ready())
+    let (_, request) = accept(request)?;
+    let Content { document, .. } = content::of(request.content)?;
+    let checked = check(desk, document).await?;
+    let Checked {
+        name,
+        mut examination,
+        ..
+    } = checked.map_err(|errors| policies::faults(&errors))?;
+    // A case that fails is an answer here.
+    examination
+        .findings
+        .retain(|finding| finding.kind != FindingKind::CaseFailed);
+    examination
+        .sound(&name)
+        .map_err(|errors| policies::faults(&errors))?;
+    let Examination { cases, coverage, .. } = &examination;
+    Ok(Response::new(pb::TestPolicyResponse {
+        passed: cases.iter().all(|case| case.passed),
+        cases: cases.iter().map(findings::case).collect(),
+        coverage: Some(findings::coverage(coverage)),
+    }))
 }
 
 pub(super) async fn diff_policies(
-    _desk: &Desk,
-    _request: Request<pb::DiffPoliciesRequest>,
+    desk: &Desk,
+    request: Request<pb::DiffPoliciesRequest>,
 ) -> Result<Response<pb::DiffPoliciesResponse>, Status> {
-    Err(status::not_ready())
+    let (_, request) = accept(request)?;
+    let (before, now) = in_force(desk)?;
+    let from = document(&before, "from.version", request.from)?;
+    let to = document(&before, "to.version", request.to)?;
+    let compared = tokio::task::spawn_blocking(move || {
+        let (old, new) = (before.with(&from)?, before.with(&to)?);
+        let (old_name, new_name) = (name_of(&old, &from)?, name_of(&new, &to)?);
+        Ok(differences((&old, &old_name), (&new, &new_name), now))
+    });
+    let compared = compared.await.map_err(|error| status::damaged(&error))?;
+    let difference = compared.map_err(|errors: PolicyErrors| policies::faults(&errors))?;
+    told(difference).map(Response::new)
+}
+
+/// A comparison as the contract has it.
+pub(super) fn told(difference: Difference) -> Result<pb::DiffPoliciesResponse, Status> {
+    let Difference {
+        changes,
+        behaviour,
+        intricate,
+    } = difference;
+    if intricate {
+        let said = LocalizedText::new(
+            "两个版本的决策表合在一起过于复杂，无法逐一比较，请拆分决策表",
+            "the two versions' tables together are too intricate to be compared; split the table",
+        );
+        return Err(field("to", ErrorReason::TableMalformed, &said, &[]));
+    }
+    let changes = changes.into_iter().map(|change| pb::PolicyChange {
+        place: change.place,
+        before: change.before,
+        after: change.after,
+    });
+    let behaviour = behaviour.into_iter().map(|change| pb::BehaviourChange {
+        matter: change.matter,
+        example: change.example.into_iter().collect(),
+        outcome_before: change.before.0,
+        outcome_after: change.after.0,
+        measures_before: change.before.1,
+        measures_after: change.after.1,
+    });
+    Ok(pb::DiffPoliciesResponse {
+        changes: changes.collect(),
+        behaviour: behaviour.collect(),
+    })
+}
+
+/// A catalogue that was handed in as a file and is none.
+pub(super) fn catalogue_unread(errors: &CatalogueErrors) -> Status {
+    field("catalogue", ErrorReason::FieldInvalid, &errors.said(), &[])
+}
+
+/// One side of a comparison. The rule of its message makes sure that it names something.
+fn document(policy: &Policy, at: &str, reference: Option<pb::PolicyReference>) -> Result<Document, Status> {
+    let reference = reference.and_then(|reference| reference.reference);
+    match reference.unwrap_or_else(|| Reference::Version(String::new())) {
+        Reference::Content(content) => Ok(content::of(Some(content))?.document),
+        Reference::Version(name) => {
+            let (policy_name, version) = match names::nested(at, &name, "policies", "versions") {
+                Ok((policy_name, version)) => (policy_name.to_owned(), Some(version.to_owned())),
+                Err(_) => (names::single(at, &name, "policies")?.to_owned(), None),
+            };
+            let found = policy.infos().iter().find(|info| {
+                let number = info.version.to_string();
+                info.name.as_str() == policy_name && version.as_ref().is_none_or(|version| *version == number)
+            });
+            let unknown = || {
+                let said = LocalizedText::new(
+                    format!("没有 {name} 这一版本，请用 ListPolicyVersions 查看"),
+                    format!("there is no {name}; see ListPolicyVersions"),
+                );
+                refuse(Code::NotFound, ErrorReason::PolicyVersionUnknown, &said, &[])
+            };
+            found.map(|info| info.source.clone()).ok_or_else(unknown)
+        }
+        Reference::Draft(name) => {
+            let said = LocalizedText::new(
+                format!("本部门没有草稿 {name}"),
+                format!("your department has no {name}"),
+            );
+            Err(refuse(Code::NotFound, ErrorReason::DraftUnknown, &said, &[]))
+        }
+    }
 }

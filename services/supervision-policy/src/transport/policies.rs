@@ -7,12 +7,12 @@ use greenstar_proto::common::v1::ErrorReason;
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_proto::supervision::v1::policy_service_server::PolicyService;
 use greenstar_rpc::{accept, fields};
-use greenstar_tables::{BadTree, Defect, TableError};
+use greenstar_tables::TableError;
 use tonic::{Request, Response, Status};
 
 use super::desk::Desk;
-use super::{convert, status};
-use crate::domain::policy::{Document, PolicyDefect, PolicyError, PolicyErrors, PolicyInfo};
+use super::{convert, findings, status};
+use crate::domain::policy::{PolicyDefect, PolicyError, PolicyErrors, PolicyInfo};
 use crate::follow::wire;
 use crate::view::{Ruling, Rulings};
 
@@ -36,29 +36,7 @@ impl PolicyService for PolicyRpc {
         &self,
         request: Request<pb::ValidatePolicyRequest>,
     ) -> Result<Response<pb::ValidatePolicyResponse>, Status> {
-        let (_, request) = accept(request)?;
-        let in_force = self.in_force();
-        let in_force = in_force.and_then(|(rulings, now)| rulings.at(now).policy.clone());
-        let in_force = in_force.ok_or_else(status::not_ready)?;
-        let document = Document {
-            name: SOURCE.to_owned(),
-            text: request.source,
-        };
-        // Analysing a table may take a while.
-        let checked = tokio::task::spawn_blocking(move || {
-            let checked = in_force.with(&document)?;
-            let read = checked.infos().iter().find(|info| info.source == document);
-            Ok::<_, PolicyErrors>(read.map(|info| policy(info, None)))
-        });
-        let policy = match checked.await {
-            Ok(Ok(policy)) => policy,
-            Ok(Err(errors)) => return Err(faults(&errors)),
-            Err(error) => return Err(status::damaged(&error)),
-        };
-        Ok(Response::new(pb::ValidatePolicyResponse {
-            policy,
-            ..Default::default()
-        }))
+        super::checking::validate_policy(&self.0, request).await
     }
 
     async fn test_policy(
@@ -234,7 +212,7 @@ impl PolicyService for PolicyRpc {
     }
 }
 
-fn policy(info: &PolicyInfo, ruling: Option<&Ruling>) -> pb::Policy {
+pub(super) fn policy(info: &PolicyInfo, ruling: Option<&Ruling>) -> pb::Policy {
     let published = ruling.and_then(|ruling| ruling.versions.iter().find(|one| one.document == info.source));
     pb::Policy {
         name: format!("policies/{}", info.name),
@@ -248,7 +226,7 @@ fn policy(info: &PolicyInfo, ruling: Option<&Ruling>) -> pb::Policy {
 }
 
 /// All faults in one status, under the reason of the first; as many in full as a header carries.
-fn faults(errors: &PolicyErrors) -> Status {
+pub(super) fn faults(errors: &PolicyErrors) -> Status {
     const BYTES: usize = 2_500;
     let mut places: Vec<(String, ErrorReason, LocalizedText)> = Vec::new();
     let mut bytes = 0;
@@ -259,7 +237,7 @@ fn faults(errors: &PolicyErrors) -> Status {
         if bytes > BYTES && !places.is_empty() {
             break;
         }
-        places.push((field_of(error), reason(&error.defect), said));
+        places.push((field_of(error), findings::reason(&error.defect), said));
     }
     let join = |separator: &str, part: fn(&LocalizedText) -> &str| {
         places
@@ -277,10 +255,10 @@ fn faults(errors: &PolicyErrors) -> Status {
     let first = places
         .first()
         .map_or(ErrorReason::TableMalformed, |(_, reason, _)| *reason);
-    let metadata = errors.0.first().map(place).unwrap_or_default();
+    let metadata = errors.0.first().map(findings::metadata).unwrap_or_default();
     let metadata: Vec<(&str, String)> = metadata
         .into_iter()
-        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| (key, shortened(&value)))
         .collect();
     fields(first, &said, &metadata, &places)
 }
@@ -291,8 +269,10 @@ fn shortened(text: &str) -> String {
 
 /// Where in the source: `source/{table}/{row}/{column}`, as far as it is known.
 fn field_of(error: &PolicyError) -> String {
-    let PolicyDefect::Table(TableError { place, .. }) = &error.defect else {
-        return SOURCE.to_owned();
+    let place = match &error.defect {
+        PolicyDefect::Table(TableError { place, .. }) => place,
+        PolicyDefect::Found(finding) => return format!("{SOURCE}/{}", finding.place),
+        _ => return SOURCE.to_owned(),
     };
     let row = place.row.map(|row| {
         if row == 0 {
@@ -308,102 +288,4 @@ fn field_of(error: &PolicyError) -> String {
         place.column.clone(),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("/")
-}
-
-fn reason(defect: &PolicyDefect) -> ErrorReason {
-    use ErrorReason as R;
-    match defect {
-        PolicyDefect::Table(error) => match &error.defect {
-            Defect::UnknownColumn(_) => R::TableColumnUnknown,
-            Defect::UnknownOutcome { .. } => R::OutcomeUnknown,
-            Defect::UnknownMeasure(_) => R::MeasureUnknown,
-            Defect::MeasureWithoutBasis | Defect::BasisEmpty => R::MeasureWithoutBasis,
-            Defect::Gap { .. } => R::TableGap,
-            Defect::Overlap { .. } | Defect::Masked { .. } => R::TableOverlap,
-            Defect::Unreadable(_)
-            | Defect::RowCount { .. }
-            | Defect::Cell(_)
-            | Defect::Parameter { .. }
-            | Defect::NoParameter(_)
-            | Defect::ReasonMissing
-            | Defect::DefaultWithCells
-            | Defect::Unreachable { .. }
-            | Defect::TooComplex => R::TableMalformed,
-        },
-        PolicyDefect::MeasureUnknown { .. } => R::MeasureUnknown,
-        PolicyDefect::Tree { bad, .. } => match bad {
-            BadTree::Cyclic(_) => R::TreeCyclic,
-            BadTree::TooLarge(_) | BadTree::UnknownParent { .. } | BadTree::UnknownChild(_) => {
-                R::TableMalformed
-            }
-        },
-        PolicyDefect::Unreadable(_)
-        | PolicyDefect::NoBaseline
-        | PolicyDefect::SecondBaseline
-        | PolicyDefect::BaselineShape
-        | PolicyDefect::PolicyTwice(_)
-        | PolicyDefect::NoMatter
-        | PolicyDefect::MatterTwice(_)
-        | PolicyDefect::OutcomeTwice(_)
-        | PolicyDefect::NeutralCount(_)
-        | PolicyDefect::NotAscending(_)
-        | PolicyDefect::CarrierMissing(_)
-        | PolicyDefect::CarrierNotNeeded(_)
-        | PolicyDefect::FloorParameter { .. }
-        | PolicyDefect::NotAdvice(_)
-        | PolicyDefect::ArgumentTwice(_)
-        | PolicyDefect::TooPatient(_) => R::TableMalformed,
-    }
-}
-
-fn place(error: &PolicyError) -> Vec<(&'static str, String)> {
-    if let PolicyDefect::Tree { tree, bad } = &error.defect {
-        let mut metadata = vec![("tree", (*tree).to_owned())];
-        if let BadTree::Cyclic(circle) = bad {
-            metadata.push(("cycle", circle.join(" > ")));
-        }
-        return metadata;
-    }
-    let PolicyDefect::Table(TableError { place, defect }) = &error.defect else {
-        return vec![("table", error.policy.clone())];
-    };
-    let mut metadata = vec![
-        ("table", place.table.clone()),
-        ("row", place.row.map_or_else(String::new, |row| row.to_string())),
-        ("column", place.column.clone().unwrap_or_default()),
-        (
-            "position",
-            place.character.map_or_else(String::new, |at| at.to_string()),
-        ),
-    ];
-    match defect {
-        Defect::Gap { example } => metadata.push(("counterexample", example.to_string())),
-        Defect::Overlap {
-            first,
-            second,
-            example,
-        } => {
-            metadata.push(("rows", format!("{first}, {second}")));
-            metadata.push(("counterexample", example.to_string()));
-        }
-        Defect::Masked { row, by, example } => {
-            metadata.push(("rows", format!("{by}, {row}")));
-            metadata.push(("counterexample", example.to_string()));
-        }
-        Defect::UnknownOutcome { found, .. } => metadata.push(("outcome", found.clone())),
-        Defect::UnknownMeasure(measure) => metadata.push(("measure", measure.clone())),
-        Defect::UnknownColumn(column) => metadata.push(("column", column.clone())),
-        Defect::Unreadable(_)
-        | Defect::RowCount { .. }
-        | Defect::Cell(_)
-        | Defect::Parameter { .. }
-        | Defect::NoParameter(_)
-        | Defect::MeasureWithoutBasis
-        | Defect::ReasonMissing
-        | Defect::BasisEmpty
-        | Defect::DefaultWithCells
-        | Defect::Unreachable { .. }
-        | Defect::TooComplex => {}
-    }
-    metadata
 }

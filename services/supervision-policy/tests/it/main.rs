@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod batches;
+mod checking;
 mod comparison;
 mod decisions;
 mod editions;
