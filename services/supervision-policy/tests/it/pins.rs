@@ -58,6 +58,7 @@ async fn a_pinned_version_decides_under_todays_baseline_and_law_and_is_recorded(
     server.stop().await;
 
     // From now on four stars are no ground for the fast track; and one more version is still to come.
+    sources.clock.advance(Duration::from_secs(1));
     let now = sources.clock.now();
     let four = "when: { star: 4, flags: 'not(contains(\"ordinary-penalty\"))' }\n      outcome: ";
     let stricter = SHIPPED.replace(
