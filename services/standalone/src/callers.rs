@@ -7,7 +7,7 @@ use greenstar_rpc::credentials;
 
 /// Three officers of each department, so that one can propose, another confirm, and a third decide an appeal
 /// against what the two did; a program of each that follows the logs; the operator.
-const OFFICERS: [&str; 16] = [
+const OFFICERS: [&str; 25] = [
     "licensing",
     "licensing/2",
     "licensing/3",
@@ -20,6 +20,15 @@ const OFFICERS: [&str; 16] = [
     "enforcement/2",
     "enforcement/3",
     "enforcement/subscriber",
+    "procurement",
+    "procurement/2",
+    "procurement/3",
+    "subsidies",
+    "subsidies/2",
+    "subsidies/3",
+    "awards",
+    "awards/2",
+    "awards/3",
     "rating",
     "rating/2",
     "rating/3",

@@ -53,9 +53,8 @@ pub(crate) struct PolicySource {
     pub(crate) cases: Vec<CaseSource>,
 }
 
-/// protocol.md §4.
 fn default_staleness() -> u32 {
-    5000
+    PolicySource::DEFAULT_STALENESS_MS
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,4 +173,48 @@ pub(crate) struct ExpectSource {
     /// The rows that decide, from 1; 0 is the default row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rows: Option<Vec<u32>>,
+}
+
+impl PolicySource {
+    /// protocol.md §4.
+    pub(crate) const DEFAULT_STALENESS_MS: u32 = 5000;
+
+    /// A document with nothing but its head.
+    pub(crate) fn new(policy: Code, version: u32, department: Department) -> PolicySource {
+        PolicySource {
+            policy,
+            version,
+            department,
+            outcomes: Vec::new(),
+            matters: Vec::new(),
+            arguments: Vec::new(),
+            on_stale: OnStale::default(),
+            max_staleness_ms: PolicySource::DEFAULT_STALENESS_MS,
+            record: RecordMode::default(),
+            retention_days: None,
+            advice_only: false,
+            trees: TreesSource::default(),
+            table: None,
+            triggers: None,
+            unfair: Vec::new(),
+            cases: Vec::new(),
+        }
+    }
+
+    /// Whether it is the jurisdiction's floor, whose rows answer levels.
+    pub(crate) fn is_baseline(&self) -> bool {
+        self.department.as_str() == BASELINE
+    }
+
+    /// # Errors
+    /// What is wrong, with line and column.
+    pub(crate) fn from_yaml(text: &str) -> Result<PolicySource, String> {
+        serde_yaml_ng::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// # Errors
+    /// None that a document of ours has.
+    pub(crate) fn to_yaml(&self) -> Result<String, String> {
+        serde_yaml_ng::to_string(self).map_err(|error| error.to_string())
+    }
 }

@@ -285,7 +285,8 @@ impl Said for ArgumentError {
 }
 
 impl ArgumentDecl {
-    pub(super) fn column(&self) -> Column {
+    /// As a column of a table.
+    pub(crate) fn column(&self) -> Column {
         let kind = match &self.kind {
             ArgumentKind::Boolean => ColumnKind::Boolean,
             ArgumentKind::Integer { min, max } => ColumnKind::Integer { min: *min, max: *max },

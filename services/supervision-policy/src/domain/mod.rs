@@ -13,11 +13,14 @@ pub mod facts;
 pub mod feedback;
 mod gate;
 pub mod matter;
+mod offered;
 pub mod policy;
 mod policy_error;
 pub mod reason;
 pub mod regime;
 pub mod shipped;
+
+pub(crate) use offered::{fact_columns, fact_names};
 
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,7 @@ struct Checked {
 }
 
 /// The policies in force, and the instant of the question.
-fn in_force(desk: &Desk) -> Result<(Arc<Policy>, Timestamp), Status> {
+pub(super) fn in_force(desk: &Desk) -> Result<(Arc<Policy>, Timestamp), Status> {
     let rulings = desk.view.rulings().clone().ok_or_else(status::not_ready)?;
     let now = desk.clock.now();
     let policy = rulings.at(now).policy.clone().ok_or_else(status::not_ready)?;
@@ -66,7 +66,12 @@ pub(super) async fn validate_policy(
     } else {
         Form::Workbook(request.workbook)
     };
-    let Content { document, places } = match content::read(form) {
+    // What can be read of a bad workbook is looked at as well, so that everything is mended at once.
+    let (before, _) = in_force(desk)?;
+    let read =
+        tokio::task::spawn_blocking(move || content::read(form).map_err(|unread| unread.checked(&before)));
+    let read = read.await.map_err(|error| status::damaged(&error))?;
+    let Content { document, places } = match read {
         Ok(content) => content,
         Err(unread) if request.report => {
             return Ok(Response::new(pb::ValidatePolicyResponse {
@@ -85,7 +90,7 @@ pub(super) async fn validate_policy(
             if !request.report {
                 examination
                     .sound(&name)
-                    .map_err(|errors| policies::faults(&errors))?;
+                    .map_err(|errors| policies::faults_in(&errors, &places))?;
             }
             let info = policy.infos().iter().find(|info| info.name == name);
             let Examination {
@@ -110,7 +115,7 @@ pub(super) async fn validate_policy(
                 .collect(),
             ..Default::default()
         })),
-        Err(errors) => Err(policies::faults(&errors)),
+        Err(errors) => Err(policies::faults_in(&errors, &places)),
     }
 }
 

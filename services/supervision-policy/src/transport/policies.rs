@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use greenstar_kernel::{LocalizedText, Log, Said, Timestamp, Token};
-use greenstar_proto::common::v1::ErrorReason;
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_proto::supervision::v1::policy_service_server::PolicyService;
-use greenstar_rpc::{accept, fields};
+use greenstar_rpc::accept;
 use greenstar_tables::TableError;
 use tonic::{Request, Response, Status};
 
@@ -15,6 +14,7 @@ use super::{convert, findings, status};
 use crate::domain::policy::{PolicyDefect, PolicyError, PolicyErrors, PolicyInfo};
 use crate::follow::wire;
 use crate::view::{Ruling, Rulings};
+use crate::workbook::Places;
 
 /// Where a policy that is only checked comes from, for messages.
 const SOURCE: &str = "source";
@@ -225,42 +225,30 @@ pub(super) fn policy(info: &PolicyInfo, ruling: Option<&Ruling>) -> pb::Policy {
     }
 }
 
-/// All faults in one status, under the reason of the first; as many in full as a header carries.
+/// All faults in one status, under the reason of the first.
 pub(super) fn faults(errors: &PolicyErrors) -> Status {
-    const BYTES: usize = 2_500;
-    let mut places: Vec<(String, ErrorReason, LocalizedText)> = Vec::new();
-    let mut bytes = 0;
-    for error in &errors.0 {
+    faults_in(errors, &Places::default())
+}
+
+/// As [`faults`], naming the cells of the workbook that the policy was read from.
+pub(super) fn faults_in(errors: &PolicyErrors, places: &Places) -> Status {
+    let all = errors.0.iter().map(|error| {
         let LocalizedText { zh, en } = error.said();
         let said = LocalizedText::new(shortened(&zh), shortened(&en));
-        bytes += said.zh.len() + said.en.len();
-        if bytes > BYTES && !places.is_empty() {
-            break;
-        }
-        places.push((field_of(error), findings::reason(&error.defect), said));
-    }
-    let join = |separator: &str, part: fn(&LocalizedText) -> &str| {
-        places
-            .iter()
-            .map(|(_, _, said)| part(said))
-            .collect::<Vec<_>>()
-            .join(separator)
-    };
-    let mut said = LocalizedText::new(join("；", |said| &said.zh), join("; ", |said| &said.en));
-    let more = errors.0.len() - places.len();
-    if more > 0 {
-        said.zh.push_str(&format!("；另有 {more} 处问题"));
-        said.en.push_str(&format!("; and {more} more"));
-    }
-    let first = places
-        .first()
-        .map_or(ErrorReason::TableMalformed, |(_, reason, _)| *reason);
+        let cell = if let PolicyDefect::Table(table) = &error.defect {
+            places.of(table)
+        } else {
+            None
+        };
+        let field = cell.map_or_else(|| field_of(error), str::to_owned);
+        (field, findings::reason(&error.defect), said)
+    });
     let metadata = errors.0.first().map(findings::metadata).unwrap_or_default();
     let metadata: Vec<(&str, String)> = metadata
         .into_iter()
         .map(|(key, value)| (key, shortened(&value)))
         .collect();
-    fields(first, &said, &metadata, &places)
+    status::several(all.collect(), &metadata)
 }
 
 fn shortened(text: &str) -> String {

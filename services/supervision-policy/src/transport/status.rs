@@ -4,7 +4,7 @@ use std::fmt;
 
 use greenstar_kernel::{Caller, Code as CodeWord, Date, Department, LocalizedText, Said};
 use greenstar_proto::common::v1::ErrorReason;
-use greenstar_rpc::{fault, field, hidden, status};
+use greenstar_rpc::{fault, field, fields, hidden, status};
 use tonic::{Code, Status};
 
 use crate::consistency::Unreached;
@@ -337,6 +337,35 @@ pub(super) fn damaged(error: &(dyn std::error::Error + 'static)) -> Status {
         "the record of this decision is damaged and cannot be read; call the operator",
     );
     fault(Code::DataLoss, ErrorReason::StoreCorrupt, &said, error)
+}
+
+/// Several faults of what was sent in one status, under the reason of the first; as many in full as a header carries.
+pub(super) fn several(all: Vec<(String, ErrorReason, LocalizedText)>, metadata: &[(&str, String)]) -> Status {
+    const BYTES: usize = 2_500;
+    let count = all.len();
+    let mut places: Vec<(String, ErrorReason, LocalizedText)> = Vec::new();
+    let mut bytes = 0;
+    for (place, reason, said) in all {
+        bytes += said.zh.len() + said.en.len();
+        if bytes > BYTES && !places.is_empty() {
+            break;
+        }
+        places.push((place, reason, said));
+    }
+    let join = |separator: &str, part: fn(&LocalizedText) -> &str| {
+        let parts: Vec<&str> = places.iter().map(|(_, _, said)| part(said)).collect();
+        parts.join(separator)
+    };
+    let mut said = LocalizedText::new(join("；", |said| &said.zh), join("; ", |said| &said.en));
+    let more = count - places.len();
+    if more > 0 {
+        said.zh.push_str(&format!("；另有 {more} 处问题"));
+        said.en.push_str(&format!("; and {more} more"));
+    }
+    let first = places
+        .first()
+        .map_or(ErrorReason::TableMalformed, |(_, reason, _)| *reason);
+    fields(first, &said, metadata, &places)
 }
 
 /// Bound on what is echoed.

@@ -19,3 +19,4 @@ mod restart;
 mod server;
 mod siblings;
 mod source;
+mod workbooks;

@@ -32,13 +32,16 @@ use crate::source::Source;
 
 pub(crate) const FIRM: &str = "91110115MAX000015J";
 pub(crate) const OTHER: &str = "91110115MAX000023D";
-const CALLERS: [&str; 6] = [
+const CALLERS: [&str; 9] = [
     "rating",
     "licensing",
     "finance",
     "enforcement",
     "supervision-policy",
     "urban-management",
+    "procurement",
+    "subsidies",
+    "awards",
 ];
 
 fn secret(name: &str) -> String {

@@ -81,9 +81,16 @@ fn faults(examination: &Examination) -> Vec<&Finding> {
 pub(super) type Decided = (usize, BTreeMap<String, Option<i64>>, Vec<usize>);
 
 pub(super) fn firm_of(policy: &Policy, matter: &Matter, example: &Example, at: Timestamp) -> Facts {
+    // What it says of arguments is none of the firm's facts.
+    let argument = |name: &str| {
+        matter
+            .arguments
+            .iter()
+            .any(|argument| argument.name.as_str() == name)
+    };
     let facts = example
         .iter()
-        .filter(|(name, _)| name != "at")
+        .filter(|(name, _)| name != "at" && !argument(name))
         .map(|(name, value)| (name.clone(), FactSource::Value(CellText(value.clone()))));
     let facts = facts_of(&Pairs(facts.collect()), policy.catalogue(), matter, at);
     facts.unwrap_or_else(|said| panic!("{example:?}: {}", said.en))

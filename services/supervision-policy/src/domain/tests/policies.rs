@@ -48,7 +48,7 @@ fn awards(table: &str) -> String {
 #[test]
 fn the_shipped_policies_are_sound() {
     let policy = policy();
-    assert_eq!(policy.matters().len(), 6);
+    assert_eq!(policy.matters().len(), 9);
     assert_eq!(policy.baseline_version(), "baseline@1");
     assert!(policy.version().contains("licensing-default@1") && policy.version().contains("evaluator@3"));
 }
