@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use prost::Message;
 
 use crate::child::Child;
@@ -90,7 +90,7 @@ impl Contender {
 /// Numbers of connections at which the suite meets the stock server.
 const CONNECTIONS: [usize; 5] = [1, 2, 4, 8, 16];
 /// Items of a batch, as many as the contract takes.
-const ITEMS: usize = 1_000;
+const ITEMS: u16 = 1_000;
 /// Batches on the way at once: on two connections, two each.
 const BATCH_CONNECTIONS: usize = 2;
 const BATCHES_IN_FLIGHT: usize = 2;
@@ -181,7 +181,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         Contender::new("sampled", sampled, &of_sampled.question, &options).await?,
         Contender::new("durable", durable, question, &options).await?,
     ];
-    let batch = of_sampled.batch(ITEMS);
+    let batch = of_sampled.batch(ITEMS.into());
     let (mut batch_cpu_us, mut sync_p99_us) = (Vec::new(), Vec::new());
     for round in 0..usize::from(options.rounds) {
         eprintln!("round {} of {}", round + 1, options.rounds);
@@ -199,11 +199,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         let batches = load
             .window(BATCHES_IN_FLIGHT, options.duration, &mut sampled.server)
             .await?;
-        batch_cpu_us.push(batches.cpu_us() / ITEMS as f64);
-        eprintln!(
-            "  batches  {:>8.3} us CPU an item",
-            batches.cpu_us() / ITEMS as f64
-        );
+        let item = batches.cpu_us() / f64::from(ITEMS);
+        batch_cpu_us.push(item);
+        eprintln!("  batches  {item:>8.3} us CPU an item");
         stock.measure(&options, round, sampled).await?;
     }
     // After all that load the suite still decides rightly and still records.
