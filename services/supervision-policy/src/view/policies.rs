@@ -8,7 +8,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use greenstar_kernel::{Position, Timestamp};
 
 use crate::domain::catalogue::Catalogue;
-use crate::domain::policy::{Document, Policy};
+use crate::domain::policy::{Document, Policy, PolicyErrors, evaluates};
 
 /// So many switches are compiled ahead; those behind them when time has come closer.
 const AHEAD: usize = 8;
@@ -16,9 +16,12 @@ const AHEAD: usize = 8;
 /// One version of a policy. Of those whose instant has come the last counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Version {
+    /// By the name of its policy.
     pub(crate) document: Document,
     /// Counts up with every version of the policy.
     pub(crate) number: u32,
+    /// The rules of evaluation that it is pinned to.
+    pub(crate) evaluator: String,
     pub(crate) effective_at: Timestamp,
 }
 
@@ -35,7 +38,7 @@ pub(crate) struct Edition {
 }
 
 /// What decisions are computed by from an instant on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ruling {
     from: Timestamp,
     /// The policies in force.
@@ -116,6 +119,55 @@ impl Policies {
         self.rulings.load()
     }
 
+    /// The policy log has moved on to `at` and published nothing.
+    pub(super) fn move_to(&self, at: Position) {
+        let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((applied, _)) = &mut inputs.versions {
+            applied.clone_from(&at);
+        }
+        if let Some(Rulings { first, later, .. }) = self.read().as_deref() {
+            self.rulings.store(Some(Arc::new(Rulings {
+                applied: at,
+                first: first.clone(),
+                later: later.clone(),
+            })));
+        }
+    }
+
+    /// A text as the version `number` of its policy among what counts at `instant`, checked: with how far the policy
+    /// log is applied. `None` before policies and catalogue were read.
+    ///
+    /// # Errors
+    /// Faults of this text. Those of others that do not fit the catalogue of that instant are theirs to put right.
+    pub(super) fn candidate(
+        &self,
+        document: &Document,
+        number: u32,
+        instant: Timestamp,
+    ) -> Option<(Position, Result<(), PolicyErrors>)> {
+        let (applied, others, catalogue) = {
+            let inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+            let (applied, versions) = inputs.versions.as_ref()?;
+            let catalogue = inputs.edition(instant)?.catalogue.clone()?;
+            (applied.clone(), in_force(versions, instant), catalogue)
+        };
+        let others = others.iter().filter(|other| other.document.name != document.name);
+        let bundle = others.map(|other| (&other.document, Some(other.number)));
+        let bundle = bundle.chain(std::iter::once((document, Some(number))));
+        let checked = match Policy::of_versions(bundle, catalogue) {
+            Ok(_) => Ok(()),
+            Err(PolicyErrors(mut errors)) => {
+                errors.retain(|error| error.is_of(&document.name));
+                if errors.is_empty() {
+                    Ok(())
+                } else {
+                    Err(PolicyErrors(errors))
+                }
+            }
+        };
+        Some((applied, checked))
+    }
+
     /// All versions of all policies, by name and version.
     pub(super) fn put_versions(&self, at: Position, versions: Arc<[Version]>, now: Timestamp) {
         self.change(now, |inputs| inputs.versions = Some((at, versions)));
@@ -166,13 +218,18 @@ impl Policies {
         let Some((applied, versions)) = inputs.versions.clone() else {
             return;
         };
+        let known = self.rulings.load_full();
+        let known: Vec<&Ruling> = known
+            .iter()
+            .flat_map(|known| std::iter::once(&known.first).chain(&known.later))
+            .collect();
         let before = self.rulings.load_full();
         let before = before.and_then(|before| before.at(now).policy.clone());
-        let first = ruling(&versions, inputs.edition(now), now, before);
+        let first = ruling(&versions, inputs.edition(now), now, before, &known);
         let mut later: Vec<Ruling> = Vec::new();
         for from in inputs.switches(now) {
             let before = later.last().unwrap_or(&first).policy.clone();
-            later.push(ruling(&versions, inputs.edition(from), from, before));
+            later.push(ruling(&versions, inputs.edition(from), from, before, &known));
         }
         self.rulings.store(Some(Arc::new(Rulings {
             applied,
@@ -182,20 +239,35 @@ impl Policies {
     }
 }
 
-/// `before` names the matters if what counts at this instant cannot be compiled.
+/// Of each policy the version that counts at this instant. `versions` in the order of their numbers.
+fn in_force(versions: &[Version], instant: Timestamp) -> Vec<Version> {
+    let mut in_force: Vec<Version> = Vec::new();
+    for version in versions.iter().filter(|version| version.effective_at <= instant) {
+        in_force.retain(|other| other.document.name != version.document.name);
+        in_force.push(version.clone());
+    }
+    in_force
+}
+
+/// `before` names the matters if what counts at this instant cannot be compiled. What `known` has compiled already is
+/// not compiled again.
 fn ruling(
     versions: &[Version],
     edition: Option<&Edition>,
     from: Timestamp,
     before: Option<Arc<Policy>>,
+    known: &[&Ruling],
 ) -> Ruling {
-    let mut in_force: Vec<Version> = Vec::new();
-    for version in versions.iter().filter(|version| version.effective_at <= from) {
-        in_force.retain(|other| other.document.name != version.document.name);
-        in_force.push(version.clone());
-    }
+    let in_force = in_force(versions, from);
     let catalogue = edition.and_then(|edition| edition.catalogue.clone());
-    let compiled = catalogue.and_then(|catalogue| compile(&in_force, catalogue));
+    let compiled = catalogue.and_then(|catalogue| {
+        let same = |policy: &&Arc<Policy>| Arc::ptr_eq(policy.catalogue(), &catalogue);
+        let known = known
+            .iter()
+            .filter(|known| known.sound && known.versions == in_force)
+            .find_map(|known| known.policy.as_ref().filter(same));
+        known.cloned().or_else(|| compile(&in_force, catalogue))
+    });
     Ruling {
         from,
         versions: in_force,
@@ -205,9 +277,19 @@ fn ruling(
 }
 
 fn compile(in_force: &[Version], catalogue: Arc<Catalogue>) -> Option<Arc<Policy>> {
-    let documents: Vec<Document> = in_force.iter().map(|version| version.document.clone()).collect();
     let edition = catalogue.edition().to_owned();
-    match Policy::load(&documents, catalogue) {
+    if let Some(version) = in_force.iter().find(|version| !evaluates(&version.evaluator)) {
+        let Version {
+            document,
+            number,
+            evaluator,
+            ..
+        } = version;
+        tracing::error!(policy = document.name, version = number, evaluator, "a policy is pinned to rules of evaluation that this program does not have; decisions go to manual review while it is in force");
+        return None;
+    }
+    let documents = in_force.iter().map(|version| (&version.document, Some(version.number)));
+    match Policy::of_versions(documents, catalogue) {
         Ok(policy) => Some(Arc::new(policy)),
         Err(errors) => {
             tracing::error!(%errors, edition, "the policies do not fit the catalogue; decisions go to manual review while both are in force");
@@ -223,6 +305,7 @@ pub(super) mod tests {
     use greenstar_kernel::{Epoch, Revision};
 
     use super::*;
+    use crate::domain::policy::EVALUATOR;
     use crate::domain::shipped;
 
     pub(in crate::view) const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
@@ -255,6 +338,7 @@ pub(super) mod tests {
         let version = |document| Version {
             document,
             number: 1,
+            evaluator: EVALUATOR.to_owned(),
             effective_at,
         };
         shipped::documents().into_iter().map(version).collect()
@@ -323,6 +407,7 @@ pub(super) mod tests {
         versions.insert(
             1,
             Version {
+                number: 2,
                 effective_at: after(5),
                 ..first.clone()
             },
