@@ -45,9 +45,9 @@ use consistency::Freshness;
 use domain::policy::PolicyErrors;
 use domain::shipped;
 use follow::compare::{Comparison, Half};
+use follow::replicas::Reporter;
 use greenstar_feed::follow::{Follower, Subscriber};
 use record::RecordLog;
-use follow::replicas::Reporter;
 use store::lifecycle::{Command, PolicyJournal, Seed};
 use transport::{
     DecisionRpc, Desk, Direct, EnforcementRpc, FinanceRpc, LicensingRpc, Pins, PolicyRpc, ReceiptRpc,

@@ -42,7 +42,11 @@ pub(super) async fn run(common: &Common, policy: Policy) -> Result<Answer, Failu
                 ..Default::default()
             };
             let validated = client.validate_draft(request).await?.into_inner();
-            let next = next(validated.draft.as_ref(), "approve", " as another officer, --as NAME");
+            let next = next(
+                validated.draft.as_ref(),
+                "approve",
+                " as another officer, --as NAME",
+            );
             Answer::new(&validated, one(validated.draft.as_ref()), next)
         }
         Policy::Approve { draft } => {
@@ -138,7 +142,11 @@ pub(super) async fn run(common: &Common, policy: Policy) -> Result<Answer, Failu
             let mut table = plain();
             table.set_header(["replica", "applied", "converged", "decides by", "heard"]);
             for replica in &replicas.replicas {
-                let fit = if replica.fit { "" } else { "\n与目录不符 does not fit the catalogue" };
+                let fit = if replica.fit {
+                    ""
+                } else {
+                    "\n与目录不符 does not fit the catalogue"
+                };
                 table.add_row([
                     replica.name.clone(),
                     format!("{} / {}", replica.applied_revision, replicas.head_revision),
@@ -280,13 +288,19 @@ mod tests {
 
     #[test]
     fn a_file_is_handed_in_by_the_department_that_it_names() {
-        assert_eq!(owner("policy: a\ndepartment: finance # theirs\n"), Some("finance"));
+        assert_eq!(
+            owner("policy: a\ndepartment: finance # theirs\n"),
+            Some("finance")
+        );
         assert_eq!(owner("policy: a\n"), None);
     }
 
     #[test]
     fn a_time_is_read_as_rfc_3339_or_refused() {
-        assert_eq!(instant("2026-07-01T00:00:00+08:00").unwrap().seconds, 1_782_835_200);
+        assert_eq!(
+            instant("2026-07-01T00:00:00+08:00").unwrap().seconds,
+            1_782_835_200
+        );
         assert!(instant("tomorrow").is_err());
     }
 }

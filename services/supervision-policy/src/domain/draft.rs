@@ -143,7 +143,10 @@ pub struct Checked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
     /// As it stands now, with the number of the version that it is or will be.
-    Draft { draft: Draft, version: u32 },
+    Draft {
+        draft: Draft,
+        version: u32,
+    },
     Version(Published),
 }
 
@@ -171,7 +174,10 @@ pub struct Changes {
 impl Workshop {
     pub fn new(drafts: Vec<Draft>, lines: BTreeMap<Code, Line>, newest: Revision) -> Workshop {
         Workshop {
-            drafts: drafts.into_iter().map(|draft| (draft.id.clone(), draft)).collect(),
+            drafts: drafts
+                .into_iter()
+                .map(|draft| (draft.id.clone(), draft))
+                .collect(),
             lines,
             newest,
             ..Workshop::default()
@@ -314,7 +320,10 @@ impl Workshop {
             name: draft.policy.clone(),
             version: line.next(),
             department: draft.department.clone(),
-            source: asked.checked.as_ref().map_or_else(String::new, |checked| checked.source.clone()),
+            source: asked
+                .checked
+                .as_ref()
+                .map_or_else(String::new, |checked| checked.source.clone()),
             effective_at,
             published_at: now,
             author: Some(draft.author.clone()),
@@ -365,7 +374,10 @@ impl Workshop {
             name: asked.policy.clone(),
             version: line.next(),
             department: owner.clone(),
-            source: asked.checked.as_ref().map_or_else(String::new, |checked| checked.source.clone()),
+            source: asked
+                .checked
+                .as_ref()
+                .map_or_else(String::new, |checked| checked.source.clone()),
             // What is scheduled behind it is overtaken.
             effective_at: noticed(now),
             published_at: now,
@@ -432,9 +444,7 @@ impl Workshop {
     fn is_checked(&self, checked: Option<&Checked>) -> Result<(), Refusal> {
         match checked {
             Some(checked) if checked.through >= self.newest => Ok(()),
-            Some(_) | None => Err(Refusal::Unchecked {
-                newest: self.newest,
-            }),
+            Some(_) | None => Err(Refusal::Unchecked { newest: self.newest }),
         }
     }
 

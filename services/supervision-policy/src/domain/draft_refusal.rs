@@ -10,10 +10,7 @@ pub enum Refusal {
     #[error("no draft of your department has this name; list the drafts")]
     DraftUnknown { hidden: bool },
     #[error("the draft is {}, this step needs {}; take the steps in their order", .state.as_str(), .needed.as_str())]
-    State {
-        state: DraftState,
-        needed: DraftState,
-    },
+    State { state: DraftState, needed: DraftState },
     #[error("the draft is {} and changes no more; write a new one", .state.as_str())]
     Closed { state: DraftState },
     #[error("the draft was changed since you read it; read it again, and send the etag that it has now")]
@@ -32,13 +29,12 @@ pub enum Refusal {
         "a department writes, publishes and rolls back its own policies; the text names another department, or the policy is another's"
     )]
     NotYours { department: Department },
-    #[error("the version would take effect too soon, or not after one that is scheduled; the first possible instant is {earliest}")]
+    #[error(
+        "the version would take effect too soon, or not after one that is scheduled; the first possible instant is {earliest}"
+    )]
     TooSoon { earliest: Timestamp },
     #[error("the version would take effect later than {latest}; nobody schedules so far ahead on purpose")]
-    TooLate {
-        earliest: Timestamp,
-        latest: Timestamp,
-    },
+    TooLate { earliest: Timestamp, latest: Timestamp },
     #[error("no policy has this name; list the policies")]
     PolicyUnknown { policy: Code },
     #[error("the policy has no version {version}; list its versions")]
@@ -69,10 +65,9 @@ impl Said for Refusal {
             Refusal::EtagMismatch { .. } => {
                 "草案在您读取之后已被修改，请重新读取并使用当前的 etag".to_owned()
             }
-            Refusal::NotApproved { state } => format!(
-                "草案状态为 {}，须先由作者以外的本部门人员批准",
-                state.as_str()
-            ),
+            Refusal::NotApproved { state } => {
+                format!("草案状态为 {}，须先由作者以外的本部门人员批准", state.as_str())
+            }
             Refusal::SameOfficer { officer } => {
                 format!("草案由 {officer} 撰写，须由本部门另一名人员批准")
             }

@@ -148,10 +148,7 @@ impl Policy {
 
     /// The same documents against another edition of the catalogue.
     pub fn under(&self, catalogue: Arc<Catalogue>) -> Result<Policy, PolicyErrors> {
-        let documents = self
-            .infos
-            .iter()
-            .map(|info| (&info.source, Some(info.version)));
+        let documents = self.infos.iter().map(|info| (&info.source, Some(info.version)));
         Policy::of_versions(documents, catalogue)
     }
 
@@ -248,12 +245,7 @@ impl Loader<'_> {
         });
     }
 
-    fn document(
-        &mut self,
-        document: &Document,
-        number: Option<u32>,
-        baseline: &mut Option<(Table, String)>,
-    ) {
+    fn document(&mut self, document: &Document, number: Option<u32>, baseline: &mut Option<(Table, String)>) {
         let mut source = match read(document) {
             Ok(source) => source,
             Err(PolicyErrors(errors)) => return self.errors.extend(errors),

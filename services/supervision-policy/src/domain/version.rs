@@ -88,11 +88,7 @@ impl Line {
 
     /// The version that decides at this instant: of those whose instant has come, the last.
     pub fn at(&self, instant: Timestamp) -> Option<u32> {
-        let come = self
-            .0
-            .iter()
-            .rev()
-            .find(|issued| issued.effective_at <= instant);
+        let come = self.0.iter().rev().find(|issued| issued.effective_at <= instant);
         come.map(|issued| issued.version)
     }
 
@@ -118,7 +114,10 @@ impl Line {
     /// The first instant at which a version that is committed now may take effect: with notice, and after the one
     /// that is scheduled last.
     pub fn earliest(&self, now: Timestamp) -> Timestamp {
-        let last = self.0.last().map(|last| last.effective_at.plus(Duration::from_micros(1)));
+        let last = self
+            .0
+            .last()
+            .map(|last| last.effective_at.plus(Duration::from_micros(1)));
         noticed(now).max(last.unwrap_or(noticed(now)))
     }
 }

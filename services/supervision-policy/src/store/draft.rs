@@ -40,7 +40,12 @@ pub(crate) async fn list(
         None => (Timestamp::from_micros(i64::MAX), ""),
     };
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let values = [department.as_str().into(), created_at.into(), id.into(), limit.into()];
+    let values = [
+        department.as_str().into(),
+        created_at.into(),
+        id.into(),
+        limit.into(),
+    ];
     let rows = tx.rows(PAGE, &values).await?;
     rows.iter().map(|row| row.json("fact")).collect()
 }

@@ -34,7 +34,11 @@ impl Seed {
     /// A document that does not say which policy it is.
     pub(crate) fn of(documents: Vec<Document>) -> Result<Seed, PolicyErrors> {
         let head = |document: Document| Ok((Head::read(&document)?, document.text));
-        documents.into_iter().map(head).collect::<Result<_, _>>().map(Seed)
+        documents
+            .into_iter()
+            .map(head)
+            .collect::<Result<_, _>>()
+            .map(Seed)
     }
 }
 
@@ -44,7 +48,10 @@ impl Seed {
 pub(crate) enum Answer {
     Seeded,
     /// As the step left it, with the number of the version that it is or will be.
-    Draft { draft: Draft, version: u32 },
+    Draft {
+        draft: Draft,
+        version: u32,
+    },
     Version(Box<Published>),
 }
 
@@ -68,7 +75,10 @@ pub(crate) async fn workshop(tx: &mut Tx, steps: &[&Step]) -> Result<Workshop, S
             Step::Create { text, .. } => {
                 policies.insert(text.policy.clone());
             }
-            Step::Update { seen, .. } | Step::Validated(seen) | Step::Approve(seen) | Step::Withdraw(seen) => {
+            Step::Update { seen, .. }
+            | Step::Validated(seen)
+            | Step::Approve(seen)
+            | Step::Withdraw(seen) => {
                 drafts.insert(&seen.id);
             }
             Step::Publish(asked) => {

@@ -71,11 +71,7 @@ pub(crate) async fn lines(
 }
 
 /// One version with its text.
-pub(crate) async fn version(
-    tx: &mut Tx,
-    name: &Code,
-    version: u32,
-) -> Result<Option<Published>, StoreError> {
+pub(crate) async fn version(tx: &mut Tx, name: &Code, version: u32) -> Result<Option<Published>, StoreError> {
     const ONE: &str = "SELECT name, version, department, source, effective_at, published_at, author, approver, \
          publisher, note, rollback_of, evaluator FROM policy WHERE name = $1 AND version = $2";
     let row = tx.row(ONE, &[name.as_str().into(), version.into()]).await?;

@@ -50,7 +50,8 @@ pub(crate) async fn all(tx: &mut Tx) -> Result<Vec<Report>, StoreError> {
         Ok(Report {
             name: row.get("name")?,
             applied: Position {
-                epoch: Epoch::parse(&epoch).ok_or_else(|| StoreError::corrupt("a replica without an epoch"))?,
+                epoch: Epoch::parse(&epoch)
+                    .ok_or_else(|| StoreError::corrupt("a replica without an epoch"))?,
                 revision: row.get("applied")?,
             },
             fit: row.get::<i64>("fit")? != 0,

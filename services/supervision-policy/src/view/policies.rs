@@ -285,10 +285,17 @@ fn compile(in_force: &[Version], catalogue: Arc<Catalogue>) -> Option<Arc<Policy
             evaluator,
             ..
         } = version;
-        tracing::error!(policy = document.name, version = number, evaluator, "a policy is pinned to rules of evaluation that this program does not have; decisions go to manual review while it is in force");
+        tracing::error!(
+            policy = document.name,
+            version = number,
+            evaluator,
+            "a policy is pinned to rules of evaluation that this program does not have; decisions go to manual review while it is in force"
+        );
         return None;
     }
-    let documents = in_force.iter().map(|version| (&version.document, Some(version.number)));
+    let documents = in_force
+        .iter()
+        .map(|version| (&version.document, Some(version.number)));
     match Policy::of_versions(documents, catalogue) {
         Ok(policy) => Some(Arc::new(policy)),
         Err(errors) => {
@@ -425,6 +432,7 @@ pub(super) mod tests {
         assert_eq!(since(after(4)), NOW);
         assert_eq!(since(after(5)), after(5));
     }
+
     #[test]
     fn a_version_that_was_overtaken_before_its_instant_was_never_in_force() {
         let policies = Policies::new();
@@ -445,5 +453,64 @@ pub(super) mod tests {
         assert!(!once(2, 99), "the third had taken its place");
         assert!(!once(4, 30) && !once(5, 99));
         assert!(policies.once_in_force("nobody's", 1, after(99)).is_none());
+    }
+
+    #[test]
+    fn a_version_that_is_pinned_to_other_rules_of_evaluation_decides_nothing() {
+        let policies = Policies::new();
+        policies.put_edition(edition("one", NOW), NOW);
+        let mut versions = shipped_at(NOW);
+        versions.push(Version {
+            number: 2,
+            evaluator: "rules of another program".to_owned(),
+            effective_at: after(5),
+            ..versions.last().cloned().unwrap()
+        });
+        policies.put_versions(at(2), versions.into(), NOW);
+        assert!(edition_at(&policies, after(4)).is_some());
+        assert!(edition_at(&policies, after(5)).is_none());
+    }
+
+    #[test]
+    fn a_candidate_answers_for_its_own_faults_only() {
+        let policies = Policies::new();
+        let mut versions = shipped_at(NOW);
+        for version in &mut versions {
+            version.document.name = version.document.name.replace(".yaml", "-default");
+        }
+        let find = |name: &str| {
+            let of_name = |version: &&Version| version.document.name == name;
+            versions.iter().find(of_name).unwrap().document.clone()
+        };
+        let (sound, mut other) = (find("finance-default"), find("licensing-default"));
+        other.text = other
+            .text
+            .replace("carried_by: strict-review", "carried_by: gone");
+        let mut unsound = sound.clone();
+        unsound.text = unsound.text.replace("outcome: PRUDENT", "outcome: GRIM");
+        let check = |document: &Document| {
+            let (applied, checked) = policies.candidate(document, 2, NOW).unwrap();
+            assert_eq!(applied, at(1));
+            checked
+        };
+        policies.put_edition(edition("one", NOW), NOW);
+        assert!(
+            policies.candidate(&sound, 2, NOW).is_none(),
+            "there are no policies yet"
+        );
+        policies.put_versions(at(1), versions.clone().into(), NOW);
+        assert_eq!(check(&sound), Ok(()));
+        let faults = check(&unsound).unwrap_err();
+        assert!(faults.0.iter().all(|fault| fault.is_of("finance-default")));
+        // Another's does not fit; nobody is kept from putting his own right.
+        for version in &mut versions {
+            if version.document.name == other.name {
+                version.document.clone_from(&other);
+            }
+        }
+        policies.put_versions(at(1), versions.into(), NOW);
+        assert!(edition_at(&policies, NOW).is_none());
+        assert_eq!(check(&sound), Ok(()));
+        assert_eq!(check(&unsound).unwrap_err(), faults);
     }
 }

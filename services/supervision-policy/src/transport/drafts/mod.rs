@@ -66,7 +66,11 @@ pub(super) async fn list_drafts(
     let page = pages::page(request.page_size, &request.page_token, &query)?;
     let size = page.size.min(MOST);
     let after = page.after.as_deref().map(key).transpose()?;
-    let mut tx = desk.database.read().await.map_err(|error| status::store(&error))?;
+    let mut tx = desk
+        .database
+        .read()
+        .await
+        .map_err(|error| status::store(&error))?;
     // One more than the page tells whether there is a next one.
     let found = rows::list(&mut tx, &department, after.as_ref(), size + 1).await;
     let mut drafts = found.map_err(|error| status::store(&error))?;
@@ -208,7 +212,10 @@ fn draft_of(draft: &Draft, version: u32, source: Option<String>) -> pb::Draft {
         department: draft.department.to_string(),
         state: state.into(),
         author: draft.author.to_string(),
-        approver: draft.approver.as_ref().map_or_else(String::new, ToString::to_string),
+        approver: draft
+            .approver
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string),
         note: draft.note.clone(),
         source: source.unwrap_or_default(),
         etag: draft.etag.to_string(),

@@ -98,8 +98,8 @@ pub(super) fn version(field: &str, raw: &str) -> Result<(Code, u32), Status> {
 pub(super) fn instant(name: &str, raw: Option<pbjson_types::Timestamp>) -> Result<Option<Timestamp>, Status> {
     let Some(raw) = raw else { return Ok(None) };
     // 0001-01-01 to 9999-12-31.
-    let fits = (-62_135_596_800..=253_402_300_799).contains(&raw.seconds)
-        && (0..=999_999_999).contains(&raw.nanos);
+    let fits =
+        (-62_135_596_800..=253_402_300_799).contains(&raw.seconds) && (0..=999_999_999).contains(&raw.nanos);
     if fits {
         return Ok(Some(wire::instant(&raw)));
     }

@@ -15,9 +15,8 @@ pub(super) fn submitted(error: SubmitError<Refusal>, request_id: &str) -> Status
 pub(super) fn refused(refusal: &Refusal) -> Status {
     use ErrorReason as R;
     let said = refusal.said();
-    let precondition = |reason, metadata: &[(&str, String)]| {
-        status(Code::FailedPrecondition, reason, &said, metadata)
-    };
+    let precondition =
+        |reason, metadata: &[(&str, String)]| status(Code::FailedPrecondition, reason, &said, metadata);
     match refusal {
         Refusal::DraftUnknown { hidden } => draft_unknown(*hidden),
         Refusal::State { state, needed } => precondition(
@@ -103,5 +102,7 @@ pub(super) fn officers_only() -> Status {
 
 /// A step was answered with something else.
 pub(super) fn mixed_up() -> Status {
-    stored::store(&StoreError::corrupt("a step was answered with another one's answer"))
+    stored::store(&StoreError::corrupt(
+        "a step was answered with another one's answer",
+    ))
 }

@@ -134,7 +134,11 @@ impl Officer<'_> {
             reason: "it hit the wrong firms".to_owned(),
             ..pb::RollbackPolicyRequest::default()
         };
-        let answer = self.server.policies_of(self.name).rollback_policy(request).await?;
+        let answer = self
+            .server
+            .policies_of(self.name)
+            .rollback_policy(request)
+            .await?;
         Ok(answer.into_inner())
     }
 
@@ -143,20 +147,33 @@ impl Officer<'_> {
             parent: format!("policies/{policy}"),
             ..pb::ListPolicyVersionsRequest::default()
         };
-        let answer = self.server.policies_of(self.name).list_policy_versions(request).await?;
+        let answer = self
+            .server
+            .policies_of(self.name)
+            .list_policy_versions(request)
+            .await?;
         Ok(answer.into_inner().versions)
     }
 
     async fn version(&self, name: &str) -> Result<pb::PolicyVersion, Status> {
         let name = name.to_owned();
         let request = pb::GetPolicyVersionRequest { name };
-        let answer = self.server.policies_of(self.name).get_policy_version(request).await?;
+        let answer = self
+            .server
+            .policies_of(self.name)
+            .get_policy_version(request)
+            .await?;
         Ok(answer.into_inner().version.unwrap())
     }
 
     async fn drafts(&self) -> Vec<pb::Draft> {
         let request = pb::ListDraftsRequest::default();
-        let answer = self.server.policies_of(self.name).list_drafts(request).await.unwrap();
+        let answer = self
+            .server
+            .policies_of(self.name)
+            .list_drafts(request)
+            .await
+            .unwrap();
         answer.into_inner().drafts
     }
 }
@@ -184,6 +201,12 @@ async fn decided(server: &Server, ask: Ask) -> (String, u32) {
     let answer = server.finance(FIRM, ask).await;
     assert!(!answer.manual_review, "{answer:?}");
     (answer.outcome, finance_version(&answer.policy_version))
+}
+
+/// By which version of the policy whoever has this token is answered, fresh or not.
+async fn answered_by(server: &Server, token: &str) -> u32 {
+    let answer = server.finance(FIRM, Ask::token(token)).await;
+    finance_version(&answer.policy_version)
 }
 
 fn finance_version(policy_version: &str) -> u32 {

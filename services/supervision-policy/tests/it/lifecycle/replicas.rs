@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use greenstar_kernel::Clock as _;
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_supervision_policy::RecordSettings;
 use greenstar_testkit::Scratch;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{LICENSING, after, approved, decided, finance_version, officer, stricter};
+use super::{LICENSING, after, answered_by, approved, decided, finance_version, officer, stricter};
 use crate::server::{Ask, FIRM, Server, Sources};
 
 const VERSIONS: u32 = 5;
@@ -45,7 +44,7 @@ async fn no_answer_mixes_two_versions_while_versions_take_effect() {
                 .filter_map(|reason| Some(reason.text.as_ref()?.zh.as_str()))
                 .collect();
             assert!(
-                answer.outcome == outcome && said.contains(&reason.as_str()),
+                answer.outcome == outcome && said.iter().any(|text| text.starts_with(&reason)),
                 "{answer:?}"
             );
             answers += 1;
@@ -55,8 +54,11 @@ async fn no_answer_mixes_two_versions_while_versions_take_effect() {
     let publishing = async {
         for version in 2..=VERSIONS {
             let ready = approved(&server, "finance", &stricter(&text(version))).await;
-            let published = finance.publish(&ready, Some(after(&sources, STEP))).await.unwrap();
-            assert_eq!(decided(&server, Ask::token(&published.token)).await.1, version - 1);
+            let published = finance
+                .publish(&ready, Some(after(&sources, STEP)))
+                .await
+                .unwrap();
+            assert_eq!(answered_by(&server, &published.token).await, version - 1);
             sources.clock.advance(STEP);
             assert_eq!(decided(&server, Ask::full()).await.1, version);
         }
@@ -93,7 +95,9 @@ async fn replicas(
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), asking).await.unwrap()
+    tokio::time::timeout(Duration::from_secs(30), asking)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -107,9 +111,12 @@ async fn all_replicas_converge_on_a_version_and_say_so() {
     let draft = officer(&two, "finance").validate(&draft).await.unwrap();
     let draft = officer(&one, "finance/2").approve(&draft).await.unwrap();
     let instant = after(&sources, STEP);
-    let published = officer(&two, "finance").publish(&draft, Some(instant)).await.unwrap();
+    let published = officer(&two, "finance")
+        .publish(&draft, Some(instant))
+        .await
+        .unwrap();
     for server in [&one, &two] {
-        assert_eq!(decided(server, Ask::token(&published.token)).await, ("ELIGIBLE".to_owned(), 1));
+        assert_eq!(answered_by(server, &published.token).await, 1);
     }
     sources.clock.advance(STEP);
     for server in [&one, &two] {
@@ -124,7 +131,11 @@ async fn all_replicas_converge_on_a_version_and_say_so() {
     let all = all.await;
     let names: Vec<&str> = all.replicas.iter().map(|replica| replica.name.as_str()).collect();
     assert_eq!(names, ["supervision-policy/1", "supervision-policy/2"]);
-    assert!(all.replicas.iter().all(|replica| replica.applied_revision == all.head_revision));
+    assert!(
+        all.replicas
+            .iter()
+            .all(|replica| replica.applied_revision == all.head_revision)
+    );
 
     // One that stops is no longer among them.
     two.stop().await;
@@ -145,8 +156,14 @@ async fn two_departments_that_publish_at_once_are_both_checked_against_what_stan
         by_licensing.publish(&licensing, None)
     );
     let (finance, licensing) = (both.0.unwrap(), both.1.unwrap());
-    assert_eq!(finance.version.unwrap().name, "policies/finance-default/versions/2");
-    assert_eq!(licensing.version.unwrap().name, "policies/licensing-default/versions/2");
+    assert_eq!(
+        finance.version.unwrap().name,
+        "policies/finance-default/versions/2"
+    );
+    assert_eq!(
+        licensing.version.unwrap().name,
+        "policies/licensing-default/versions/2"
+    );
     sources.clock.advance(STEP);
     for server in [&one, &two] {
         let version = server.finance(FIRM, Ask::full()).await.policy_version;

@@ -18,7 +18,10 @@ async fn a_department_writes_its_own_policies_and_nobody_else_sees_its_drafts() 
     let taken = LICENSING.replace("policy: licensing-default", "policy: finance-default");
     assert_eq!(refusal(licensing.write(&taken).await), not_allowed);
     assert_eq!(refusal(finance.write(BASELINE).await), not_allowed);
-    assert_eq!(refusal(licensing.roll_back("finance-default", 1, 0).await), not_allowed);
+    assert_eq!(
+        refusal(licensing.roll_back("finance-default", 1, 0).await),
+        not_allowed
+    );
 
     let draft = finance.write(FINANCE).await.unwrap();
     let unknown = refused(Code::NotFound, "DRAFT_UNKNOWN");
@@ -31,7 +34,10 @@ async fn a_department_writes_its_own_policies_and_nobody_else_sees_its_drafts() 
     assert_eq!(refusal(finance.read("drafts/none").await), unknown);
     let listed = finance.drafts().await;
     assert_eq!(listed.len(), 1);
-    assert_eq!((listed[0].name.as_str(), listed[0].source.as_str()), (draft.name.as_str(), ""));
+    assert_eq!(
+        (listed[0].name.as_str(), listed[0].source.as_str()),
+        (draft.name.as_str(), "")
+    );
 
     // It stays a draft of its policy.
     let other = FINANCE.replace("policy: finance-default", "policy: finance-other");
@@ -50,9 +56,17 @@ async fn what_is_unsound_is_kept_but_not_validated_and_a_change_takes_validation
     let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
     let server = Server::start(&sources, &scratch).await;
     let finance = officer(&server, "finance");
-    for unreadable in ["nothing", "policy: finance-default", "policy: [a]\nversion: 1\ndepartment: finance"] {
+    for unreadable in [
+        "nothing",
+        "policy: finance-default",
+        "policy: [a]\nversion: 1\ndepartment: finance",
+    ] {
         let answer = finance.write(unreadable).await;
-        assert_eq!(refusal(answer), refused(Code::InvalidArgument, "TABLE_MALFORMED"), "{unreadable}");
+        assert_eq!(
+            refusal(answer),
+            refused(Code::InvalidArgument, "TABLE_MALFORMED"),
+            "{unreadable}"
+        );
     }
     assert_eq!(finance.drafts().await, []);
     let wrong = FINANCE.replace("outcome: PRIORITY", "outcome: GRAND");
@@ -65,9 +79,17 @@ async fn what_is_unsound_is_kept_but_not_validated_and_a_change_takes_validation
     let validated = finance.validate(&draft).await.unwrap();
     let ready = officer(&server, "finance/2").approve(&validated).await.unwrap();
     // Whoever writes it anew is its author.
-    let draft = officer(&server, "finance/2").rewrite(&ready, &stricter("再改")).await.unwrap();
+    let draft = officer(&server, "finance/2")
+        .rewrite(&ready, &stricter("再改"))
+        .await
+        .unwrap();
     assert_eq!(
-        (draft.state(), draft.author.as_str(), draft.approver.as_str(), draft.note.as_str()),
+        (
+            draft.state(),
+            draft.author.as_str(),
+            draft.approver.as_str(),
+            draft.note.as_str()
+        ),
         (pb::DraftState::Draft, "finance/2", "", "why")
     );
     let validated = finance.validate(&draft).await.unwrap();
@@ -132,7 +154,10 @@ async fn a_list_of_drafts_is_read_in_pages_the_newest_first() {
         .collect();
     assert_eq!((read, second.next_page_token.as_str()), (written, ""));
     let wrong = page("x".to_owned()).await;
-    assert_eq!(refusal(wrong), refused(Code::InvalidArgument, "PAGE_TOKEN_INVALID"));
+    assert_eq!(
+        refusal(wrong),
+        refused(Code::InvalidArgument, "PAGE_TOKEN_INVALID")
+    );
     server.stop().await;
 }
 
@@ -146,7 +171,10 @@ async fn only_officers_write_policies() {
             ..pb::CreateDraftRequest::default()
         };
         let answer = server.policies_of(name).create_draft(request).await;
-        assert_eq!(refusal(answer), refused(Code::PermissionDenied, "ROLE_NOT_ALLOWED"));
+        assert_eq!(
+            refusal(answer),
+            refused(Code::PermissionDenied, "ROLE_NOT_ALLOWED")
+        );
     }
     server.stop().await;
 }

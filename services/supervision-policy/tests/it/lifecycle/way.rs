@@ -7,7 +7,7 @@ use greenstar_proto::supervision::v1 as pb;
 use greenstar_testkit::Scratch;
 use tonic::Code;
 
-use super::{FINANCE, after, approved, decided, micros, officer, publication, stricter};
+use super::{FINANCE, after, answered_by, approved, decided, micros, officer, publication, stricter};
 use crate::server::{Ask, FIRM, Server, Sources, refusal, refused};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -25,7 +25,11 @@ async fn a_policy_takes_effect_at_its_instant_after_a_second_officer_approved_it
         let source = stricter("四星");
         let draft = first.write(&source).await.unwrap();
         assert_eq!(
-            (draft.policy.as_str(), draft.department.as_str(), draft.author.as_str()),
+            (
+                draft.policy.as_str(),
+                draft.department.as_str(),
+                draft.author.as_str()
+            ),
             ("policies/finance-default", "finance", "finance")
         );
         assert_eq!((draft.state(), draft.version), (pb::DraftState::Draft, 2));
@@ -73,7 +77,11 @@ async fn a_policy_takes_effect_at_its_instant_after_a_second_officer_approved_it
         assert_eq!(version.name, "policies/finance-default/versions/2");
         assert_eq!(version.state(), pb::VersionState::Scheduled);
         assert_eq!(micros(version.effective_time.as_ref()), instant.micros());
-        let by = (version.author.as_str(), version.approver.as_str(), version.publisher.as_str());
+        let by = (
+            version.author.as_str(),
+            version.approver.as_str(),
+            version.publisher.as_str(),
+        );
         assert_eq!(by, ("finance", "finance/2", "finance"));
         assert_eq!((&version.source, version.evaluator.is_empty()), (&source, false));
         let done = first.read(&ready.name).await.unwrap();
@@ -85,8 +93,7 @@ async fn a_policy_takes_effect_at_its_instant_after_a_second_officer_approved_it
         assert_eq!(refusal(first.publish(&done, None).await), state);
 
         // At the instant and not before, although everybody knows it.
-        let known = || Ask::token(&published.token);
-        assert_eq!(decided(&server, known()).await, ("ELIGIBLE".to_owned(), 1));
+        assert_eq!(answered_by(&server, &published.token).await, 1);
         sources.clock.advance(MINUTE - INSTANT);
         assert_eq!(decided(&server, Ask::full()).await, ("ELIGIBLE".to_owned(), 1));
         sources.clock.advance(INSTANT);
@@ -99,19 +106,28 @@ async fn a_policy_takes_effect_at_its_instant_after_a_second_officer_approved_it
         let version = back.version.unwrap();
         assert_eq!(
             (version.name.as_str(), version.rollback_of.as_str()),
-            ("policies/finance-default/versions/3", "policies/finance-default/versions/1")
+            (
+                "policies/finance-default/versions/3",
+                "policies/finance-default/versions/1"
+            )
         );
-        assert_eq!((version.source.as_str(), version.publisher.as_str()), (FINANCE, "finance/2"));
+        assert_eq!(
+            (version.source.as_str(), version.publisher.as_str()),
+            (FINANCE, "finance/2")
+        );
         let notice = micros(version.effective_time.as_ref()) - micros(version.publish_time.as_ref());
         assert!((5_000_000..6_000_000).contains(&notice), "{notice}");
         let instant = Duration::from_micros(notice.try_into().unwrap());
-        assert_eq!(decided(&server, Ask::token(&back.token)).await, ("STANDARD".to_owned(), 2));
+        assert_eq!(answered_by(&server, &back.token).await, 2);
         sources.clock.advance(instant);
         assert_eq!(decided(&server, Ask::full()).await, ("ELIGIBLE".to_owned(), 3));
 
         // Every version stands, also after a restart, by number and text.
         let listed = first.versions("finance-default").await.unwrap();
-        let states: Vec<_> = listed.iter().map(|one| (one.name.as_str(), one.state())).collect();
+        let states: Vec<_> = listed
+            .iter()
+            .map(|one| (one.name.as_str(), one.state()))
+            .collect();
         use pb::VersionState::{InForce, Superseded};
         assert_eq!(
             states,
@@ -121,12 +137,19 @@ async fn a_policy_takes_effect_at_its_instant_after_a_second_officer_approved_it
                 ("policies/finance-default/versions/1", Superseded),
             ]
         );
-        assert!(listed.iter().all(|one| one.source.is_empty() && !one.source_hash.is_empty()));
+        assert!(
+            listed
+                .iter()
+                .all(|one| one.source.is_empty() && !one.source_hash.is_empty())
+        );
         server.stop().await;
         let server = Server::start(&sources, &scratch).await;
         let first = officer(&server, "finance");
         assert_eq!(first.versions("finance-default").await.unwrap(), listed);
-        let second = first.version("policies/finance-default/versions/2").await.unwrap();
+        let second = first
+            .version("policies/finance-default/versions/2")
+            .await
+            .unwrap();
         assert_eq!((second.source, second.note.as_str()), (source, "why"));
         assert_eq!(first.read(&done.name).await.unwrap(), done);
         assert_eq!(decided(&server, Ask::full()).await, ("ELIGIBLE".to_owned(), 3));
@@ -136,7 +159,10 @@ async fn a_policy_takes_effect_at_its_instant_after_a_second_officer_approved_it
         assert_eq!(refusal(first.roll_back("finance-default", 9, 0).await), unknown);
         let unknown = refused(Code::NotFound, "POLICY_UNKNOWN");
         assert_eq!(refusal(first.versions("nobodys").await), unknown);
-        assert_eq!(refusal(first.version("policies/nobodys/versions/1").await), unknown);
+        assert_eq!(
+            refusal(first.version("policies/nobodys/versions/1").await),
+            unknown
+        );
         assert_eq!(refusal(first.roll_back("nobodys", 1, 0).await), unknown);
         server.stop().await;
     }
