@@ -8,7 +8,7 @@ use clap::Subcommand;
 pub(crate) enum Policy {
     /// Keeps a policy as a draft of its department, or writes a draft anew.
     Draft {
-        /// The policy, YAML.
+        /// The policy, YAML or .xlsx.
         file: PathBuf,
         /// drafts/{draft} that is written anew; default: a new one.
         #[arg(long, value_name = "DRAFT")]

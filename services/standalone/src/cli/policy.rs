@@ -166,13 +166,19 @@ async fn draft(
     update: Option<String>,
     note: Option<String>,
 ) -> Result<Answer, Failure> {
-    let source = std::fs::read_to_string(file)
-        .map_err(|error| Failure::Local(format!("{}: {error}", file.display())))?;
-    let owner = owner(&source).unwrap_or("licensing").to_owned();
-    let mut client = PolicyServiceClient::new(connect(common, &owner)?);
-    let content = Some(pb::PolicyContent {
-        form: Some(Form::Source(source)),
-    });
+    let unread = |error| Failure::Local(format!("{}: {error}", file.display()));
+    let bytes = std::fs::read(file).map_err(unread)?;
+    let is_workbook = file.extension().is_some_and(|extension| extension == "xlsx");
+    let (mut client, form) = if is_workbook {
+        (of_department(common)?, Form::Workbook(bytes))
+    } else {
+        let source = String::from_utf8(bytes)
+            .map_err(|_| Failure::Local(format!("{}: neither YAML nor .xlsx", file.display())))?;
+        let owner = owner(&source).unwrap_or("licensing");
+        let client = PolicyServiceClient::new(connect(common, owner)?);
+        (client, Form::Source(source))
+    };
+    let content = Some(pb::PolicyContent { form: Some(form) });
     let note = note.unwrap_or_default();
     let kept = match update {
         None => {

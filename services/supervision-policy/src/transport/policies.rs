@@ -17,7 +17,7 @@ use crate::view::{Ruling, Rulings};
 use crate::workbook::Places;
 
 /// Where a policy that is only checked comes from, for messages.
-pub(super) const SOURCE: &str = "source";
+const SOURCE: &str = "source";
 
 #[derive(Clone, Debug)]
 pub(crate) struct PolicyRpc(pub(crate) Desk);

@@ -3,17 +3,15 @@
 use greenstar_kernel::{Caller, Clock, Code, LocalizedText, Timestamp};
 use greenstar_proto::common::v1::ErrorReason;
 use greenstar_proto::supervision::v1 as pb;
-use greenstar_proto::supervision::v1::policy_content::Form;
 use greenstar_rpc::{Call, field, names};
 use greenstar_store::{Request, StoreError};
 use prost::Message;
 use tonic::Status;
 
-use super::super::policies::{self, SOURCE};
-use super::super::{convert, status};
+use super::super::{content, convert, policies, status};
 use super::refused;
 use crate::domain::draft::{Actor, Manuscript, Seen};
-use crate::domain::policy::{Document, Head};
+use crate::domain::policy::Head;
 use crate::follow::wire;
 
 /// The officer who calls. The access rules let nobody else in; a bare handler says so too.
@@ -46,15 +44,7 @@ pub(super) fn fresh_id(clock: &dyn Clock) -> Result<Code, Status> {
 
 /// A policy of which at least the head can be read.
 pub(super) fn manuscript(content: Option<pb::PolicyContent>) -> Result<Manuscript, Status> {
-    let source = match content.and_then(|content| content.form) {
-        Some(Form::Source(source)) => source,
-        // Workbooks are not read yet.
-        Some(Form::Workbook(_)) | None => return Err(status::not_ready()),
-    };
-    let document = Document {
-        name: SOURCE.to_owned(),
-        text: source,
-    };
+    let document = content::of(content)?.document;
     let head = Head::read(&document).map_err(|errors| policies::faults(&errors))?;
     Ok(Manuscript {
         policy: head.policy,
