@@ -49,7 +49,7 @@ pub(crate) enum Answer {
     Seeded,
     /// As the step left it, with the number of the version that it is or will be.
     Draft {
-        draft: Draft,
+        draft: Box<Draft>,
         version: u32,
     },
     Version(Box<Published>),
@@ -162,6 +162,7 @@ impl Journal for PolicyJournal {
                         if draft.etag == revision {
                             turn.push("draft", None, &draft, None);
                         }
+                        let draft = Box::new(draft);
                         Answer::Draft { draft, version }
                     }
                     Done::Version(published) => {

@@ -148,7 +148,8 @@ fn a_refused_step_changes_nothing() {
 fn every_change_has_an_etag_of_its_own_and_validating_what_is_approved_changes_nothing() {
     let mut workshop = workshop(DraftState::Draft);
     let mut etag = seen();
-    let steps: [(fn(Seen) -> Step, &str); 3] = [
+    type Make = fn(Seen) -> Step;
+    let steps: [(Make, &str); 3] = [
         (Step::Validated, "finance"),
         (Step::Validated, "finance"),
         (Step::Approve, "finance/2"),

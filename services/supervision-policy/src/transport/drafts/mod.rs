@@ -157,7 +157,7 @@ async fn take(
         .map_err(|error| refused::submitted(error, request_id))?
         .answer
     {
-        Answer::Draft { draft, version } => Ok((draft, version)),
+        Answer::Draft { draft, version } => Ok((*draft, version)),
         Answer::Seeded | Answer::Version(_) => Err(refused::mixed_up()),
     }
 }
