@@ -20,9 +20,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwapOption, Guard};
-use greenstar_kernel::{Clock, Epoch, Log, Position, Ratchet, Revision, Timestamp, Token, Uscc};
+use greenstar_kernel::{Clock, Code, Epoch, Log, Position, Ratchet, Revision, Timestamp, Token, Uscc};
 use tokio::sync::Notify;
 
+use crate::domain::analysis::Examination;
 use crate::domain::facts::{Facts, Flag};
 use crate::domain::policy::{Document, PolicyErrors};
 
@@ -479,18 +480,19 @@ impl View {
         self.moved.notify_waiters();
     }
 
-    /// A text, checked as the version `number` of its policy among what counts at `instant`, with how far the policy
+    /// A text, examined as the version `number` of its policy among what counts at `instant`, with how far the policy
     /// log is applied; `None` before policies and catalogue were read. It takes a while.
     ///
     /// # Errors
     /// Faults of this text.
     pub(crate) fn candidate(
         &self,
-        document: &Document,
+        name: &Code,
+        text: String,
         number: u32,
         instant: Timestamp,
-    ) -> Option<(Position, Result<(), PolicyErrors>)> {
-        self.policies.candidate(document, number, instant)
+    ) -> Option<Result<(Position, Examination), PolicyErrors>> {
+        self.policies.candidate(name, text, number, instant)
     }
 
     /// Lets go of rulings whose time is over. Which one decides follows from the instant alone.

@@ -5,8 +5,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwapOption, Guard};
-use greenstar_kernel::{Position, Timestamp};
+use greenstar_kernel::{Code, Position, Timestamp};
 
+use crate::domain::analysis::{Examination, examine};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::policy::{Document, Policy, PolicyErrors, evaluates};
 
@@ -134,38 +135,52 @@ impl Policies {
         }
     }
 
-    /// A text as the version `number` of its policy among what counts at `instant`, checked: with how far the policy
+    /// A text as the version `number` of its policy among what counts at `instant`, examined: with how far the policy
     /// log is applied. `None` before policies and catalogue were read.
     ///
     /// # Errors
-    /// Faults of this text. Those of others that do not fit the catalogue of that instant are theirs to put right.
+    /// Faults of this text. Those of others that do not fit the catalogue of that instant are theirs to put right; while
+    /// there are some, nothing can be said about what all answer together.
     pub(super) fn candidate(
         &self,
-        document: &Document,
+        name: &Code,
+        text: String,
         number: u32,
         instant: Timestamp,
-    ) -> Option<(Position, Result<(), PolicyErrors>)> {
+    ) -> Option<Result<(Position, Examination), PolicyErrors>> {
+        let document = Document {
+            name: name.to_string(),
+            text,
+        };
         let (applied, others, catalogue) = {
             let inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
             let (applied, versions) = inputs.versions.as_ref()?;
             let catalogue = inputs.edition(instant)?.catalogue.clone()?;
             (applied.clone(), in_force(versions, instant), catalogue)
         };
+        let before = self.read().as_deref().and_then(|rulings| {
+            let ruling = rulings.at(instant);
+            let same = ruling.sound && ruling.versions == others;
+            ruling.policy.clone().filter(|_| same)
+        });
         let others = others.iter().filter(|other| other.document.name != document.name);
         let bundle = others.map(|other| (&other.document, Some(other.number)));
-        let bundle = bundle.chain(std::iter::once((document, Some(number))));
-        let checked = match Policy::of_versions(bundle, catalogue) {
-            Ok(_) => Ok(()),
+        let bundle = bundle.chain(std::iter::once((&document, Some(number))));
+        let examination = match Policy::of_versions(bundle, catalogue) {
+            Ok(policy) => {
+                let examination = examine(&policy, name, before.as_deref(), instant);
+                examination.sound(name).map(|()| examination)
+            }
             Err(PolicyErrors(mut errors)) => {
-                errors.retain(|error| error.is_of(&document.name));
+                errors.retain(|error| error.is_of(name.as_str()));
                 if errors.is_empty() {
-                    Ok(())
+                    Ok(Examination::default())
                 } else {
                     Err(PolicyErrors(errors))
                 }
             }
         };
-        Some((applied, checked))
+        Some(examination.map(|examination| (applied, examination)))
     }
 
     /// All versions of all policies, by name and version.
@@ -488,18 +503,17 @@ pub(super) mod tests {
             .replace("carried_by: strict-review", "carried_by: gone");
         let mut unsound = sound.clone();
         unsound.text = unsound.text.replace("outcome: PRUDENT", "outcome: GRIM");
+        let name = Code::parse("finance-default").unwrap();
+        let candidate = |document: &Document| policies.candidate(&name, document.text.clone(), 2, NOW);
         let check = |document: &Document| {
-            let (applied, checked) = policies.candidate(document, 2, NOW).unwrap();
+            let (applied, examination) = candidate(document).unwrap()?;
             assert_eq!(applied, at(1));
-            checked
+            Ok(examination.coverage.rows)
         };
         policies.put_edition(edition("one", NOW), NOW);
-        assert!(
-            policies.candidate(&sound, 2, NOW).is_none(),
-            "there are no policies yet"
-        );
+        assert!(candidate(&sound).is_none(), "there are no policies yet");
         policies.put_versions(at(1), versions.clone().into(), NOW);
-        assert_eq!(check(&sound), Ok(()));
+        assert!(check(&sound).unwrap() > 0, "it was examined among the others");
         let faults = check(&unsound).unwrap_err();
         assert!(faults.0.iter().all(|fault| fault.is_of("finance-default")));
         // Another's does not fit; nobody is kept from putting his own right.
@@ -510,7 +524,7 @@ pub(super) mod tests {
         }
         policies.put_versions(at(1), versions.into(), NOW);
         assert!(edition_at(&policies, NOW).is_none());
-        assert_eq!(check(&sound), Ok(()));
+        assert_eq!(check(&sound), Ok(0));
         assert_eq!(check(&unsound).unwrap_err(), faults);
     }
 }

@@ -12,11 +12,12 @@ use greenstar_store::Request as Repeat;
 use tonic::{Request, Response, Status};
 
 pub(super) use publish::{publish_policy, rollback_policy, validate_draft};
-pub(super) use versions::{get_policy_version, list_policy_replicas, list_policy_versions};
+pub(super) use versions::{get_policy_version, list_policy_replicas, list_policy_versions, published};
 
 use super::desk::Desk;
 use super::status;
 use crate::domain::draft::{Actor, Draft, DraftState, Step};
+use crate::domain::policy::Document;
 use crate::follow::wire;
 use crate::store::lifecycle::{Answer, Command};
 use crate::store::{draft as rows, policy};
@@ -173,6 +174,14 @@ pub(super) async fn own(desk: &Desk, call: &Call, id: &Code) -> Result<(Draft, S
         Some(found) if found.0.department == department => Ok(found),
         other => Err(refused::draft_unknown(other.is_some())),
     }
+}
+
+/// The text of a draft of the caller's department, by its name.
+pub(super) async fn drafted(desk: &Desk, call: &Call, field: &str, name: &str) -> Result<Document, Status> {
+    let id = parse::draft(field, name)?;
+    let (draft, text) = own(desk, call, &id).await?;
+    let name = draft.policy.to_string();
+    Ok(Document { name, text })
 }
 
 /// The text that the answer speaks of; `None`: it was written anew since, as after a repeated request.

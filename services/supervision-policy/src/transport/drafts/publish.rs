@@ -2,22 +2,23 @@
 
 use std::sync::Arc;
 
-use greenstar_kernel::{Log, Position, Revision, Timestamp, Token};
+use greenstar_kernel::{Code, Log, Position, Revision, Timestamp, Token};
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_rpc::accept;
 use greenstar_store::{Request as Repeat, StoreError, SubmitError};
 use tonic::{Request, Response, Status};
 
 use super::super::desk::{self, Desk};
-use super::super::{policies, status};
+use super::super::{findings, policies, status};
 use super::{draft_of, own, parse, refused, take, text_of, versions};
 use crate::consistency::Level;
+use crate::domain::analysis::Examination;
 use crate::domain::draft::{Actor, Checked, DraftState, Publication, Rollback, Step};
 use crate::domain::draft_refusal::Refusal;
-use crate::domain::policy::Document;
 use crate::domain::version::Published;
 use crate::store::lifecycle::{self, Answer, Command};
 use crate::store::{draft as rows, policy};
+use crate::workbook::Places;
 
 /// How often a text is checked anew because something else was published meanwhile.
 const TRIES: usize = 8;
@@ -37,19 +38,23 @@ pub(crate) async fn validate_draft(
         DraftState::Draft | DraftState::Validated | DraftState::Approved => true,
         DraftState::Published | DraftState::Withdrawn => false,
     };
+    let mut examination = Examination::default();
     if is_open && draft.etag.to_string() == seen.etag {
         let number = super::number(desk, &draft).await?;
-        let document = Document {
-            name: draft.policy.to_string(),
-            text: source,
-        };
-        check(desk, document, number, desk.clock.now()).await?;
+        let now = desk.clock.now();
+        examination = check(desk, draft.policy, source, number, now).await?.1;
     }
     let (draft, version) = take(desk, Step::Validated(seen), actor, repeat, &request_id).await?;
     let source = text_of(desk, &draft).await?;
     Ok(Response::new(pb::ValidateDraftResponse {
         draft: Some(draft_of(&draft, version, source)),
-        ..pb::ValidateDraftResponse::default()
+        findings: examination
+            .findings
+            .iter()
+            .map(|finding| findings::of(finding, &Places::default()))
+            .collect(),
+        cases: examination.cases.iter().map(findings::case).collect(),
+        coverage: Some(findings::coverage(&examination.coverage)),
     }))
 }
 
@@ -202,11 +207,8 @@ impl Work<'_> {
         let source = source.await.map_err(|error| status::store(&error))?;
         // It was there a moment ago, and nothing is ever taken away.
         let source = source.ok_or_else(refused::mixed_up)?;
-        let document = Document {
-            name: version.name.to_string(),
-            text: source.clone(),
-        };
-        let through = check(self.desk, document, version.version, version.effective_at).await?;
+        let (name, number, instant) = (version.name.clone(), version.version, version.effective_at);
+        let (through, _) = check(self.desk, name, source.clone(), number, instant).await?;
         version.source.clone_from(&source);
         Ok((version, Checked { source, through }))
     }
@@ -220,14 +222,20 @@ impl Work<'_> {
     }
 }
 
-/// Checks a text as the version `number` of its policy, among all that counts at `instant`. Answers how far the policy
-/// log was applied.
-async fn check(desk: &Desk, document: Document, number: u32, instant: Timestamp) -> Result<Revision, Status> {
+/// Examines a text as the version `number` of its policy, among all that counts at `instant`. Answers how far the policy
+/// log was applied, and what there is to say.
+async fn check(
+    desk: &Desk,
+    name: Code,
+    text: String,
+    number: u32,
+    instant: Timestamp,
+) -> Result<(Revision, Examination), Status> {
     let view = Arc::clone(&desk.view);
     // Analysing a table may take a while.
-    let checked = tokio::task::spawn_blocking(move || view.candidate(&document, number, instant));
+    let checked = tokio::task::spawn_blocking(move || view.candidate(&name, text, number, instant));
     let checked = checked.await.map_err(|error| status::damaged(&error))?;
-    let (applied, checked) = checked.ok_or_else(status::not_ready)?;
-    checked.map_err(|errors| policies::faults(&errors))?;
-    Ok(applied.revision)
+    let checked = checked.ok_or_else(status::not_ready)?;
+    let (applied, examination) = checked.map_err(|errors| policies::faults(&errors))?;
+    Ok((applied.revision, examination))
 }

@@ -2,7 +2,7 @@
 
 use greenstar_kernel::{Code, Officer, Timestamp};
 use greenstar_proto::supervision::v1 as pb;
-use greenstar_rpc::{accept, pages};
+use greenstar_rpc::{accept, names, pages};
 use greenstar_store::StoreError;
 use tonic::{Request, Response, Status};
 
@@ -10,6 +10,7 @@ use super::super::desk::Desk;
 use super::super::{convert, status};
 use super::{MOST, parse, refused};
 use crate::domain::draft_refusal::Refusal;
+use crate::domain::policy::Document;
 use crate::domain::version::{Line, Published, VersionState};
 use crate::follow::{FENCES_AFTER, wire};
 use crate::store::policy as rows;
@@ -116,6 +117,32 @@ pub(crate) async fn list_policy_replicas(
         replicas: replicas.collect(),
         head_revision: head.revision.0,
     }))
+}
+
+/// The text of a version, by its name; that of the one in force by the name of its policy.
+pub(crate) async fn published(desk: &Desk, field: &str, name: &str) -> Result<Document, Status> {
+    let (policy, number) = match names::nested(field, name, "policies", "versions") {
+        Ok(_) => parse::version(field, name).map(|(policy, number)| (policy, Some(number)))?,
+        Err(_) => (parse::policy(field, name)?, None),
+    };
+    let now = desk.clock.now();
+    let found = async {
+        let mut tx = desk.database.read().await?;
+        let line = rows::lines(&mut tx, [&policy]).await?.remove(&policy);
+        match number.or_else(|| line.and_then(|line| line.at(now))) {
+            Some(number) => rows::version(&mut tx, &policy, number).await,
+            None => Ok(None),
+        }
+    };
+    let found = found.await.map_err(|error| status::store(&error))?;
+    let version = found.ok_or_else(|| {
+        let version = number.unwrap_or_default();
+        refused::refused(&Refusal::VersionUnknown { version })
+    })?;
+    Ok(Document {
+        name: policy.to_string(),
+        text: version.source,
+    })
 }
 
 /// A version that was published a moment ago.

@@ -178,3 +178,51 @@ async fn only_officers_write_policies() {
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_draft_is_compared_with_what_was_published_and_its_remarks_are_told() {
+    use greenstar_proto::supervision::v1::policy_reference::Reference;
+
+    let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
+    let server = Server::start(&sources, &scratch).await;
+    let finance = officer(&server, "finance");
+    let draft = finance.write(&stricter("改")).await.unwrap();
+    let compare = async |officer: &str, from: &str, to: &str| {
+        let side = |reference| {
+            Some(pb::PolicyReference {
+                reference: Some(reference),
+            })
+        };
+        let request = pb::DiffPoliciesRequest {
+            from: side(Reference::Version(from.to_owned())),
+            to: side(Reference::Draft(to.to_owned())),
+        };
+        let answer = server.policies_of(officer).diff_policies(request).await;
+        answer.map(tonic::Response::into_inner)
+    };
+    let first = "policies/finance-default/versions/1";
+    let told = compare("finance", first, &draft.name).await.unwrap();
+    let changed = |change: &pb::BehaviourChange| {
+        (change.outcome_before.as_str(), change.outcome_after.as_str()) == ("ELIGIBLE", "STANDARD")
+    };
+    assert!(told.behaviour.iter().any(changed), "{told:?}");
+    let in_force = compare("finance", "policies/finance-default", &draft.name).await;
+    assert_eq!(in_force.unwrap(), told);
+    let hidden = compare("licensing", first, &draft.name).await;
+    assert_eq!(refusal(hidden), refused(Code::NotFound, "DRAFT_UNKNOWN"));
+    let none = compare("finance", "policies/finance-default/versions/9", &draft.name).await;
+    assert_eq!(refusal(none), refused(Code::NotFound, "POLICY_VERSION_UNKNOWN"));
+
+    let request = pb::ValidateDraftRequest {
+        name: draft.name,
+        etag: draft.etag,
+        ..pb::ValidateDraftRequest::default()
+    };
+    let answer = server
+        .policies_of("finance")
+        .validate_draft(request)
+        .await
+        .unwrap();
+    assert!(answer.into_inner().coverage.unwrap().rows > 0);
+    server.stop().await;
+}
