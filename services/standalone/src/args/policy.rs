@@ -66,4 +66,18 @@ pub(crate) enum Policy {
     },
     /// Shows by which versions each replica decides.
     Replicas,
+    /// Writes a policy's other form: of YAML the workbook, of a workbook the YAML.
+    Convert {
+        /// The policy.
+        from: PathBuf,
+        /// Where to.
+        to: PathBuf,
+    },
+    /// Writes a workbook to fill in.
+    Template {
+        /// departments/{department}/matters/{matter}, also one that is still to be.
+        matter: String,
+        /// Where to.
+        to: PathBuf,
+    },
 }

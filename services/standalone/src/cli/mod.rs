@@ -10,6 +10,7 @@ mod policy;
 mod rating;
 mod repair;
 mod subscribers;
+mod workbook;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -10,7 +10,7 @@ use greenstar_rpc::Client;
 use pbjson_types::Timestamp;
 
 use super::output::{facts, plain, time};
-use super::{Answer, Failure, connect};
+use super::{Answer, Failure, connect, workbook};
 use crate::args::{Common, Policy};
 
 type Policies = PolicyServiceClient<Client>;
@@ -157,6 +157,8 @@ pub(super) async fn run(common: &Common, policy: Policy) -> Result<Answer, Failu
             }
             Answer::new(&replicas, table, Vec::new())
         }
+        Policy::Convert { from, to } => workbook::convert(common, &from, &to).await,
+        Policy::Template { matter, to } => workbook::template(common, matter, &to).await,
     }
 }
 
@@ -166,17 +168,14 @@ async fn draft(
     update: Option<String>,
     note: Option<String>,
 ) -> Result<Answer, Failure> {
-    let unread = |error| Failure::Local(format!("{}: {error}", file.display()));
-    let bytes = std::fs::read(file).map_err(unread)?;
-    let is_workbook = file.extension().is_some_and(|extension| extension == "xlsx");
-    let (mut client, form) = if is_workbook {
-        (of_department(common)?, Form::Workbook(bytes))
-    } else {
-        let source = String::from_utf8(bytes)
-            .map_err(|_| Failure::Local(format!("{}: neither YAML nor .xlsx", file.display())))?;
-        let owner = owner(&source).unwrap_or("licensing");
-        let client = PolicyServiceClient::new(connect(common, owner)?);
-        (client, Form::Source(source))
+    let form = workbook::form(file)?;
+    let owner = match &form {
+        Form::Source(source) => owner(source),
+        Form::Workbook(_) => None,
+    };
+    let mut client = match owner {
+        Some(owner) => PolicyServiceClient::new(connect(common, owner)?),
+        None => of_department(common)?,
     };
     let content = Some(pb::PolicyContent { form: Some(form) });
     let note = note.unwrap_or_default();

@@ -33,7 +33,7 @@ pub(super) async fn create_draft(
     let request_id = std::mem::take(&mut request.request_id);
     let repeat = parse::repeat(&call, "CreateDraft", &request_id, &request);
     let actor = parse::actor(&call)?;
-    let text = parse::manuscript(request.content)?;
+    let text = parse::manuscript(request.content).await?;
     let source = text.source.clone();
     let step = Step::Create {
         id: parse::fresh_id(&*desk.clock)?,
@@ -101,7 +101,7 @@ pub(super) async fn update_draft(
     let request_id = std::mem::take(&mut request.request_id);
     let repeat = parse::repeat(&call, "UpdateDraft", &request_id, &request);
     let actor = parse::actor(&call)?;
-    let text = parse::manuscript(request.content)?;
+    let text = parse::manuscript(request.content).await?;
     let source = text.source.clone();
     let step = Step::Update {
         seen: parse::seen("name", &request.name, request.etag)?,

@@ -43,8 +43,10 @@ pub(super) fn fresh_id(clock: &dyn Clock) -> Result<Code, Status> {
 }
 
 /// A policy of which at least the head can be read.
-pub(super) fn manuscript(content: Option<pb::PolicyContent>) -> Result<Manuscript, Status> {
-    let document = content::of(content)?.document;
+pub(super) async fn manuscript(content: Option<pb::PolicyContent>) -> Result<Manuscript, Status> {
+    // A workbook may take a while to be looked through.
+    let read = tokio::task::spawn_blocking(move || content::of(content));
+    let document = read.await.map_err(|error| status::damaged(&error))??.document;
     let head = Head::read(&document).map_err(|errors| policies::faults(&errors))?;
     Ok(Manuscript {
         policy: head.policy,

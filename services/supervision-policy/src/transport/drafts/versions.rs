@@ -7,7 +7,7 @@ use greenstar_store::StoreError;
 use tonic::{Request, Response, Status};
 
 use super::super::desk::Desk;
-use super::super::{convert, status};
+use super::super::{convert, status, workbooks};
 use super::{MOST, parse, refused};
 use crate::domain::draft_refusal::Refusal;
 use crate::domain::policy::Document;
@@ -70,9 +70,19 @@ pub(crate) async fn get_policy_version(
     let line = line.ok_or_else(|| unknown(&policy))?;
     let no_version = || refused::refused(&Refusal::VersionUnknown { version: number });
     let version = version.ok_or_else(no_version)?;
+    let now = desk.clock.now();
+    let in_force = desk.view.rulings().clone();
+    let in_force = in_force.and_then(|rulings| rulings.at(now).policy.clone());
+    let in_force = in_force.ok_or_else(status::not_ready)?;
+    let text = version.source.clone();
+    let workbook = tokio::task::spawn_blocking(move || workbooks::of_text(&text, &in_force));
     Ok(Response::new(pb::GetPolicyVersionResponse {
-        version: Some(told(&version, state(&line, number, desk.clock.now()))),
-        ..pb::GetPolicyVersionResponse::default()
+        version: Some(told(&version, state(&line, number, now))),
+        // A text that a workbook cannot say is told as text alone.
+        workbook: workbook
+            .await
+            .map_err(|error| status::damaged(&error))?
+            .unwrap_or_default(),
     }))
 }
 
