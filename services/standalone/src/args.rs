@@ -1,5 +1,6 @@
 //! The command line. Flags win over environment.
 
+mod offline;
 mod policy;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use greenstar_kernel::Date;
 use greenstar_rpc::Origin;
 
+pub(crate) use offline::{Against, Offline};
 pub(crate) use policy::Policy;
 
 /// GreenStar 绿色信用星级: stars, flags, and what they mean for the matter before you.

@@ -4,8 +4,12 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use super::Offline;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
+    #[command(flatten)]
+    Offline(Offline),
     /// Keeps a policy as a draft of its department, or writes a draft anew.
     Draft {
         /// The policy, YAML or .xlsx.

@@ -5,6 +5,7 @@ mod check;
 mod decision;
 mod directory;
 mod flag;
+mod offline;
 mod output;
 mod policy;
 mod rating;

@@ -9,6 +9,7 @@ use greenstar_proto::supervision::v1::policy_service_client::PolicyServiceClient
 use greenstar_rpc::Client;
 use pbjson_types::Timestamp;
 
+use super::offline;
 use super::output::{facts, plain, time};
 use super::{Answer, Failure, connect, workbook};
 use crate::args::{Common, Policy};
@@ -17,6 +18,7 @@ type Policies = PolicyServiceClient<Client>;
 
 pub(super) async fn run(common: &Common, policy: Policy) -> Result<Answer, Failure> {
     match policy {
+        Policy::Offline(asked) => offline::run(common, asked),
         Policy::Draft { file, update, note } => draft(common, &file, update, note).await,
         Policy::Drafts => {
             let request = pb::ListDraftsRequest::default();
