@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwapOption, Guard};
 use greenstar_kernel::{Code, Position, Timestamp};
 
-use crate::domain::analysis::{Examination, examine};
+use crate::domain::analysis::{Examination, examine, unfair_under};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::policy::{Document, Policy, PolicyErrors, evaluates};
 
@@ -281,13 +281,43 @@ fn ruling(
             .iter()
             .filter(|known| known.sound && known.versions == in_force)
             .find_map(|known| known.policy.as_ref().filter(same));
-        known.cloned().or_else(|| compile(&in_force, catalogue))
+        known.cloned().or_else(|| {
+            let edition = |policy: &Arc<Policy>| policy.catalogue().edition() != catalogue.edition();
+            let is_new = before.as_ref().is_some_and(edition);
+            let compiled = compile(&in_force, Arc::clone(&catalogue))?;
+            if is_new {
+                tell_unfairness(Arc::clone(&compiled), from);
+            }
+            Some(compiled)
+        })
     });
     Ruling {
         from,
         versions: in_force,
         sound: compiled.is_some(),
         policy: compiled.or(before),
+    }
+}
+
+/// A new edition may make a published table unfair. It still answers lawfully, so that only its department has to be
+/// told; the analysis takes longer than an answer may wait.
+fn tell_unfairness(policy: Arc<Policy>, from: Timestamp) {
+    let look = move || {
+        let edition = policy.catalogue().edition();
+        for (name, finding) in unfair_under(&policy, from) {
+            tracing::warn!(
+                policy = name.as_str(),
+                edition,
+                finding = finding.text.en,
+                "a published policy is at fault under a new edition of the catalogue; its department has to mend it"
+            );
+        }
+    };
+    if let Err(error) = std::thread::Builder::new()
+        .name("fairness".to_owned())
+        .spawn(look)
+    {
+        tracing::error!(%error, "nobody looks whether the policies are fair under a new edition of the catalogue");
     }
 }
 
