@@ -1,5 +1,8 @@
 //! The command line. Flags win over environment.
 
+mod offline;
+mod policy;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,6 +10,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use greenstar_kernel::Date;
 use greenstar_rpc::Origin;
+
+pub(crate) use offline::{Against, Offline};
+pub(crate) use policy::Policy;
 
 /// GreenStar 绿色信用星级: stars, flags, and what they mean for the matter before you.
 ///
@@ -74,6 +80,9 @@ pub(crate) enum Command {
     /// Files, decides and lists appeals against flags.
     #[command(subcommand)]
     Appeal(Appeal),
+    /// Writes, checks, approves, publishes and rolls back policies.
+    #[command(subcommand)]
+    Policy(Policy),
     /// Shows an enterprise's rating as it is now.
     Rating(Rating),
     /// Shows a published directory.

@@ -6,8 +6,9 @@ use greenstar_rpc::CredentialsError;
 use greenstar_rpc::credentials;
 
 /// Three officers of each department, so that one can propose, another confirm, and a third decide an appeal
-/// against what the two did; a program of each that follows the logs; the operator.
-const OFFICERS: [&str; 25] = [
+/// against what the two did; a program of each that follows the logs; two who write the jurisdiction's floor; the
+/// operator.
+const OFFICERS: [&str; 27] = [
     "licensing",
     "licensing/2",
     "licensing/3",
@@ -32,6 +33,8 @@ const OFFICERS: [&str; 25] = [
     "rating",
     "rating/2",
     "rating/3",
+    "baseline",
+    "baseline/2",
     "operator",
 ];
 

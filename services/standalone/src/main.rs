@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Command::Check(check) => runtime.block_on(cli::run(&common, cli::Ask::Check(check))),
         Command::Flag(flag) => runtime.block_on(cli::run(&common, cli::Ask::Flag(flag))),
         Command::Repair(repair) => runtime.block_on(cli::run(&common, cli::Ask::Repair(repair))),
+        Command::Policy(policy) => runtime.block_on(cli::run(&common, cli::Ask::Policy(policy))),
         Command::Appeal(appeal) => runtime.block_on(cli::run(&common, cli::Ask::Appeal(appeal))),
         Command::Rating(rating) => runtime.block_on(cli::run(&common, cli::Ask::Rating(rating))),
         Command::Subscribers => runtime.block_on(cli::run(&common, cli::Ask::Subscribers)),

@@ -42,11 +42,13 @@ pub use transport::QUICK;
 pub use transport::offline;
 
 use consistency::Freshness;
+use domain::policy::PolicyErrors;
 use domain::shipped;
 use follow::compare::{Comparison, Half};
+use follow::replicas::Reporter;
 use greenstar_feed::follow::{Follower, Subscriber};
 use record::RecordLog;
-use store::policy::{PolicyJournal, Seed, Unnamed};
+use store::lifecycle::{Command, PolicyJournal, Seed};
 use transport::{
     DecisionRpc, Desk, Direct, EnforcementRpc, FinanceRpc, LicensingRpc, Pins, PolicyRpc, ReceiptRpc,
     Siblings, SubscriptionRpc,
@@ -104,9 +106,9 @@ pub enum StartError {
     Record(#[from] RecordError),
 }
 
-impl From<Unnamed> for StartError {
-    fn from(error: Unnamed) -> StartError {
-        StartError::Shipped(Box::new(error))
+impl From<PolicyErrors> for StartError {
+    fn from(errors: PolicyErrors) -> StartError {
+        StartError::Shipped(Box::new(errors))
     }
 }
 
@@ -137,7 +139,8 @@ impl Supervision {
             advertise,
         } = deps;
         let records = RecordLog::open(record)?;
-        seed(&database, &clock).await?;
+        let writer = Writer::start(database.clone(), PolicyJournal, clock.clone());
+        seed(&writer).await?;
         store::decision::register(&database, records.writer(), advertise.as_deref()).await?;
         let view = Arc::new(View::new());
         let mut policies = follow::policies::Policies::new(database.clone(), view.clone(), clock.clone());
@@ -147,6 +150,11 @@ impl Supervision {
         }
 
         let stop = CancellationToken::new();
+        let reporter = Reporter {
+            name: subscriber.as_str().into(),
+            view: view.clone(),
+            clock: clock.clone(),
+        };
         let subscriber = Subscriber {
             name: subscriber.into(),
             fences_after: Some(follow::FENCES_AFTER),
@@ -175,7 +183,8 @@ impl Supervision {
         };
         tasks.spawn(flags.run(stop.clone()));
         tasks.spawn(comparison.run(compare_every, stop.clone()));
-        tasks.spawn(policies.run(stop.clone()));
+        tasks.spawn(policies.run(writer.commits(), stop.clone()));
+        tasks.spawn(reporter.clone().run(database.clone(), stop.clone()));
         if let Some(folder) = snapshot {
             tasks.spawn(follow::keep::run(view.clone(), folder, stop.clone()));
         }
@@ -191,6 +200,8 @@ impl Supervision {
             clock,
             siblings: Siblings::default(),
             pins: Arc::new(Pins::default()),
+            writer,
+            reporter,
         };
         Ok(Supervision {
             desk,
@@ -283,6 +294,7 @@ impl Supervision {
                 tracing::error!(%error, "a task of the service failed");
             }
         }
+        self.desk.writer.close().await;
         self.desk.database.close().await;
     }
 }
@@ -305,13 +317,11 @@ pub async fn serve(
     served
 }
 
-async fn seed(database: &Database, clock: &Arc<dyn Clock>) -> Result<(), StartError> {
-    let writer = Writer::start(database.clone(), PolicyJournal, clock.clone());
-    let seeded = writer.submit(Seed::of(shipped::documents())?).await;
-    writer.close().await;
+async fn seed(writer: &Writer<PolicyJournal>) -> Result<(), StartError> {
+    let seed = Seed::of(shipped::documents())?;
+    let seeded = writer.submit(Command::Seed(seed)).await;
     seeded.map(drop).map_err(|error| match error {
         SubmitError::Store(error) => StartError::Store(error),
-        SubmitError::Refused(never) => match never {},
-        SubmitError::RequestIdReused | SubmitError::Closed => StartError::Seed,
+        SubmitError::Refused(_) | SubmitError::RequestIdReused | SubmitError::Closed => StartError::Seed,
     })
 }

@@ -5,10 +5,13 @@ mod check;
 mod decision;
 mod directory;
 mod flag;
+mod offline;
 mod output;
+mod policy;
 mod rating;
 mod repair;
 mod subscribers;
+mod workbook;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,7 +20,9 @@ use greenstar_rpc::{Client, channel, with_credential};
 use greenstar_standalone::Places;
 use tonic::Status;
 
-use crate::args::{Appeal, Check, Common, Converge, Decision, Directory, Flag, Output, Rating, Repair};
+use crate::args::{
+    Appeal, Check, Common, Converge, Decision, Directory, Flag, Output, Policy, Rating, Repair,
+};
 
 /// What the command line asked.
 #[derive(Debug)]
@@ -26,6 +31,7 @@ pub(crate) enum Ask {
     Flag(Flag),
     Repair(Repair),
     Appeal(Appeal),
+    Policy(Policy),
     Rating(Rating),
     Directory(Directory),
     Decision(Decision),
@@ -56,6 +62,7 @@ pub(crate) async fn run(common: &Common, ask: Ask) -> ExitCode {
         Ask::Flag(flag) => flag::run(common, flag).await,
         Ask::Repair(repair) => repair::run(common, repair).await,
         Ask::Appeal(appeal) => appeal::run(common, appeal).await,
+        Ask::Policy(policy) => policy::run(common, policy).await,
         Ask::Rating(rating) => rating::run(common, rating).await,
         Ask::Directory(directory) => directory::run(common, directory).await,
         Ask::Decision(decision) => decision::run(common, decision).await,

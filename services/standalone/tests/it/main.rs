@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod kill;
+mod offline;
+mod policies;
 mod process;
 mod program;
 mod remedies;

@@ -9,6 +9,8 @@ mod columns;
 mod compose;
 pub mod decide;
 pub(crate) mod document;
+pub mod draft;
+pub mod draft_refusal;
 pub mod facts;
 pub mod feedback;
 mod gate;
@@ -19,6 +21,7 @@ mod policy_error;
 pub mod reason;
 pub mod regime;
 pub mod shipped;
+pub mod version;
 
 pub(crate) use offered::{fact_columns, fact_names};
 

@@ -8,6 +8,7 @@ use greenstar_kernel::{Code, Department};
 use greenstar_tables::{
     BadTree, Column, HitPolicy, MeasureDecl, MeasureUse, Pairs, Schema, Table, TableErrors, TableSource, Tree,
 };
+use serde::Deserialize;
 
 use super::catalogue::{Catalogue, MeasureClass};
 use super::columns::FactColumn;
@@ -53,9 +54,41 @@ pub struct Policy {
 /// 3: events count to the end of their last day; what blocked a better outcome is decided again, not guessed by rows.
 pub const EVALUATOR: &str = "3";
 
+/// Whether this program evaluates a version as the rules say that it is pinned to. Whoever adds rules keeps the earlier
+/// ones for the versions that were published under them.
+pub fn evaluates(evaluator: &str) -> bool {
+    evaluator == EVALUATOR
+}
+
+/// What a document says about whose it is; all that has to be readable before it is sound.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Head {
+    pub policy: Code,
+    pub department: Department,
+    /// As its author counts; what is published is counted by the log.
+    pub version: u32,
+}
+
+impl Head {
+    /// # Errors
+    /// Not even this can be read.
+    pub fn read(document: &Document) -> Result<Head, PolicyErrors> {
+        parse(document)
+    }
+}
+
 impl Policy {
-    /// Reads and checks a bundle as a whole. All faults are named at once.
+    /// Reads and checks a bundle as a whole; each document is of the version that it says. All faults are named at
+    /// once.
     pub fn load(documents: &[Document], catalogue: Arc<Catalogue>) -> Result<Policy, PolicyErrors> {
+        Policy::of_versions(documents.iter().map(|document| (document, None)), catalogue)
+    }
+
+    /// As [`Policy::load`], of published versions: their numbers are the log's, whatever the documents say.
+    pub fn of_versions<'a>(
+        documents: impl IntoIterator<Item = (&'a Document, Option<u32>)>,
+        catalogue: Arc<Catalogue>,
+    ) -> Result<Policy, PolicyErrors> {
         let mut loader = Loader {
             catalogue: &catalogue,
             errors: Vec::new(),
@@ -63,8 +96,8 @@ impl Policy {
             infos: Vec::new(),
         };
         let mut baseline = None;
-        for document in documents {
-            loader.document(document, &mut baseline);
+        for (document, number) in documents {
+            loader.document(document, number, &mut baseline);
         }
         if baseline.is_none() && loader.errors.is_empty() {
             loader.report("", PolicyDefect::NoBaseline);
@@ -101,20 +134,22 @@ impl Policy {
 
     /// The bundle with one document put in the place of the one with the same policy name, or added.
     pub fn with(&self, document: &Document) -> Result<Policy, PolicyErrors> {
+        self.with_version(document, None)
+    }
+
+    /// As [`Policy::with`], as the version `number` of its policy, whatever the document says.
+    pub fn with_version(&self, document: &Document, number: Option<u32>) -> Result<Policy, PolicyErrors> {
         let name = read(document)?.policy;
-        let kept = self
-            .infos
-            .iter()
-            .filter(|info| info.name != name)
-            .map(|info| info.source.clone());
-        let documents: Vec<Document> = kept.chain(std::iter::once(document.clone())).collect();
-        Policy::load(&documents, Arc::clone(&self.catalogue))
+        let kept = self.infos.iter().filter(|info| info.name != name);
+        let kept = kept.map(|info| (&info.source, Some(info.version)));
+        let documents = kept.chain(std::iter::once((document, number)));
+        Policy::of_versions(documents, Arc::clone(&self.catalogue))
     }
 
     /// The same documents against another edition of the catalogue.
     pub fn under(&self, catalogue: Arc<Catalogue>) -> Result<Policy, PolicyErrors> {
-        let documents: Vec<Document> = self.infos.iter().map(|info| info.source.clone()).collect();
-        Policy::load(&documents, catalogue)
+        let documents = self.infos.iter().map(|info| (&info.source, Some(info.version)));
+        Policy::of_versions(documents, catalogue)
     }
 
     /// Versions of all that decides, in one text.
@@ -182,6 +217,10 @@ impl Policy {
 }
 
 fn read(document: &Document) -> Result<PolicySource, PolicyErrors> {
+    parse(document)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(document: &Document) -> Result<T, PolicyErrors> {
     serde_yaml_ng::from_str(&document.text).map_err(|error| {
         let defect = PolicyDefect::Unreadable(error.to_string());
         PolicyErrors(vec![PolicyError {
@@ -206,11 +245,14 @@ impl Loader<'_> {
         });
     }
 
-    fn document(&mut self, document: &Document, baseline: &mut Option<(Table, String)>) {
-        let source = match read(document) {
+    fn document(&mut self, document: &Document, number: Option<u32>, baseline: &mut Option<(Table, String)>) {
+        let mut source = match read(document) {
             Ok(source) => source,
             Err(PolicyErrors(errors)) => return self.errors.extend(errors),
         };
+        if let Some(number) = number {
+            source.version = number;
+        }
         let name = source.policy.as_str();
         if self.infos.iter().any(|info| info.name == source.policy) {
             self.report(name, PolicyDefect::PolicyTwice(source.policy.clone()));

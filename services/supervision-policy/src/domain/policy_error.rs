@@ -14,6 +14,14 @@ pub struct PolicyError {
     pub defect: PolicyDefect,
 }
 
+impl PolicyError {
+    /// Whether it is a fault of this policy, and not of another of the bundle.
+    pub fn is_of(&self, policy: &str) -> bool {
+        let rest = self.policy.strip_prefix(policy);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyDefect {
     #[error("the text is not a policy: {0}")]

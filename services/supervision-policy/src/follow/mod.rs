@@ -7,6 +7,7 @@ pub(crate) mod flags;
 pub(crate) mod keep;
 pub(crate) mod policies;
 pub(crate) mod ratings;
+pub(crate) mod replicas;
 pub(crate) mod wire;
 
 use std::time::Duration;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use greenstar_kernel::{Clock, Log, Position};
+use greenstar_kernel::{Clock, Log, Position, Revision};
 use greenstar_store::{Database, StoreError};
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -21,8 +22,8 @@ pub(crate) struct Policies {
     database: Database,
     view: Arc<View>,
     clock: Arc<dyn Clock>,
-    /// What is in the view.
-    seen: Option<Position>,
+    /// What is in the view, and which revision published last of it.
+    seen: Option<(Position, Revision)>,
 }
 
 impl Policies {
@@ -39,14 +40,29 @@ impl Policies {
     pub(crate) async fn look(&mut self) -> Result<(), StoreError> {
         let began = self.clock.monotonic();
         let head = self.database.head().await?;
-        let now = self.clock.now();
-        if self.seen.as_ref() != Some(&head) {
+        if self.seen.as_ref().is_none_or(|(at, _)| *at != head) {
             let mut tx = self.database.read().await?;
-            let policy::Policies { at, versions } = policy::load(&mut tx).await?;
-            self.view.put_policies(at.clone(), versions.into(), now);
-            self.seen = Some(at);
+            let newest = policy::newest(&mut tx).await?;
+            let same = |(at, known): &(Position, Revision)| at.epoch == head.epoch && *known == newest;
+            let at = if self.seen.as_ref().is_some_and(same) {
+                // Drafts moved the log.
+                let at = tx.head().await?;
+                self.view.move_policies(at.clone());
+                at
+            } else {
+                let policy::Policies { at, versions } = policy::load(&mut tx).await?;
+                drop(tx);
+                // Compiling and analysing may take a while, and others want to run meanwhile.
+                let (view, now, position) = (self.view.clone(), self.clock.now(), at.clone());
+                let put = move || view.put_policies(position, versions.into(), now);
+                tokio::task::spawn_blocking(put)
+                    .await
+                    .map_err(StoreError::corrupt)?;
+                at
+            };
+            self.seen = Some((at, newest));
         } else {
-            self.view.forget_rulings(now);
+            self.view.forget_rulings(self.clock.now());
         }
         let after = self.clock.monotonic();
         self.view
@@ -54,13 +70,19 @@ impl Policies {
         Ok(())
     }
 
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    /// Looks as soon as this replica's writer has committed, and every 250 ms for what others did.
+    pub(crate) async fn run(
+        mut self,
+        mut commits: watch::Receiver<Option<Position>>,
+        stop: CancellationToken,
+    ) {
         let mut poll = interval(POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = false;
         loop {
             tokio::select! {
                 _ = poll.tick() => {}
+                Ok(()) = commits.changed() => {}
                 () = stop.cancelled() => return,
             }
             // The view grows old meanwhile, and says so; this is said once.

@@ -1,9 +1,12 @@
-//! What the service keeps in its database: policies by version, the decisions shipped from the replicas, and
+//! What the service keeps in its database: policies by version and in the making, the decisions shipped from the replicas, and
 //! what departments did with them.
 
 pub(crate) mod decision;
+pub(crate) mod draft;
 pub(crate) mod feedback;
+pub(crate) mod lifecycle;
 pub(crate) mod policy;
+pub(crate) mod replica;
 
 use greenstar_store::Migrations;
 
@@ -17,6 +20,11 @@ pub static MIGRATIONS: Migrations = Migrations {
             4,
             "retention",
             include_str!("../../migrations/0004_retention.sql"),
+        ),
+        (
+            5,
+            "lifecycle",
+            include_str!("../../migrations/0005_lifecycle.sql"),
         ),
     ],
 };

@@ -7,12 +7,12 @@ use greenstar_proto::common::v1::ErrorReason;
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_proto::supervision::v1::policy_content::Form;
 use greenstar_proto::supervision::v1::policy_reference::Reference;
-use greenstar_rpc::{accept, field, names, status as refuse};
-use tonic::{Code, Request, Response, Status};
+use greenstar_rpc::{Call, accept, field};
+use tonic::{Request, Response, Status};
 
 use super::content::{self, Content};
 use super::desk::Desk;
-use super::{findings, policies, status};
+use super::{drafts, findings, policies, status};
 use crate::domain::analysis::diff::{Difference, differences};
 use crate::domain::analysis::{Examination, FindingKind, examine};
 use crate::domain::catalogue::CatalogueErrors;
@@ -150,10 +150,10 @@ pub(super) async fn diff_policies(
     desk: &Desk,
     request: Request<pb::DiffPoliciesRequest>,
 ) -> Result<Response<pb::DiffPoliciesResponse>, Status> {
-    let (_, request) = accept(request)?;
+    let (call, request) = accept(request)?;
     let (before, now) = in_force(desk)?;
-    let from = document(&before, "from.version", request.from)?;
-    let to = document(&before, "to.version", request.to)?;
+    let from = document(desk, &call, "from", request.from).await?;
+    let to = document(desk, &call, "to", request.to).await?;
     let compared = tokio::task::spawn_blocking(move || {
         let (old, new) = (before.with(&from)?, before.with(&to)?);
         let (old_name, new_name) = (name_of(&old, &from)?, name_of(&new, &to)?);
@@ -203,34 +203,16 @@ pub(super) fn catalogue_unread(errors: &CatalogueErrors) -> Status {
 }
 
 /// One side of a comparison. The rule of its message makes sure that it names something.
-fn document(policy: &Policy, at: &str, reference: Option<pb::PolicyReference>) -> Result<Document, Status> {
+async fn document(
+    desk: &Desk,
+    call: &Call,
+    side: &str,
+    reference: Option<pb::PolicyReference>,
+) -> Result<Document, Status> {
     let reference = reference.and_then(|reference| reference.reference);
     match reference.unwrap_or_else(|| Reference::Version(String::new())) {
         Reference::Content(content) => Ok(content::of(Some(content))?.document),
-        Reference::Version(name) => {
-            let (policy_name, version) = match names::nested(at, &name, "policies", "versions") {
-                Ok((policy_name, version)) => (policy_name.to_owned(), Some(version.to_owned())),
-                Err(_) => (names::single(at, &name, "policies")?.to_owned(), None),
-            };
-            let found = policy.infos().iter().find(|info| {
-                let number = info.version.to_string();
-                info.name.as_str() == policy_name && version.as_ref().is_none_or(|version| *version == number)
-            });
-            let unknown = || {
-                let said = LocalizedText::new(
-                    format!("没有 {name} 这一版本，请用 ListPolicyVersions 查看"),
-                    format!("there is no {name}; see ListPolicyVersions"),
-                );
-                refuse(Code::NotFound, ErrorReason::PolicyVersionUnknown, &said, &[])
-            };
-            found.map(|info| info.source.clone()).ok_or_else(unknown)
-        }
-        Reference::Draft(name) => {
-            let said = LocalizedText::new(
-                format!("本部门没有草稿 {name}"),
-                format!("your department has no {name}"),
-            );
-            Err(refuse(Code::NotFound, ErrorReason::DraftUnknown, &said, &[]))
-        }
+        Reference::Version(name) => drafts::published(desk, &format!("{side}.version"), &name).await,
+        Reference::Draft(name) => drafts::drafted(desk, call, &format!("{side}.draft"), &name).await,
     }
 }

@@ -6,6 +6,7 @@ use greenstar_kernel::{Document, LocalizedText, RatingState, Verdict};
 use greenstar_proto::common::v1 as common;
 use greenstar_proto::sanctions::v1 as sanctions;
 use greenstar_proto::supervision::v1 as pb;
+use sha2::{Digest as _, Sha256};
 
 use crate::domain::catalogue::{LegalBasis, MeasureClass, Severity};
 use crate::domain::decide::{AppliedMeasure, Decision, NamedFlag};
@@ -199,3 +200,9 @@ pub(super) fn matter(matter: &Matter) -> pb::Matter {
 }
 
 pub(super) type Arguments = BTreeMap<String, String>;
+
+/// SHA-256 in hexadecimal.
+pub(super) fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

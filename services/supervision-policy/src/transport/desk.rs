@@ -9,7 +9,7 @@ use greenstar_kernel::{Caller, Clock, Department, LocalizedText, Uscc};
 use greenstar_proto::common::v1 as common;
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_rpc::Call;
-use greenstar_store::Database;
+use greenstar_store::{Database, Writer};
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -26,8 +26,10 @@ use crate::domain::facts::Facts;
 use crate::domain::matter::{Handling, Matter, RecordMode};
 use crate::domain::policy::{EVALUATOR, Policy};
 use crate::domain::regime::InspectionRegime;
+use crate::follow::replicas::Reporter;
 use crate::follow::wire;
 use crate::record::{DecisionId, RecordLog, ship};
+use crate::store::lifecycle::PolicyJournal;
 use crate::view::{Look, View};
 
 /// What it takes to answer. Cheap to clone.
@@ -40,6 +42,9 @@ pub(crate) struct Desk {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) siblings: Siblings,
     pub(crate) pins: Arc<Pins>,
+    /// Carries out what officers do with policies.
+    pub(crate) writer: Writer<PolicyJournal>,
+    pub(crate) reporter: Reporter,
 }
 
 /// One matter asked for one enterprise.

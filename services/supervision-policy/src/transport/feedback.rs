@@ -8,12 +8,11 @@ use greenstar_proto::supervision::v1::report_application_request::Subject as Ask
 use greenstar_rpc::{Call, names, pages, stored};
 use greenstar_store::{SubmitError, Value};
 use prost::Message as _;
-use sha2::{Digest as _, Sha256};
 use tonic::Status;
 
 use super::decisions::{DecisionRpc, Found, RATING};
 use super::siblings::Asker;
-use super::{desk, status};
+use super::{convert, desk, status};
 use crate::consistency::Level;
 use crate::domain::decide::DecideError;
 use crate::domain::facts::Flag;
@@ -393,6 +392,5 @@ fn hash(request: &pb::ReportApplicationRequest) -> String {
         request_id: String::new(),
         ..request.clone()
     };
-    let digest = Sha256::digest(bare.encode_to_vec());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    convert::sha256(bare.encode_to_vec())
 }

@@ -63,12 +63,12 @@ pub(super) fn reason(defect: &PolicyDefect) -> ErrorReason {
 /// Remarks have the reason that they would have as faults.
 fn of_kind(kind: FindingKind) -> ErrorReason {
     match kind {
-        FindingKind::Malformed | FindingKind::Intricate | FindingKind::Uncovered => {
-            ErrorReason::TableMalformed
-        }
+        FindingKind::Malformed
+        | FindingKind::Intricate
+        | FindingKind::Interference
+        | FindingKind::Uncovered => ErrorReason::TableMalformed,
         FindingKind::Unfair | FindingKind::Declared => ErrorReason::TableUnfair,
         FindingKind::BeyondLaw => ErrorReason::MeasureBeyondLaw,
-        FindingKind::Interference => ErrorReason::DepartmentNotAllowed,
         FindingKind::CaseFailed => ErrorReason::CaseFailed,
     }
 }

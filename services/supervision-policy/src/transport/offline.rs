@@ -1,6 +1,8 @@
 //! Policies checked as files, without a service: for the repository of a department. What is said is what the service
 //! would say.
 
+use std::sync::Arc;
+
 use greenstar_kernel::{LocalizedText, Said as _, Timestamp};
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_proto::supervision::v1::policy_content::Form;
@@ -52,7 +54,7 @@ impl Report {
 /// Where none of them is the baseline, the shipped one is.
 ///
 /// # Errors
-/// The catalogue cannot be read.
+/// The catalogue cannot be read, or the shipped baseline does not fit it.
 pub fn check(files: &[File], catalogue: &str, at: Timestamp) -> Result<Vec<Report>, LocalizedText> {
     let catalogue = Catalogue::from_yaml(catalogue).map_err(|errors| errors.said())?;
     let mut reports = Vec::new();
@@ -66,21 +68,31 @@ pub fn check(files: &[File], catalogue: &str, at: Timestamp) -> Result<Vec<Repor
             Err(unread) => reports.push(Report::of_findings(&file.name, unread.findings())),
         }
     }
-    let documents = with_baseline(read.iter().map(|(document, _)| document.clone()).collect());
-    let policy = match Policy::load(&documents, catalogue.into()) {
-        Ok(policy) => policy,
-        Err(PolicyErrors(errors)) => {
-            // A fault belongs to the file whose policy it names; one of the bundle to each.
-            for (document, places) in &read {
-                let name = Policy::name_in(document);
-                let own = errors.iter().filter(|error| match &name {
-                    Some(name) => error.policy.is_empty() || error.policy == name.as_str(),
-                    None => error.policy == document.name,
-                });
-                let found = own.map(|error| findings::of_error(error, places)).collect();
+    let catalogue = Arc::new(catalogue);
+    let policy = loop {
+        let documents = with_baseline(read.iter().map(|(document, _)| document.clone()).collect());
+        let PolicyErrors(errors) = match Policy::load(&documents, Arc::clone(&catalogue)) {
+            Ok(policy) => break policy,
+            Err(errors) => errors,
+        };
+        // A fault belongs to the file whose policy it names, one of the bundle to each. The others are checked without.
+        let before = read.len();
+        read.retain(|(document, places)| {
+            let name = Policy::name_in(document);
+            let own = errors.iter().filter(|error| match &name {
+                Some(name) => error.policy.is_empty() || error.policy == name.as_str(),
+                None => error.policy == document.name,
+            });
+            let found: Vec<pb::Finding> = own.map(|error| findings::of_error(error, places)).collect();
+            let sound = found.is_empty();
+            if !sound {
                 reports.push(Report::of_findings(&document.name, found));
             }
-            return Ok(reports);
+            sound
+        });
+        if read.len() == before {
+            // The shipped baseline does not fit the catalogue.
+            return Err(PolicyErrors(errors).said());
         }
     };
     for (document, places) in &read {
@@ -103,6 +115,8 @@ pub fn check(files: &[File], catalogue: &str, at: Timestamp) -> Result<Vec<Repor
             coverage: Some(findings::coverage(&coverage)),
         });
     }
+    let position = |report: &Report| files.iter().position(|file| file.name == report.file);
+    reports.sort_by_key(position);
     Ok(reports)
 }
 
@@ -118,13 +132,13 @@ pub fn compare(
     at: Timestamp,
 ) -> Result<pb::DiffPoliciesResponse, Status> {
     let catalogue = Catalogue::from_yaml(catalogue).map_err(|errors| checking::catalogue_unread(&errors))?;
-    let catalogue = std::sync::Arc::new(catalogue);
+    let catalogue = Arc::new(catalogue);
     let baseline = baseline.map(|file| content::read(file.form)).transpose()?;
     let load = |file: File| {
         let document = content::read(file.form)?.document;
         let others = baseline.iter().map(|content| content.document.clone());
         let documents = with_baseline(others.chain([document.clone()]).collect());
-        let policy = Policy::load(&documents, std::sync::Arc::clone(&catalogue));
+        let policy = Policy::load(&documents, Arc::clone(&catalogue));
         let policy = policy.map_err(|errors| policies::faults(&errors))?;
         let name = checking::name_of(&policy, &document).map_err(|errors| policies::faults(&errors))?;
         Ok::<_, Status>((policy, name))

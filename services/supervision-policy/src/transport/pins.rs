@@ -106,10 +106,12 @@ impl Pins {
         let document = view
             .once_in_force(pin.policy.as_str(), pin.version, as_of)
             .ok_or_else(|| status::pin_invalid(pin))?;
-        let policy = today.with(&document).map_err(|errors| {
-            tracing::info!(%errors, %pin, "a pinned version does not fit what is in force");
-            status::pin_unfit(pin)
-        })?;
+        let policy = today
+            .with_version(&document, Some(pin.version))
+            .map_err(|errors| {
+                tracing::info!(%errors, %pin, "a pinned version does not fit what is in force");
+                status::pin_unfit(pin)
+            })?;
         let made = Compiled {
             pin: pin.clone(),
             today: today.clone(),

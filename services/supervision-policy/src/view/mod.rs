@@ -20,11 +20,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwapOption, Guard};
-use greenstar_kernel::{Clock, Epoch, Log, Position, Ratchet, Revision, Timestamp, Token, Uscc};
+use greenstar_kernel::{Clock, Code, Epoch, Log, Position, Ratchet, Revision, Timestamp, Token, Uscc};
 use tokio::sync::Notify;
 
+use crate::domain::analysis::Examination;
 use crate::domain::facts::{Facts, Flag};
-use crate::domain::policy::Document;
+use crate::domain::policy::{Document, PolicyErrors};
 
 pub(crate) use compared::{Followed, Touched};
 pub(crate) use flags::{FlagRow, Source as FlagSource};
@@ -471,6 +472,27 @@ impl View {
     pub(crate) fn put_policies(&self, at: Position, versions: Arc<[Version]>, now: Timestamp) {
         self.policies.put_versions(at, versions, now);
         self.moved.notify_waiters();
+    }
+
+    /// The policy log has moved on to `at` and published nothing.
+    pub(crate) fn move_policies(&self, at: Position) {
+        self.policies.move_to(at);
+        self.moved.notify_waiters();
+    }
+
+    /// A text, examined as the version `number` of its policy among what counts at `instant`, with how far the policy
+    /// log is applied; `None` before policies and catalogue were read. It takes a while.
+    ///
+    /// # Errors
+    /// Faults of this text.
+    pub(crate) fn candidate(
+        &self,
+        name: &Code,
+        text: String,
+        number: u32,
+        instant: Timestamp,
+    ) -> Option<Result<(Position, Examination), PolicyErrors>> {
+        self.policies.candidate(name, text, number, instant)
     }
 
     /// Lets go of rulings whose time is over. Which one decides follows from the instant alone.

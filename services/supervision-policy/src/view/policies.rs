@@ -5,10 +5,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwapOption, Guard};
-use greenstar_kernel::{Position, Timestamp};
+use greenstar_kernel::{Code, Position, Timestamp};
 
+use crate::domain::analysis::{Examination, examine, unfair_under};
 use crate::domain::catalogue::Catalogue;
-use crate::domain::policy::{Document, Policy};
+use crate::domain::policy::{Document, Policy, PolicyErrors, evaluates};
 
 /// So many switches are compiled ahead; those behind them when time has come closer.
 const AHEAD: usize = 8;
@@ -16,9 +17,12 @@ const AHEAD: usize = 8;
 /// One version of a policy. Of those whose instant has come the last counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Version {
+    /// By the name of its policy.
     pub(crate) document: Document,
     /// Counts up with every version of the policy.
     pub(crate) number: u32,
+    /// The rules of evaluation that it is pinned to.
+    pub(crate) evaluator: String,
     pub(crate) effective_at: Timestamp,
 }
 
@@ -35,7 +39,7 @@ pub(crate) struct Edition {
 }
 
 /// What decisions are computed by from an instant on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ruling {
     from: Timestamp,
     /// The policies in force.
@@ -116,6 +120,69 @@ impl Policies {
         self.rulings.load()
     }
 
+    /// The policy log has moved on to `at` and published nothing.
+    pub(super) fn move_to(&self, at: Position) {
+        let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((applied, _)) = &mut inputs.versions {
+            applied.clone_from(&at);
+        }
+        if let Some(Rulings { first, later, .. }) = self.read().as_deref() {
+            self.rulings.store(Some(Arc::new(Rulings {
+                applied: at,
+                first: first.clone(),
+                later: later.clone(),
+            })));
+        }
+    }
+
+    /// A text as the version `number` of its policy among what counts at `instant`, examined: with how far the policy
+    /// log is applied. `None` before policies and catalogue were read.
+    ///
+    /// # Errors
+    /// Faults of this text. Those of others that do not fit the catalogue of that instant are theirs to put right; while
+    /// there are some, nothing can be said about what all answer together.
+    pub(super) fn candidate(
+        &self,
+        name: &Code,
+        text: String,
+        number: u32,
+        instant: Timestamp,
+    ) -> Option<Result<(Position, Examination), PolicyErrors>> {
+        let document = Document {
+            name: name.to_string(),
+            text,
+        };
+        let (applied, others, catalogue) = {
+            let inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+            let (applied, versions) = inputs.versions.as_ref()?;
+            let catalogue = inputs.edition(instant)?.catalogue.clone()?;
+            (applied.clone(), in_force(versions, instant), catalogue)
+        };
+        let before = self.read().as_deref().and_then(|rulings| {
+            let ruling = rulings.at(instant);
+            let same = ruling.sound && ruling.versions == others;
+            ruling.policy.clone().filter(|_| same)
+        });
+        let others = others.iter().filter(|other| other.document.name != document.name);
+        let bundle = others.map(|other| (&other.document, Some(other.number)));
+        let bundle = bundle.chain(std::iter::once((&document, Some(number))));
+        let examination = match Policy::of_versions(bundle, catalogue) {
+            Ok(policy) => {
+                let examination = examine(&policy, name, before.as_deref(), instant);
+                examination.sound(name).map(|()| examination)
+            }
+            Err(PolicyErrors(mut errors)) => {
+                errors.retain(|error| error.is_of(name.as_str()));
+                if errors.is_empty() {
+                    Ok(Examination::default())
+                } else {
+                    Err(PolicyErrors(errors))
+                }
+            }
+        };
+        Some(examination.map(|examination| (applied, examination)))
+    }
+
     /// All versions of all policies, by name and version.
     pub(super) fn put_versions(&self, at: Position, versions: Arc<[Version]>, now: Timestamp) {
         self.change(now, |inputs| inputs.versions = Some((at, versions)));
@@ -166,13 +233,18 @@ impl Policies {
         let Some((applied, versions)) = inputs.versions.clone() else {
             return;
         };
+        let known = self.rulings.load_full();
+        let known: Vec<&Ruling> = known
+            .iter()
+            .flat_map(|known| std::iter::once(&known.first).chain(&known.later))
+            .collect();
         let before = self.rulings.load_full();
         let before = before.and_then(|before| before.at(now).policy.clone());
-        let first = ruling(&versions, inputs.edition(now), now, before);
+        let first = ruling(&versions, inputs.edition(now), now, before, &known);
         let mut later: Vec<Ruling> = Vec::new();
         for from in inputs.switches(now) {
             let before = later.last().unwrap_or(&first).policy.clone();
-            later.push(ruling(&versions, inputs.edition(from), from, before));
+            later.push(ruling(&versions, inputs.edition(from), from, before, &known));
         }
         self.rulings.store(Some(Arc::new(Rulings {
             applied,
@@ -182,20 +254,43 @@ impl Policies {
     }
 }
 
-/// `before` names the matters if what counts at this instant cannot be compiled.
+/// Of each policy the version that counts at this instant. `versions` in the order of their numbers.
+fn in_force(versions: &[Version], instant: Timestamp) -> Vec<Version> {
+    let mut in_force: Vec<Version> = Vec::new();
+    for version in versions.iter().filter(|version| version.effective_at <= instant) {
+        in_force.retain(|other| other.document.name != version.document.name);
+        in_force.push(version.clone());
+    }
+    in_force
+}
+
+/// `before` names the matters if what counts at this instant cannot be compiled. What `known` has compiled already is
+/// not compiled again.
 fn ruling(
     versions: &[Version],
     edition: Option<&Edition>,
     from: Timestamp,
     before: Option<Arc<Policy>>,
+    known: &[&Ruling],
 ) -> Ruling {
-    let mut in_force: Vec<Version> = Vec::new();
-    for version in versions.iter().filter(|version| version.effective_at <= from) {
-        in_force.retain(|other| other.document.name != version.document.name);
-        in_force.push(version.clone());
-    }
+    let in_force = in_force(versions, from);
     let catalogue = edition.and_then(|edition| edition.catalogue.clone());
-    let compiled = catalogue.and_then(|catalogue| compile(&in_force, catalogue));
+    let compiled = catalogue.and_then(|catalogue| {
+        let same = |policy: &&Arc<Policy>| Arc::ptr_eq(policy.catalogue(), &catalogue);
+        let known = known
+            .iter()
+            .filter(|known| known.sound && known.versions == in_force)
+            .find_map(|known| known.policy.as_ref().filter(same));
+        known.cloned().or_else(|| {
+            let edition = |policy: &Arc<Policy>| policy.catalogue().edition() != catalogue.edition();
+            let is_new = before.as_ref().is_some_and(edition);
+            let compiled = compile(&in_force, Arc::clone(&catalogue))?;
+            if is_new {
+                tell_unfairness(Arc::clone(&compiled), from);
+            }
+            Some(compiled)
+        })
+    });
     Ruling {
         from,
         versions: in_force,
@@ -204,10 +299,49 @@ fn ruling(
     }
 }
 
+/// A new edition may make a published table unfair. It still answers lawfully, so that only its department has to be
+/// told; the analysis takes longer than an answer may wait.
+fn tell_unfairness(policy: Arc<Policy>, from: Timestamp) {
+    let look = move || {
+        let edition = policy.catalogue().edition();
+        for (name, finding) in unfair_under(&policy, from) {
+            tracing::warn!(
+                policy = name.as_str(),
+                edition,
+                finding = finding.text.en,
+                "a published policy is at fault under a new edition of the catalogue; its department has to mend it"
+            );
+        }
+    };
+    if let Err(error) = std::thread::Builder::new()
+        .name("fairness".to_owned())
+        .spawn(look)
+    {
+        tracing::error!(%error, "nobody looks whether the policies are fair under a new edition of the catalogue");
+    }
+}
+
 fn compile(in_force: &[Version], catalogue: Arc<Catalogue>) -> Option<Arc<Policy>> {
-    let documents: Vec<Document> = in_force.iter().map(|version| version.document.clone()).collect();
     let edition = catalogue.edition().to_owned();
-    match Policy::load(&documents, catalogue) {
+    if let Some(version) = in_force.iter().find(|version| !evaluates(&version.evaluator)) {
+        let Version {
+            document,
+            number,
+            evaluator,
+            ..
+        } = version;
+        tracing::error!(
+            policy = document.name,
+            version = number,
+            evaluator,
+            "a policy is pinned to rules of evaluation that this program does not have; decisions go to manual review while it is in force"
+        );
+        return None;
+    }
+    let documents = in_force
+        .iter()
+        .map(|version| (&version.document, Some(version.number)));
+    match Policy::of_versions(documents, catalogue) {
         Ok(policy) => Some(Arc::new(policy)),
         Err(errors) => {
             tracing::error!(%errors, edition, "the policies do not fit the catalogue; decisions go to manual review while both are in force");
@@ -223,6 +357,7 @@ pub(super) mod tests {
     use greenstar_kernel::{Epoch, Revision};
 
     use super::*;
+    use crate::domain::policy::EVALUATOR;
     use crate::domain::shipped;
 
     pub(in crate::view) const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
@@ -255,6 +390,7 @@ pub(super) mod tests {
         let version = |document| Version {
             document,
             number: 1,
+            evaluator: EVALUATOR.to_owned(),
             effective_at,
         };
         shipped::documents().into_iter().map(version).collect()
@@ -323,6 +459,7 @@ pub(super) mod tests {
         versions.insert(
             1,
             Version {
+                number: 2,
                 effective_at: after(5),
                 ..first.clone()
             },
@@ -340,6 +477,7 @@ pub(super) mod tests {
         assert_eq!(since(after(4)), NOW);
         assert_eq!(since(after(5)), after(5));
     }
+
     #[test]
     fn a_version_that_was_overtaken_before_its_instant_was_never_in_force() {
         let policies = Policies::new();
@@ -360,5 +498,63 @@ pub(super) mod tests {
         assert!(!once(2, 99), "the third had taken its place");
         assert!(!once(4, 30) && !once(5, 99));
         assert!(policies.once_in_force("nobody's", 1, after(99)).is_none());
+    }
+
+    #[test]
+    fn a_version_that_is_pinned_to_other_rules_of_evaluation_decides_nothing() {
+        let policies = Policies::new();
+        policies.put_edition(edition("one", NOW), NOW);
+        let mut versions = shipped_at(NOW);
+        versions.push(Version {
+            number: 2,
+            evaluator: "rules of another program".to_owned(),
+            effective_at: after(5),
+            ..versions.last().cloned().unwrap()
+        });
+        policies.put_versions(at(2), versions.into(), NOW);
+        assert!(edition_at(&policies, after(4)).is_some());
+        assert!(edition_at(&policies, after(5)).is_none());
+    }
+
+    #[test]
+    fn a_candidate_answers_for_its_own_faults_only() {
+        let policies = Policies::new();
+        let mut versions = shipped_at(NOW);
+        for version in &mut versions {
+            version.document.name = version.document.name.replace(".yaml", "-default");
+        }
+        let find = |name: &str| {
+            let of_name = |version: &&Version| version.document.name == name;
+            versions.iter().find(of_name).unwrap().document.clone()
+        };
+        let (sound, mut other) = (find("finance-default"), find("licensing-default"));
+        other.text = other
+            .text
+            .replace("carried_by: strict-review", "carried_by: gone");
+        let mut unsound = sound.clone();
+        unsound.text = unsound.text.replace("outcome: PRUDENT", "outcome: GRIM");
+        let name = Code::parse("finance-default").unwrap();
+        let candidate = |document: &Document| policies.candidate(&name, document.text.clone(), 2, NOW);
+        let check = |document: &Document| {
+            let (applied, examination) = candidate(document).unwrap()?;
+            assert_eq!(applied, at(1));
+            Ok(examination.coverage.rows)
+        };
+        policies.put_edition(edition("one", NOW), NOW);
+        assert!(candidate(&sound).is_none(), "there are no policies yet");
+        policies.put_versions(at(1), versions.clone().into(), NOW);
+        assert!(check(&sound).unwrap() > 0, "it was examined among the others");
+        let faults = check(&unsound).unwrap_err();
+        assert!(faults.0.iter().all(|fault| fault.is_of("finance-default")));
+        // Another's does not fit; nobody is kept from putting his own right.
+        for version in &mut versions {
+            if version.document.name == other.name {
+                version.document.clone_from(&other);
+            }
+        }
+        policies.put_versions(at(1), versions.into(), NOW);
+        assert!(edition_at(&policies, NOW).is_none());
+        assert_eq!(check(&sound), Ok(0));
+        assert_eq!(check(&unsound).unwrap_err(), faults);
     }
 }

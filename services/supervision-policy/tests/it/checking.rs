@@ -93,7 +93,7 @@ async fn without_a_report_the_first_fault_is_the_reason() {
         (unfair(), "TABLE_UNFAIR"),
         (beyond, "MEASURE_BEYOND_LAW"),
         (mistaken, "CASE_FAILED"),
-        (stolen, "DEPARTMENT_NOT_ALLOWED"),
+        (stolen, "TABLE_MALFORMED"),
     ] {
         assert_ne!(source, FINANCE, "{reason}");
         assert_eq!(

@@ -11,6 +11,7 @@ mod editions;
 mod feedback;
 mod freshness;
 mod law;
+mod lifecycle;
 mod pins;
 mod policies;
 mod program;

@@ -32,7 +32,7 @@ use crate::source::Source;
 
 pub(crate) const FIRM: &str = "91110115MAX000015J";
 pub(crate) const OTHER: &str = "91110115MAX000023D";
-const CALLERS: [&str; 9] = [
+const CALLERS: [&str; 14] = [
     "rating",
     "licensing",
     "finance",
@@ -42,6 +42,11 @@ const CALLERS: [&str; 9] = [
     "procurement",
     "subsidies",
     "awards",
+    "licensing/2",
+    "finance/2",
+    "baseline",
+    "baseline/2",
+    "operator",
 ];
 
 fn secret(name: &str) -> String {
@@ -167,6 +172,17 @@ impl Server {
         scratch: &Scratch,
         record: RecordSettings,
     ) -> Server {
+        Server::start_as("supervision-policy", listener, sources, scratch, record).await
+    }
+
+    /// One of several replicas, by its name.
+    pub(crate) async fn start_as(
+        name: &str,
+        listener: TcpListener,
+        sources: &Sources,
+        scratch: &Scratch,
+        record: RecordSettings,
+    ) -> Server {
         let address = listener.local_addr().unwrap();
         let deps = Deps {
             database: Database::migrate(&scratch.url().parse().unwrap(), &MIGRATIONS)
@@ -178,7 +194,7 @@ impl Server {
             snapshot: Some(record.folder.with_file_name("snapshot")),
             record,
             compare_every: Duration::from_millis(200),
-            subscriber: "supervision-policy".to_owned(),
+            subscriber: name.to_owned(),
             advertise: Some(format!("http://{address}")),
         };
         let supervision = Supervision::start(deps).await.unwrap();
@@ -213,7 +229,11 @@ impl Server {
     }
 
     pub(crate) fn policies(&self) -> PolicyServiceClient<Client> {
-        PolicyServiceClient::new(client(self.address, "urban-management"))
+        self.policies_of("urban-management")
+    }
+
+    pub(crate) fn policies_of(&self, officer: &str) -> PolicyServiceClient<Client> {
+        PolicyServiceClient::new(client(self.address, officer))
     }
 
     pub(crate) async fn permit(
