@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use greenstar_kernel::Date;
 use greenstar_rpc::Origin;
 
-pub(crate) use policy::Policy;
+pub(crate) use policy::{Policy, Simulate};
 
 /// GreenStar 绿色信用星级: stars, flags, and what they mean for the matter before you.
 ///
