@@ -11,11 +11,14 @@ mod load;
 mod machine;
 mod mono;
 mod node;
+mod people;
 mod propagation;
 mod report;
+mod simulate;
 mod stamps;
 mod stats;
 mod suite;
+mod view;
 mod wire;
 mod writes;
 
@@ -40,6 +43,10 @@ enum Command {
     Writes(writes::Options),
     /// From a flag's commit to its effect everywhere, beside a bare XADD → XREAD → push.
     Propagation(propagation::Options),
+    /// SimulatePolicy's work over a million enterprises, both versions.
+    Simulate(simulate::Options),
+    /// What the view of a million enterprises takes, and how fast one is found, beside a bare map.
+    View(view::Options),
     /// The bare server, as `check` starts it.
     #[command(hide = true)]
     Ceiling {
@@ -97,6 +104,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Check(options) => check::run(options).await,
         Command::Writes(options) => writes::run(options).await,
         Command::Propagation(options) => propagation::run(options).await,
+        Command::Simulate(options) => simulate::run(&options),
+        Command::View(options) => view::run(&options),
         Command::Ceiling { reply } => {
             let reply = std::fs::read(reply)?;
             let listener = TcpListener::bind("127.0.0.1:0").await?;

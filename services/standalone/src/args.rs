@@ -12,7 +12,7 @@ use greenstar_kernel::Date;
 use greenstar_rpc::Origin;
 
 pub(crate) use offline::{Against, Offline};
-pub(crate) use policy::Policy;
+pub(crate) use policy::{Policy, Simulate};
 
 /// GreenStar 绿色信用星级: stars, flags, and what they mean for the matter before you.
 ///

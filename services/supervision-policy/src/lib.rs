@@ -10,10 +10,13 @@ mod follow;
 mod meters;
 pub mod program;
 mod record;
+mod shadow;
+mod simulate;
 mod store;
 mod transport;
 mod view;
 mod workbook;
+pub mod yardstick;
 
 use std::io;
 use std::path::PathBuf;
@@ -31,6 +34,7 @@ use greenstar_proto::supervision::v1::subscription_service_server::SubscriptionS
 use greenstar_rpc::{Client, Credentials, Health, Stack, StackBuilder};
 use greenstar_store::{Database, StoreError, SubmitError, Writer};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -192,6 +196,9 @@ impl Supervision {
         tasks.spawn(ship);
 
         let freshness = Freshness::new(view.clone(), clock.clone(), database.clone(), rating, sanctions);
+        let shadows = shadow::Shadows::new();
+        let beside = shadows.clone().run(database.clone(), clock.clone(), stop.clone());
+        tasks.spawn(beside);
         let desk = Desk {
             view,
             freshness,
@@ -202,6 +209,8 @@ impl Supervision {
             pins: Arc::new(Pins::default()),
             writer,
             reporter,
+            shadows,
+            simulations: Arc::new(Semaphore::new(1)),
         };
         Ok(Supervision {
             desk,

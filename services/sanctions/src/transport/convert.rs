@@ -255,6 +255,7 @@ fn measure(measure: &Measure) -> pb::MeasureEntry {
         target: measure.target.as_str().to_owned(),
         from_date: date(measure.from),
         until_date: date(measure.until),
+        excludes: codes(&measure.excludes),
     }
 }
 

@@ -84,4 +84,29 @@ pub(crate) enum Policy {
         /// Where to.
         to: PathBuf,
     },
+    /// Tries a policy against what is in force, over everybody, and shows whom it would hit. Changes nothing.
+    Simulate(Simulate),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Simulate {
+    /// drafts/{draft}, policies/{policy}/versions/{version}, or a file: YAML, or a workbook by its ending .xlsx.
+    pub(crate) candidate: String,
+    /// Only this matter, by its code; default: all that the policy answers.
+    #[arg(long, value_name = "CODE")]
+    pub(crate) matter: Option<String>,
+    /// An argument of the matter.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = argument)]
+    pub(crate) argument: Vec<(String, String)>,
+    /// Instead of everybody as they stand now: the decisions recorded in so many last days.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=366))]
+    pub(crate) recorded_days: Option<u32>,
+    /// So many changed ones are named for each pair of outcomes; default: 10.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) sample: Option<u32>,
+}
+
+fn argument(raw: &str) -> Result<(String, String), String> {
+    let (name, value) = raw.split_once('=').ok_or("write it as name=value")?;
+    Ok((name.to_owned(), value.to_owned()))
 }

@@ -10,6 +10,7 @@ mod output;
 mod policy;
 mod rating;
 mod repair;
+mod simulate;
 mod subscribers;
 mod workbook;
 

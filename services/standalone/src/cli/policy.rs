@@ -137,6 +137,7 @@ pub(super) async fn run(common: &Common, policy: Policy) -> Result<Answer, Failu
             }
             Answer::new(&versions, table, Vec::new())
         }
+        Policy::Simulate(asked) => super::simulate::run(common, asked).await,
         Policy::Replicas => {
             let mut client = PolicyServiceClient::new(connect(common, "operator")?);
             let request = pb::ListPolicyReplicasRequest {};

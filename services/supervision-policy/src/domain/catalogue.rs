@@ -67,7 +67,7 @@ pub struct Ceilings {
 }
 
 /// A law or document on which a flag or measure stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LegalBasis {
     pub code: Code,
@@ -119,6 +119,10 @@ pub struct MeasureEntry {
     /// Last day of the entry.
     #[serde(default)]
     pub until: Option<Date>,
+    /// Measures that contradict it: an enterprise that is under both is told two things at once. It is enough that one
+    /// of the two names the other.
+    #[serde(default)]
+    pub excludes: Vec<Code>,
 }
 
 /// What carries a measure.
@@ -193,6 +197,8 @@ pub enum CatalogueDefect {
     NoArticle(Code),
     #[error("measure {measure} is carried by the flag kind {kind}, which the catalogue does not have")]
     KindUnknown { measure: Code, kind: Code },
+    #[error("measure {measure} excludes {other}, which the catalogue does not have")]
+    ExcludedUnknown { measure: Code, other: Code },
     #[error("measure {0} has more than one parameter, or one with an empty range")]
     Parameter(Code),
     #[error("the catalogue has more than 64 kinds of flag")]
@@ -370,6 +376,12 @@ fn defects(parts: &CatalogueParts) -> Vec<CatalogueDefect> {
         }
         if measure.parameters.len() > 1 || measure.parameters.iter().any(|p| p.min > p.max) {
             defects.push(CatalogueDefect::Parameter(measure.code.clone()));
+        }
+        for other in &measure.excludes {
+            if !parts.measures.iter().any(|known| known.code == *other) {
+                let (measure, other) = (measure.code.clone(), other.clone());
+                defects.push(CatalogueDefect::ExcludedUnknown { measure, other });
+            }
         }
         for support in &measure.supports {
             if let Support::Flag { kind, .. } = support

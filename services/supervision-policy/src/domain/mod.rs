@@ -14,6 +14,7 @@ pub mod draft_refusal;
 pub mod facts;
 pub mod feedback;
 mod gate;
+pub mod impact;
 pub mod matter;
 mod offered;
 pub mod policy;

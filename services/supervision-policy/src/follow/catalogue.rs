@@ -133,6 +133,7 @@ fn measure(entry: pb::MeasureEntry) -> Result<MeasureEntry, Unreadable> {
             .collect::<Result<_, _>>()?,
         from: wire::date(&entry.from_date)?,
         until: wire::date(&entry.until_date)?,
+        excludes: codes(&entry.excludes)?,
     })
 }
 

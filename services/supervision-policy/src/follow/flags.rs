@@ -127,6 +127,10 @@ impl Sink for IntoView {
             self.view.put_edition(edition, now);
         }
         self.view.apply_flags(taken.flags, to, now);
+        if self.view.is_due_for_folding() {
+            let view = self.view.clone();
+            tokio::task::spawn_blocking(move || view.fold_if_due());
+        }
         Ok(to)
     }
 

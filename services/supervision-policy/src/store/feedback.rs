@@ -310,7 +310,18 @@ pub(crate) async fn report(
         make_due(&mut tx, gaps.iter().map(|gap| gap.due.clone()).collect()).await?;
     }
     forget_ended(&mut tx, now).await?;
-    let answer = answer(gaps);
+    finish(database, tx, request, answer(gaps), now).await
+}
+
+/// Keeps the answer with the request's id, and commits. Where the request's twin was quicker nothing is kept, and its
+/// answer is the one.
+pub(crate) async fn finish(
+    database: &Database,
+    mut tx: Tx,
+    request: &Repeatable<'_>,
+    answer: Vec<u8>,
+    now: Timestamp,
+) -> Result<Kept, StoreError> {
     forget_requests(&mut tx, now).await?;
     if !request.request_id.is_empty() {
         let kept = tx
@@ -327,7 +338,6 @@ pub(crate) async fn report(
             )
             .await?;
         if kept == 0 {
-            // Its twin was quicker; its answer is the first.
             drop(tx);
             let mut tx = database.write().await?;
             let known = earlier(&mut tx, request).await?;
@@ -338,7 +348,8 @@ pub(crate) async fn report(
     Ok(Kept::Answer(answer))
 }
 
-async fn earlier(tx: &mut Tx, request: &Repeatable<'_>) -> Result<Option<Kept>, StoreError> {
+/// What an earlier request of this id was answered.
+pub(crate) async fn earlier(tx: &mut Tx, request: &Repeatable<'_>) -> Result<Option<Kept>, StoreError> {
     if request.request_id.is_empty() {
         return Ok(None);
     }

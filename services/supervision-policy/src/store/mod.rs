@@ -6,7 +6,9 @@ pub(crate) mod draft;
 pub(crate) mod feedback;
 pub(crate) mod lifecycle;
 pub(crate) mod policy;
+pub(crate) mod recorded;
 pub(crate) mod replica;
+pub(crate) mod shadow;
 
 use greenstar_store::Migrations;
 
@@ -26,5 +28,6 @@ pub static MIGRATIONS: Migrations = Migrations {
             "lifecycle",
             include_str!("../../migrations/0005_lifecycle.sql"),
         ),
+        (6, "shadow", include_str!("../../migrations/0006_shadow.sql")),
     ],
 };

@@ -10,6 +10,7 @@ use greenstar_proto::common::v1 as common;
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_rpc::Call;
 use greenstar_store::{Database, Writer};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -29,6 +30,7 @@ use crate::domain::regime::InspectionRegime;
 use crate::follow::replicas::Reporter;
 use crate::follow::wire;
 use crate::record::{DecisionId, RecordLog, ship};
+use crate::shadow::{Seen, Shadows};
 use crate::store::lifecycle::PolicyJournal;
 use crate::view::{Look, View};
 
@@ -45,6 +47,9 @@ pub(crate) struct Desk {
     /// Carries out what officers do with policies.
     pub(crate) writer: Writer<PolicyJournal>,
     pub(crate) reporter: Reporter,
+    pub(crate) shadows: Shadows,
+    /// One simulation at a time.
+    pub(crate) simulations: Arc<Semaphore>,
 }
 
 /// One matter asked for one enterprise.
@@ -72,6 +77,15 @@ struct Computed {
     answer: Answer,
     /// What to record, and how; `None`: it is not one of those that are kept.
     record: Option<(RecordMode, Vec<u8>)>,
+    /// For drafts that are evaluated beside live traffic; `None`: none answers this matter.
+    seen: Option<Box<Seen>>,
+}
+
+/// With its place in a group of records, and whether the database must have it, too.
+struct Placed {
+    answer: Answer,
+    place: Option<(usize, RecordMode)>,
+    seen: Option<Box<Seen>>,
 }
 
 /// What a question wants of the view.
@@ -217,6 +231,21 @@ impl Desk {
             }
         };
         let decision = decision.map_err(|error| status::undecided(&error))?;
+        let decided = match handling {
+            Handling::Fresh | Handling::Caveat => question.pin.is_none(),
+            Handling::ManualReview => false,
+        };
+        let seen = (decided && self.shadows.wants(matter)).then(|| {
+            Box::new(Seen {
+                uscc: question.uscc,
+                department: question.department.clone(),
+                matter: matter.code().clone(),
+                arguments: question.arguments.clone().into_iter().collect(),
+                facts: facts.clone(),
+                as_of,
+                policy: policy.clone(),
+            })
+        });
         let token = self.view.token(reading);
         let told = Told {
             decision: &decision,
@@ -260,11 +289,15 @@ impl Desk {
         } else {
             None
         };
-        Ok(Computed { answer, record })
+        Ok(Computed { answer, record, seen })
     }
 
     async fn record(&self, computed: Computed) -> Result<Answer, Status> {
-        let Computed { mut answer, record } = computed;
+        let Computed {
+            mut answer,
+            record,
+            seen,
+        } = computed;
         let id = match record {
             Some((RecordMode::Durable, body)) => {
                 let kept = self.records.durable(body).await;
@@ -280,7 +313,15 @@ impl Desk {
             None => None,
         };
         name(&mut answer, id);
+        self.beside(seen, id);
         Ok(answer)
+    }
+
+    /// Hands an answer that is recorded on to the drafts beside it.
+    fn beside(&self, seen: Option<Box<Seen>>, id: Option<DecisionId>) {
+        if let Some(seen) = seen {
+            self.shadows.offer(*seen, id);
+        }
     }
 
     /// What must be on the disk goes there as one group, and what must be in the database with one wait.
@@ -288,13 +329,19 @@ impl Desk {
         let mut group = Vec::new();
         let mut last_stored = None;
         // With each answer its place in the group, and whether the database must have it, too.
-        let answers: Vec<Result<(Answer, Option<(usize, RecordMode)>), Status>> = computed
+        let answers: Vec<Result<Placed, Status>> = computed
             .into_iter()
             .map(|computed| {
-                let Computed { mut answer, record } = computed?;
+                let Computed {
+                    mut answer,
+                    record,
+                    mut seen,
+                } = computed?;
                 let place = match record {
                     Some((RecordMode::Sampled, body)) => {
-                        name(&mut answer, self.records.sampled(body));
+                        let id = self.records.sampled(body);
+                        name(&mut answer, id);
+                        self.beside(seen.take(), id);
                         None
                     }
                     Some((mode @ (RecordMode::Durable | RecordMode::Store), body)) => {
@@ -305,9 +352,12 @@ impl Desk {
                         }
                         Some((at, mode))
                     }
-                    None => None,
+                    None => {
+                        self.beside(seen.take(), None);
+                        None
+                    }
                 };
-                Ok((answer, place))
+                Ok(Placed { answer, place, seen })
             })
             .collect();
         let kept = self.records.durable_group(group).await;
@@ -319,13 +369,19 @@ impl Desk {
             None => Ok(()),
         };
         let answers = answers.into_iter().map(|answer| {
-            let (mut answer, place) = answer?;
+            let Placed {
+                mut answer,
+                place,
+                seen,
+            } = answer?;
             if let Some((at, mode)) = place {
                 let kept = kept.as_ref().map_err(Status::clone)?;
                 if mode == RecordMode::Store {
                     stored.clone()?;
                 }
-                name(&mut answer, kept.get(at).copied());
+                let id = kept.get(at).copied();
+                name(&mut answer, id);
+                self.beside(seen, id);
             }
             Ok(answer)
         });

@@ -368,6 +368,15 @@ pub(super) fn several(all: Vec<(String, ErrorReason, LocalizedText)>, metadata: 
     fields(first, &said, metadata, &places)
 }
 
+/// A task of ours ended without an answer.
+pub(super) fn failed(error: &(dyn std::error::Error + 'static)) -> Status {
+    let said = LocalizedText::new(
+        "计算未能完成，请稍后重试；如仍如此，请联系运维人员",
+        "the computation did not come to its end; try again, and call the operator if it stays so",
+    );
+    fault(Code::Internal, ErrorReason::Internal, &said, error)
+}
+
 /// Bound on what is echoed.
 pub(super) fn shortened(value: impl fmt::Display) -> String {
     value.to_string().chars().take(64).collect()

@@ -85,12 +85,21 @@ impl Base {
     }
 
     pub(super) fn get(&self, uscc: &Uscc) -> Option<(&Packed, Option<&Arc<Side>>)> {
-        let hash = self.hasher.hash_one(uscc.as_bytes());
-        let row = |at: &u32| self.rows.get(*at as usize);
-        let at = self.index.find(hash, |at| {
-            row(at).is_some_and(|row| row.uscc() == uscc.as_bytes())
-        })?;
-        Some((row(at)?, self.side(*at)))
+        self.row(self.find(uscc.as_bytes())?)
+    }
+
+    /// Number of an enterprise's row.
+    pub(super) fn find(&self, code: &[u8; 18]) -> Option<u32> {
+        let hash = self.hasher.hash_one(code);
+        let found = self.index.find(hash, |at| {
+            self.rows.get(*at as usize).is_some_and(|row| row.uscc() == code)
+        });
+        found.copied()
+    }
+
+    /// The row of this number.
+    pub(super) fn row(&self, at: u32) -> Option<(&Packed, Option<&Arc<Side>>)> {
+        Some((self.rows.get(at as usize)?, self.side(at)))
     }
 
     fn side(&self, at: u32) -> Option<&Arc<Side>> {
@@ -111,9 +120,14 @@ impl Base {
             .map(|(at, row)| (*row, self.side(at).cloned()))
     }
 
-    /// Bytes of rows and index; sides are counted apart.
-    #[cfg(test)]
+    /// Bytes of rows and index, and of sides with theirs.
     pub(super) fn bytes(&self) -> usize {
-        self.rows.capacity() * size_of::<Packed>() + self.index.allocation_size()
+        // A map has room for seven entries in eight slots, each with a byte of its hash.
+        let slot = size_of::<(u32, Arc<Side>)>() + 1;
+        let sides = self.sides.values().map(|side| side.bytes());
+        self.rows.capacity() * size_of::<Packed>()
+            + self.index.allocation_size()
+            + self.sides.capacity() * slot * 8 / 7
+            + sides.sum::<usize>()
     }
 }

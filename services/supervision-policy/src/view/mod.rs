@@ -7,8 +7,10 @@
 mod base;
 mod compared;
 mod flags;
+mod look;
 mod names;
 mod policies;
+mod population;
 mod ratings;
 mod row;
 mod saved;
@@ -20,16 +22,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwapOption, Guard};
-use greenstar_kernel::{Clock, Code, Epoch, Log, Position, Ratchet, Revision, Timestamp, Token, Uscc};
+use greenstar_kernel::{Clock, Code, Log, Position, Ratchet, Revision, Timestamp, Token, Uscc};
 use tokio::sync::Notify;
 
+use self::look::Applied;
 use crate::domain::analysis::Examination;
-use crate::domain::facts::{Facts, Flag};
 use crate::domain::policy::{Document, PolicyErrors};
 
 pub(crate) use compared::{Followed, Touched};
 pub(crate) use flags::{FlagRow, Source as FlagSource};
+pub(crate) use look::{Look, Reading};
 pub(crate) use policies::{Edition, Ruling, Rulings, Version};
+pub(crate) use population::Population;
 pub(crate) use ratings::{RatingRow, Snapshot};
 pub(crate) use row::Unreadable;
 pub(crate) use saved::{Saved, Unusable};
@@ -286,16 +290,22 @@ impl View {
         self.moved.notify_waiters();
     }
 
-    /// Folds the ratings' overlay if that is due and not running. Takes long: not for an async thread.
+    /// Folds what is due for it, if nobody does already. Takes long: not for an async thread.
     pub(crate) fn fold_if_due(&self) {
-        if self.ratings.is_due_for_folding() && !self.folding.swap(true, Ordering::AcqRel) {
-            self.ratings.fold();
+        if self.is_due_for_folding() && !self.folding.swap(true, Ordering::AcqRel) {
+            if self.ratings.is_due_for_folding() {
+                self.ratings.fold();
+            }
+            if self.flags.is_due_for_folding() {
+                self.flags.fold();
+            }
             self.folding.store(false, Ordering::Release);
         }
     }
 
     pub(crate) fn is_due_for_folding(&self) -> bool {
-        self.ratings.is_due_for_folding() && !self.folding.load(Ordering::Acquire)
+        let due = self.ratings.is_due_for_folding() || self.flags.is_due_for_folding();
+        due && !self.folding.load(Ordering::Acquire)
     }
 
     pub(crate) fn replace_flags(
@@ -386,6 +396,19 @@ impl View {
             .read()
             .as_ref()
             .map_or(0, |generation| generation.count())
+    }
+
+    /// Bytes that ratings and flags take, without what is not folded yet.
+    pub(crate) fn bytes(&self) -> [usize; 2] {
+        let ratings = self.ratings.read().as_ref().map(|ratings| ratings.bytes());
+        let flags = self.flags.read().as_ref().map(|flags| flags.bytes());
+        [ratings.unwrap_or(0), flags.unwrap_or(0)]
+    }
+
+    /// Folds, whether it is due or not.
+    pub(crate) fn fold(&self) {
+        self.ratings.fold();
+        self.flags.fold();
     }
 
     /// Enterprises whose flags are others here than there, in either direction.
@@ -498,94 +521,6 @@ impl View {
     /// Lets go of rulings whose time is over. Which one decides follows from the instant alone.
     pub(crate) fn forget_rulings(&self, now: Timestamp) {
         self.policies.forget_passed(now);
-    }
-}
-
-/// What a decision is computed from, and when.
-#[derive(Debug)]
-pub(crate) struct Look {
-    pub(crate) reading: Reading,
-    /// How old the reading may be; `None`: nobody can say.
-    pub(crate) age: Option<Duration>,
-    /// By the monotonic clock.
-    pub(crate) now: Duration,
-    /// The instant to decide for.
-    pub(crate) as_of: Timestamp,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Applied {
-    rating: Revision,
-    sanctions: Revision,
-    policy: Revision,
-}
-
-/// What a decision sees: all of it at least as new as [`View::token`] says.
-#[derive(Debug)]
-pub(crate) struct Reading {
-    ratings: Guard<Option<Arc<ratings::Generation>>>,
-    flags: Guard<Option<Arc<flags::Generation>>>,
-    rulings: Guard<Option<Arc<Rulings>>>,
-    applied: Applied,
-}
-
-impl Reading {
-    /// Facts of any enterprise; of one that nobody registered too.
-    ///
-    /// # Errors
-    /// Something is known about it that cannot be read, so nothing is clear (P10).
-    pub(crate) fn facts(&self, uscc: &Uscc) -> Result<Facts, Unreadable> {
-        let (Some(ratings), Some(flags)) = (self.ratings.as_ref(), self.flags.as_ref()) else {
-            return Err(Unreadable);
-        };
-        ratings.facts(uscc, flags.get(uscc)?)
-    }
-
-    /// All enterprises with flags; those that can be read.
-    pub(crate) fn flagged(&self) -> Vec<(Uscc, Arc<[Flag]>)> {
-        let all = self.flags.as_ref().map(|flags| flags.all()).unwrap_or_default();
-        all.into_iter()
-            .filter_map(|(uscc, flags)| Some((uscc, flags.ok()?)))
-            .collect()
-    }
-
-    /// A log of which `token` has seen what this has not.
-    pub(crate) fn misses(&self, token: &Token) -> Option<Log> {
-        if *token == Token::default() {
-            return None;
-        }
-        let seen = self.token();
-        Log::ALL
-            .into_iter()
-            .find(|log| match (token.get(*log), seen.get(*log)) {
-                (None, _) => false,
-                (Some(wanted), Some(seen)) => seen.epoch != wanted.epoch || seen.revision < wanted.revision,
-                (Some(_), None) => true,
-            })
-    }
-
-    /// What decides at this instant.
-    pub(crate) fn ruling(&self, as_of: Timestamp) -> Option<&Ruling> {
-        self.rulings.as_ref().map(|rulings| rulings.at(as_of))
-    }
-
-    /// What was applied when this was read.
-    fn token(&self) -> Token {
-        let at = |epoch: &Epoch, revision| Position {
-            epoch: epoch.clone(),
-            revision,
-        };
-        let mut token = Token::default();
-        if let Some(ratings) = self.ratings.as_ref() {
-            token = token.with(Log::Rating, at(ratings.epoch(), self.applied.rating));
-        }
-        if let Some(flags) = self.flags.as_ref() {
-            token = token.with(Log::Sanctions, at(flags.epoch(), self.applied.sanctions));
-        }
-        if let Some(rulings) = self.rulings.as_ref() {
-            token = token.with(Log::Policy, at(&rulings.applied.epoch, self.applied.policy));
-        }
-        token
     }
 }
 

@@ -21,6 +21,9 @@ const FOLD_LEAST: usize = 1_024;
 /// What a source says about an enterprise, or that it cannot be read. Its flags come from another source.
 pub(crate) type RatingRow = (Uscc, Result<Facts, Unreadable>);
 
+/// A row as it is kept.
+pub(super) type Row = (Packed, Option<Arc<Side>>);
+
 #[derive(Clone, Debug)]
 struct Held {
     packed: Packed,
@@ -74,12 +77,23 @@ impl Generation {
         packed.unpack(side, &self.shared, flags)
     }
 
+    pub(super) fn finds(&self, uscc: &Uscc) -> bool {
+        self.overlay.pin().contains_key(uscc) || self.base.find(uscc.as_bytes()).is_some()
+    }
+
     /// All rows as they are now.
     pub(super) fn rows(&self) -> Rows {
         Rows {
             base: self.base.clone(),
             newer: self.overlay.pin().values().cloned().collect(),
         }
+    }
+
+    /// The base, and what is newer than it.
+    pub(super) fn parts(&self) -> (Arc<Base>, Vec<Row>) {
+        let Rows { base, newer } = self.rows();
+        let newer = newer.into_iter().map(|held| (held.packed, held.side));
+        (base, newer.collect())
     }
 
     fn held(&self, uscc: &Uscc) -> Option<(Packed, Option<Arc<Side>>)> {
@@ -97,6 +111,11 @@ impl Generation {
 
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// Bytes of the base.
+    pub(super) fn bytes(&self) -> usize {
+        self.base.bytes()
     }
 
     fn is_due_for_folding(&self) -> bool {

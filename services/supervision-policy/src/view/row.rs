@@ -1,4 +1,4 @@
-//! An enterprise's rating as the view holds it: 84 bytes, and a side for what few enterprises have.
+//! An enterprise's rating as the view holds it: 80 bytes, and a side for what few enterprises have.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -45,8 +45,8 @@ pub(super) struct Packed {
     scheme: u16,
     next_cause: u16,
     uscc: [u8; 18],
-    standing: u8,
-    next_standing: u8,
+    /// Codes of the standing and, in the upper half, of the next one.
+    standings: u8,
     marks: u8,
 }
 
@@ -54,7 +54,8 @@ pub(super) struct Packed {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Side {
-    next: Option<Transition>,
+    /// In a box of its own: most sides are there for their events.
+    next: Option<Box<Transition>>,
     events: Option<Arc<[Event]>>,
     sector: Option<Sector>,
     district: Option<District>,
@@ -72,12 +73,26 @@ impl Side {
         } = self;
         next.is_none() && events.is_none() && sector.is_none() && district.is_none() && scheme.is_none()
     }
+
+    /// With what it alone holds and the counts of its references; texts of events are counted, shared names are not.
+    pub(super) fn bytes(&self) -> usize {
+        const COUNTS: usize = 2 * size_of::<usize>();
+        let next = self.next.as_ref().map_or(0, |_| size_of::<Transition>());
+        let events = self.events.iter().flat_map(|events| events.iter());
+        let events: usize = events
+            .map(|event| size_of::<Event>() + event.kind.as_str().len())
+            .sum();
+        let list = self.events.as_ref().map_or(0, |_| COUNTS);
+        COUNTS + size_of::<Side>() + next + list + events
+    }
 }
 
 const NO_POINTS: i32 = i32::MIN;
 const NO_TIME: i64 = i64::MIN;
 const NO_STANDING: u8 = 0;
-const UNREADABLE: u8 = u8::MAX;
+const UNREADABLE: u8 = 0b1111;
+/// Standings have codes of four bits.
+const HALF: u8 = 4;
 const POLLUTER: u8 = 0b11;
 const OPEN_RECTIFICATION: u8 = 0b100;
 const OBJECTION_OPEN: u8 = 0b1000;
@@ -89,7 +104,15 @@ impl Packed {
 
     /// It stands for a row that could not be understood.
     pub(super) fn is_unreadable(&self) -> bool {
-        self.standing == UNREADABLE
+        self.standing() == UNREADABLE
+    }
+
+    fn standing(&self) -> u8 {
+        self.standings & UNREADABLE
+    }
+
+    fn next_standing(&self) -> u8 {
+        self.standings >> HALF
     }
 
     /// As a snapshot on disk has it; numbers of names stay numbers.
@@ -106,8 +129,7 @@ impl Packed {
             scheme,
             next_cause,
             uscc,
-            standing,
-            next_standing,
+            standings,
             marks,
         } = self;
         out.extend(total.to_le_bytes());
@@ -120,7 +142,7 @@ impl Packed {
             out.extend(number.to_le_bytes());
         }
         out.extend(uscc);
-        out.extend([standing, next_standing, marks]);
+        out.extend([standings, marks]);
     }
 
     /// The row, and what follows it; `None` if it is too short.
@@ -143,7 +165,7 @@ impl Packed {
         }
         let [sector, district, scheme, next_cause] = numbers;
         let uscc = take(from)?;
-        let [standing, next_standing, marks] = take(from)?;
+        let [standings, marks] = take(from)?;
         let packed = Packed {
             total,
             categories,
@@ -156,8 +178,7 @@ impl Packed {
             scheme,
             next_cause,
             uscc,
-            standing,
-            next_standing,
+            standings,
             marks,
         };
         Some((packed, bytes))
@@ -181,8 +202,7 @@ impl Packed {
             scheme: NONE,
             next_cause: NONE,
             uscc: *uscc.as_bytes(),
-            standing: UNREADABLE,
-            next_standing: NO_STANDING,
+            standings: UNREADABLE,
             marks: 0,
         };
         let Ok(facts) = facts else {
@@ -216,7 +236,7 @@ impl Packed {
         }
         packed.scheme = shared.texts.number(&rating.scheme).unwrap_or(ASIDE);
         side.scheme = (packed.scheme == ASIDE).then(|| rating.scheme.clone());
-        packed.standing = standing_code(rating.standing);
+        packed.standings = standing_code(rating.standing);
         packed.marks = polluter_code(facts.polluter_class)
             | if facts.open_rectification {
                 OPEN_RECTIFICATION
@@ -230,10 +250,10 @@ impl Packed {
             match same.then(|| shared.causes.number(&next.cause)).flatten() {
                 Some(cause) => {
                     packed.next_at = split(Some(next.at));
-                    packed.next_standing = standing_code(next.standing);
+                    packed.standings |= standing_code(next.standing) << HALF;
                     packed.next_cause = cause;
                 }
-                None => side.next = Some(next.clone()),
+                None => side.next = Some(Box::new(next.clone())),
             }
         }
         side.events = (!facts.events.is_empty()).then(|| facts.events.clone());
@@ -249,8 +269,8 @@ impl Packed {
     ) -> Result<Facts, Unreadable> {
         let total = unpoints(self.total);
         let categories = self.categories.map(unpoints);
-        let next = match self.next_standing {
-            NO_STANDING => side.and_then(|side| side.next.clone()),
+        let next = match self.next_standing() {
+            NO_STANDING => side.and_then(|side| side.next.as_deref().cloned()),
             code => Some(Transition {
                 at: join(self.next_at).ok_or(Unreadable)?,
                 standing: standing(code).ok_or(Unreadable)?,
@@ -264,7 +284,7 @@ impl Packed {
             number => shared.texts.value(number),
         };
         let rating = RatingFacts {
-            standing: standing(self.standing).ok_or(Unreadable)?,
+            standing: standing(self.standing()).ok_or(Unreadable)?,
             total,
             categories,
             rated_at: join(self.rated_at),
@@ -284,6 +304,90 @@ impl Packed {
             events: side.and_then(|side| side.events.clone()).unwrap_or_default(),
             flags,
         })
+    }
+
+    /// The same as [`Packed::unpack`] into facts that are used again and again, so that nothing is counted or copied
+    /// for most enterprises: a transition that has come by `as_of` is applied, one to come is left out, and the scheme
+    /// is not named. Flags are the caller's.
+    pub(super) fn refill(
+        &self,
+        side: Option<&Arc<Side>>,
+        words: &Places,
+        as_of: Timestamp,
+        facts: &mut Facts,
+    ) -> Result<(), Unreadable> {
+        let rating = &mut facts.rating;
+        rating.standing = standing(self.standing()).ok_or(Unreadable)?;
+        rating.total = unpoints(self.total);
+        rating.categories = self.categories.map(unpoints);
+        match self.next_standing() {
+            NO_STANDING => {
+                if let Some(next) = side.and_then(|side| side.next.as_deref())
+                    && next.at <= as_of
+                {
+                    rating.standing = next.standing;
+                    rating.total = next.total;
+                    rating.categories = next.categories;
+                }
+            }
+            code => {
+                let next = standing(code).ok_or(Unreadable)?;
+                if join(self.next_at).ok_or(Unreadable)? <= as_of {
+                    rating.standing = next;
+                }
+            }
+        }
+        rating.rated_at = join(self.rated_at);
+        rating.valid_until = join(self.valid_until);
+        rating.version = self.version;
+        facts.known = true;
+        facts.sector = words.sector(self.sector, side)?;
+        facts.district = words.district(self.district, side)?;
+        facts.polluter_class = polluter(self.marks & POLLUTER).ok_or(Unreadable)?;
+        facts.open_rectification = self.marks & OPEN_RECTIFICATION != 0;
+        facts.objection_open = self.marks & OBJECTION_OPEN != 0;
+        match side.and_then(|side| side.events.as_ref()) {
+            Some(events) => facts.events = events.clone(),
+            None if facts.events.is_empty() => {}
+            None => facts.events = Arc::default(),
+        }
+        Ok(())
+    }
+}
+
+/// The shared texts read as sectors and districts, once for all rows.
+#[derive(Debug)]
+pub(super) struct Places {
+    sectors: Vec<Option<Sector>>,
+    districts: Vec<Option<District>>,
+}
+
+impl Places {
+    pub(super) fn of(shared: &Shared) -> Places {
+        let texts = shared.texts.all();
+        Places {
+            sectors: texts.iter().map(|text| text.parse().ok()).collect(),
+            districts: texts.iter().map(|text| text.parse().ok()).collect(),
+        }
+    }
+
+    fn sector(&self, number: u16, side: Option<&Arc<Side>>) -> Result<Option<Sector>, Unreadable> {
+        read(number, &self.sectors, side.and_then(|side| side.sector))
+    }
+
+    fn district(&self, number: u16, side: Option<&Arc<Side>>) -> Result<Option<District>, Unreadable> {
+        read(number, &self.districts, side.and_then(|side| side.district))
+    }
+}
+
+fn read<T: Copy>(number: u16, known: &[Option<T>], aside: Option<T>) -> Result<Option<T>, Unreadable> {
+    match number {
+        NONE => Ok(None),
+        ASIDE => Ok(aside),
+        number => match known.get(usize::from(number)) {
+            Some(Some(read)) => Ok(Some(*read)),
+            Some(None) | None => Err(Unreadable),
+        },
     }
 }
 
@@ -374,9 +478,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_takes_84_bytes() {
-        // With at most 11.4 bytes for its place in the index it stays below 96 (protocol.md §10).
-        assert_eq!(size_of::<Packed>(), 84);
+    fn a_row_takes_80_bytes() {
+        // With at most 11.4 bytes for its place in the index that leaves 4 for the sides of the few that have one
+        // (protocol.md §10: 96).
+        assert_eq!(size_of::<Packed>(), 80);
     }
 
     #[test]

@@ -26,7 +26,7 @@ const NAME: &str = "view.snapshot";
 const UNFINISHED: &str = "view.snapshot.new";
 const MAGIC: &[u8; 8] = b"GS-view\n";
 /// Changes with whatever a row says or how.
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 /// Longest row that can be meant.
 const LONGEST: usize = 64 << 20;
 

@@ -1,3 +1,5 @@
+use greenstar_kernel::Epoch;
+
 use super::*;
 
 fn ms(millis: u64) -> Duration {

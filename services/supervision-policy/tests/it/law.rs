@@ -111,6 +111,7 @@ pub(crate) fn catalogue(edition: &str) -> pb::Catalogue {
                 target: "enterprise".to_owned(),
                 from_date: day(entry.from),
                 until_date: day(entry.until),
+                excludes: codes(&entry.excludes),
             })
             .collect(),
         bases: parts.bases.iter().map(basis).collect(),

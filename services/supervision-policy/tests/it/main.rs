@@ -10,6 +10,7 @@ mod decisions;
 mod editions;
 mod feedback;
 mod freshness;
+mod impact;
 mod law;
 mod lifecycle;
 mod pins;

@@ -32,6 +32,8 @@ pub enum Fault {
     BasisUnknown(Code),
     #[error("no kind of flag has the code {0}")]
     KindUnknown(Code),
+    #[error("no other measure has the code {0}")]
+    MeasureUnknown(Code),
     #[error("nothing stands without a legal basis")]
     NoBasis,
     #[error("a measure of class 1 needs a basis with an article")]
@@ -229,6 +231,11 @@ fn measures(parts: &Parts, found: &mut Found) {
                 Support::Flag { kind, least } => named_kind(parts, kind, *least, place, found),
                 Support::State { .. } | Support::Star { .. } | Support::Always => {}
             }
+        }
+        for other in &measure.excludes {
+            let others = parts.measures.iter().filter(|known| known.code != measure.code);
+            let unknown = others.map(|known| &known.code).all(|known| known != other);
+            found.when(unknown, place, || Fault::MeasureUnknown(other.clone()));
         }
         let many = measure.parameters.len();
         found.when(1 < many, place, || Fault::TooManyParameters(many));

@@ -214,6 +214,9 @@ pub struct Measure {
     /// Last day of the entry; `None`: open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Date>,
+    /// Measures that contradict it. It is enough that one of the two names the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excludes: Vec<Code>,
 }
 
 /// An edition as it is written down, before anybody has checked that it means something.

@@ -6,6 +6,7 @@ mod caution;
 mod columns;
 mod drafts;
 mod headline;
+mod impact;
 mod naive;
 mod policies;
 mod properties;

@@ -17,7 +17,7 @@ use crate::domain::reason::Reason;
 use crate::domain::regime::InspectionRegime;
 use crate::domain::shipped;
 
-static POLICY: LazyLock<Policy> = LazyLock::new(|| {
+pub(super) static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     // A fourth department with no table: the baseline alone answers.
     let awards = "
 policy: awards-default
@@ -94,7 +94,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         })
 }
 
-fn any_facts() -> impl Strategy<Value = Facts> {
+pub(super) fn any_facts() -> impl Strategy<Value = Facts> {
     (
         any_standing(),
         prop::collection::vec(any_flag(), 0..4),
@@ -110,7 +110,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         })
 }
 
-fn any_instant() -> impl Strategy<Value = Timestamp> {
+pub(super) fn any_instant() -> impl Strategy<Value = Timestamp> {
     (0i32..400).prop_map(|days| date("2026-06-01").plus_days(days).start())
 }
 

@@ -17,6 +17,7 @@ pub(super) use versions::{get_policy_version, list_policy_replicas, list_policy_
 use super::desk::Desk;
 use super::status;
 use crate::domain::draft::{Actor, Draft, DraftState, Step};
+use crate::domain::draft_refusal::Refusal;
 use crate::domain::policy::Document;
 use crate::follow::wire;
 use crate::store::lifecycle::{Answer, Command};
@@ -161,6 +162,24 @@ async fn take(
         Answer::Draft { draft, version } => Ok((*draft, version)),
         Answer::Seeded | Answer::Version(_) => Err(refused::mixed_up()),
     }
+}
+
+/// `drafts/{draft}`
+pub(super) fn draft_id(field: &str, raw: &str) -> Result<Code, Status> {
+    parse::draft(field, raw)
+}
+
+/// `policies/{policy}/versions/{version}`
+pub(super) fn version_name(field: &str, raw: &str) -> Result<(Code, u32), Status> {
+    parse::version(field, raw)
+}
+
+pub(super) fn state_refused(state: DraftState, needed: DraftState) -> Status {
+    refused::refused(&Refusal::State { state, needed })
+}
+
+pub(super) fn version_unknown(version: u32) -> Status {
+    refused::refused(&Refusal::VersionUnknown { version })
 }
 
 /// A draft of the caller's department, with its text.
