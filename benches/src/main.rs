@@ -5,6 +5,7 @@ mod bare;
 mod ceiling;
 mod check;
 mod child;
+mod decide;
 mod disk;
 mod flags;
 mod load;
@@ -39,6 +40,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 enum Command {
     /// CheckPermit, its record sampled and durable, beside a bare tonic server with the same reply.
     Check(check::Options),
+    /// A decision of twelve rules in the process, beside cedar-policy and cel on the equal policy.
+    Decide(decide::Options),
     /// RaiseFlag by many writers, beside bare one-row commits on one connection, on PostgreSQL and SQLite.
     Writes(writes::Options),
     /// From a flag's commit to its effect everywhere, beside a bare XADD → XREAD → push.
@@ -102,6 +105,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     match command {
         Command::Check(options) => check::run(options).await,
+        Command::Decide(options) => decide::run(&options),
         Command::Writes(options) => writes::run(options).await,
         Command::Propagation(options) => propagation::run(options).await,
         Command::Simulate(options) => simulate::run(&options),

@@ -30,8 +30,19 @@ impl Numbers {
 }
 
 /// Codes of facts and of cells; a group is written in lower case.
-const CODES: [&str; 10] = [
-    "C", "C2", "C27", "C2710", "C28", "C2811", "D", "D44", "D4411", "E",
+const CODES: [&str; 12] = [
+    "C",
+    "C2",
+    "C27",
+    "C2710",
+    "C28",
+    "C2811",
+    "D",
+    "D44",
+    "D4411",
+    "E",
+    "C27101234",
+    "C27101234567",
 ];
 const GROUPS: [&str; 2] = ["heavy", "light"];
 const OUTCOMES: usize = 4;
