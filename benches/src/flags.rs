@@ -15,7 +15,7 @@ use tonic::transport::Channel;
 
 use crate::wire::Raw;
 
-const RAISE: &str = "/greenstar.sanctions.v1.FlagService/RaiseFlag";
+pub(crate) const RAISE: &str = "/greenstar.sanctions.v1.FlagService/RaiseFlag";
 const CONFIRM: &str = "/greenstar.sanctions.v1.FlagService/ConfirmFlag";
 
 /// Firms that [`firm`] tells apart.
@@ -23,14 +23,16 @@ const FIRMS: u32 = 1_000_000;
 
 /// The code of a firm of a number of its own.
 pub(crate) fn firm(number: u32) -> anyhow::Result<Uscc> {
-    let body = format!("91110115MA{:06}0", number % FIRMS);
+    let mut code = format!("91110115MA{:06}0", number % FIRMS);
     "0123456789ABCDEFGHJKLMNPQRTUWXY"
         .chars()
         .find_map(|check| {
-            let code: Uscc = format!("{body}{check}").parse().ok()?;
-            (code.verdict() == Verdict::Valid).then_some(code)
+            code.push(check);
+            let firm: Option<Uscc> = code.parse().ok();
+            code.pop();
+            firm.filter(|firm| firm.verdict() == Verdict::Valid)
         })
-        .ok_or_else(|| anyhow::anyhow!("{body} has no check character"))
+        .ok_or_else(|| anyhow::anyhow!("{code} has no check character"))
 }
 
 /// Makes requests of the officers of one department.
@@ -114,7 +116,14 @@ impl Officer {
         self.grpc.ready().await?;
         let path = PathAndQuery::from_static(method);
         let reply = self.grpc.unary(request, path, Raw).await?;
-        let Answer { flag, token } = Answer::decode(reply.into_inner())?;
+        Reply::decode(reply.into_inner())?.try_into()
+    }
+}
+
+impl TryFrom<Reply> for Written {
+    type Error = anyhow::Error;
+
+    fn try_from(Reply { flag, token }: Reply) -> anyhow::Result<Written> {
         let at = token
             .parse::<Token>()
             .ok()
@@ -130,7 +139,7 @@ impl Officer {
 /// What is read of the answers of RaiseFlag and ConfirmFlag: the rest is skipped, so that the load takes as little of
 /// the machine as it can.
 #[derive(Clone, PartialEq, prost::Message)]
-struct Answer {
+pub(crate) struct Reply {
     #[prost(message, optional, tag = "1")]
     flag: Option<Named>,
     #[prost(string, tag = "2")]
@@ -139,7 +148,7 @@ struct Answer {
 
 /// A flag's name.
 #[derive(Clone, PartialEq, prost::Message)]
-struct Named {
+pub(crate) struct Named {
     #[prost(string, tag = "1")]
     name: String,
 }
@@ -167,7 +176,7 @@ mod tests {
             }),
             token: "t".to_owned(),
         };
-        let read = Answer::decode(whole.encode_to_vec().as_slice()).unwrap();
+        let read = Reply::decode(whole.encode_to_vec().as_slice()).unwrap();
         assert_eq!(read.token, "t");
         assert_eq!(read.flag.unwrap().name, "enterprises/x/flags/y");
     }

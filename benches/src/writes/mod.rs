@@ -1,6 +1,7 @@
 //! `greenstar-bench writes`: RaiseFlag by many writers through the sanctions service, beside bare one-row commits on
 //! one connection of the same driver, on PostgreSQL and on SQLite. One run, interleaved.
 
+mod door;
 mod report;
 mod verify;
 mod writers;
@@ -133,7 +134,7 @@ impl Contender {
     /// Stops the service and looks at what it wrote.
     async fn finish(self) -> anyhow::Result<Engine> {
         self.server.stop().await?;
-        let acknowledged = self.writers.into_acknowledged();
+        let acknowledged = self.writers.into_acknowledged()?;
         let found = verify::verify(&self.location, acknowledged)
             .await
             .with_context(|| format!("the change log on {}", self.name))?;

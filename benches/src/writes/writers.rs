@@ -4,10 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use anyhow::Context as _;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tonic::transport::Endpoint;
 
-use crate::flags::{Officer, Requests, Written};
+use super::door::Door;
+use crate::flags::{Reply, Requests, Written};
 
 /// Name in the credentials file.
 pub(crate) const OFFICER: &str = "enforcement";
@@ -16,11 +19,41 @@ pub(crate) const SECRET: &str = "of this benchmark only";
 /// Connections to the service, and all that it acknowledged so far.
 #[derive(Debug)]
 pub(crate) struct Writers {
-    connections: Vec<Officer>,
+    desk: Desk,
+    doors: Vec<Door>,
     requests: Requests,
     /// Number of the next flag.
     next: Arc<AtomicU32>,
-    acknowledged: Vec<Written>,
+    acknowledged: Vec<Reply>,
+}
+
+/// The one thread on which all writers work: they share the processors with what they measure, and threads that wake
+/// one another would take more than the calls themselves.
+#[derive(Debug)]
+struct Desk {
+    runtime: Handle,
+    /// Dropped, the thread ends.
+    _open: oneshot::Sender<()>,
+}
+
+impl Desk {
+    fn start() -> anyhow::Result<Desk> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (open, closed) = oneshot::channel();
+        let desk = Desk {
+            runtime: runtime.handle().clone(),
+            _open: open,
+        };
+        let work = move || {
+            // Either way it is over.
+            let _ = runtime.block_on(closed);
+        };
+        std::thread::Builder::new()
+            .name("writers".to_owned())
+            .spawn(work)
+            .context("the writers' thread")?;
+        Ok(desk)
+    }
 }
 
 /// Writers at work.
@@ -28,7 +61,7 @@ pub(crate) struct Writers {
 pub(crate) struct Running {
     stop: Arc<AtomicBool>,
     count: Arc<AtomicU64>,
-    tasks: JoinSet<anyhow::Result<Vec<Written>>>,
+    tasks: JoinSet<anyhow::Result<Vec<Reply>>>,
 }
 
 impl Running {
@@ -40,13 +73,17 @@ impl Running {
 
 impl Writers {
     pub(crate) async fn connect(at: SocketAddr, connections: usize) -> anyhow::Result<Writers> {
-        let endpoint = Endpoint::from_shared(format!("http://{at}"))?.tcp_nodelay(true);
-        let mut officers = Vec::with_capacity(connections);
-        for _ in 0..connections {
-            officers.push(Officer::new(endpoint.connect().await?, SECRET)?);
-        }
+        let desk = Desk::start()?;
+        let opening = desk.runtime.spawn(async move {
+            let mut doors = Vec::with_capacity(connections);
+            for _ in 0..connections {
+                doors.push(Door::open(at, SECRET).await?);
+            }
+            anyhow::Ok(doors)
+        });
         Ok(Writers {
-            connections: officers,
+            doors: opening.await??,
+            desk,
             requests: Requests::new(),
             next: Arc::default(),
             acknowledged: Vec::new(),
@@ -60,19 +97,20 @@ impl Writers {
             count: Arc::default(),
             tasks: JoinSet::new(),
         };
-        for officer in self.connections.iter().cycle().take(writers) {
-            let mut officer = officer.clone();
+        for door in self.doors.iter().cycle().take(writers) {
+            let mut door = door.clone();
             let (requests, next) = (self.requests.clone(), self.next.clone());
             let (stop, count) = (running.stop.clone(), running.count.clone());
-            running.tasks.spawn(async move {
+            let writer = async move {
                 let mut acknowledged = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
                     let request = requests.raise(next.fetch_add(1, Ordering::Relaxed))?;
-                    acknowledged.push(officer.raise(&request).await?);
+                    acknowledged.push(door.raise(&request).await?);
                     count.fetch_add(1, Ordering::Relaxed);
                 }
                 Ok(acknowledged)
-            });
+            };
+            running.tasks.spawn_on(writer, &self.desk.runtime);
         }
         running
     }
@@ -86,7 +124,8 @@ impl Writers {
         Ok(())
     }
 
-    pub(crate) fn into_acknowledged(self) -> Vec<Written> {
-        self.acknowledged
+    /// All that was acknowledged, read in full.
+    pub(crate) fn into_acknowledged(self) -> anyhow::Result<Vec<Written>> {
+        self.acknowledged.into_iter().map(Written::try_from).collect()
     }
 }

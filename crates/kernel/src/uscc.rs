@@ -186,9 +186,24 @@ fn suggestion(c: char) -> Option<char> {
     }
 }
 
+/// Of a byte that is not in [`ALPHABET`].
+const NONE: u8 = u8::MAX;
+
+/// By byte: a code is read several times in a call, and each reading looks up 35 values.
+const VALUES: [u8; 256] = {
+    let (mut values, mut at) = ([NONE; 256], 0);
+    while at < ALPHABET.len() {
+        values[ALPHABET[at] as usize] = at as u8;
+        at += 1;
+    }
+    values
+};
+
 fn value(byte: u8) -> Option<u32> {
-    let position = ALPHABET.iter().position(|&c| c == byte)?;
-    u32::try_from(position).ok()
+    match VALUES[usize::from(byte)] {
+        NONE => None,
+        value => Some(value.into()),
+    }
 }
 
 fn check_holds(code: &[u8; 18]) -> bool {

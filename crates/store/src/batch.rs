@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use greenstar_kernel::{Position, Revision, Timestamp};
+use uuid::Uuid;
 
 use crate::journal::{Committed, Journal, Request, RequestKey, SubmitError, Turn};
-use crate::tx::position;
-use crate::{Batch, Entry, Row, StoreError, Tx, Value, log};
+use crate::tx::{Slot, position};
+use crate::{Batch, Database, Entry, Row, StoreError, Tx, Value, log};
 
 pub(crate) type Outcome<J> = Result<Committed<<J as Journal>::Answer>, SubmitError<<J as Journal>::Refusal>>;
 
@@ -21,19 +22,30 @@ pub(crate) struct Decided<J: Journal> {
     pub(crate) batch: Option<Arc<Batch>>,
 }
 
-/// The first answer to a request id.
-struct Known {
+/// A request id that was used before.
+struct Known<A> {
     body_hash: String,
-    answer: String,
-    revision: Revision,
+    first: First<A>,
 }
 
-/// Takes the head of the log: from here to the end of the transaction nobody else writes to it.
-/// It is the first statement on both engines.
-pub(crate) async fn take_head(tx: &mut Tx, batch: &str) -> Result<Position, StoreError> {
-    const TAKE: &str = "UPDATE change_head SET locked_by = $1 WHERE one = 1 RETURNING epoch, revision";
-    let row = tx.row(TAKE, &[batch.into()]).await?;
-    position(row.as_ref())
+/// The first answer to it.
+enum First<A> {
+    Stored(Committed<A>),
+    /// Given in this batch, to the command of this number.
+    Given(usize),
+}
+
+/// Begins a transaction and takes the head of the log: from here to the end of the transaction nobody else writes to it.
+/// It is the first statement on both engines, and goes with the BEGIN.
+pub(crate) async fn begin(
+    database: &Database,
+    slot: &Arc<Slot>,
+    batch: Uuid,
+) -> Result<(Tx, Position), StoreError> {
+    let take =
+        format!("UPDATE change_head SET locked_by = '{batch}' WHERE one = 1 RETURNING epoch, revision");
+    let (tx, rows) = database.begin_write(slot, &take).await?;
+    Ok((tx, position(rows.first())?))
 }
 
 /// Whether `batch` wrote revision `first`. The head must have been taken.
@@ -48,19 +60,18 @@ pub(crate) async fn wrote(tx: &mut Tx, first: Revision, batch: &str) -> Result<b
     Ok(found.as_deref() == Some(batch))
 }
 
-/// Loads, decides and writes. `now` is read after the head was taken, so log times follow revisions
-/// as far as the replicas' clocks agree.
+/// Loads, decides and writes on `head`, which was taken. `now` is read after that, so log times follow revisions as far as
+/// the replicas' clocks agree.
 pub(crate) async fn decide<J: Journal>(
     journal: &J,
     tx: &mut Tx,
     batch: &Arc<str>,
+    head: &Position,
     commands: &[&J::Command],
-    now: impl FnOnce() -> Timestamp + Send,
+    now: Timestamp,
 ) -> Result<Decided<J>, StoreError> {
-    let head = take_head(tx, batch).await?;
-    let now = now();
     let requests: Vec<Option<Request>> = commands.iter().map(|command| journal.request(command)).collect();
-    let mut known = known(tx, requests.iter().flatten()).await?;
+    let mut known = known(journal, tx, head, requests.iter().flatten()).await?;
     let is_new = |request: &Option<Request>| {
         request
             .as_ref()
@@ -91,7 +102,7 @@ pub(crate) async fn decide<J: Journal>(
             .as_ref()
             .and_then(|request| known.get(&request.key).map(|known| (request, known)));
         let outcome = match (earlier, state.as_mut()) {
-            (Some((request, known)), _) => repeated::<J>(request, known, at),
+            (Some((request, known)), _) => repeated::<J>(request, known, &outcomes),
             // Only when every command is known is nothing loaded.
             (None, None) => Err(SubmitError::Store(StoreError::backend(
                 "a new command was not loaded",
@@ -101,14 +112,17 @@ pub(crate) async fn decide<J: Journal>(
                 match journal.decide(state, command, &mut turn) {
                     Ok(answer) => {
                         accepted = true;
-                        if let Some(request) = request {
-                            let first = remember(&request, &answer, turn.reached())?;
-                            request_rows.push(request_row(&request.key, &first, now));
-                            known.insert(request.key, first);
+                        let revision = turn.reached();
+                        if let Some(Request { key, body_hash }) = request {
+                            let told = turn.mark() > mark && journal.is_told(&answer);
+                            let stored = if told { TOLD.to_owned() } else { json(&answer)? };
+                            request_rows.push(request_row(&key, &body_hash, stored, revision, now));
+                            let first = First::Given(outcomes.len());
+                            known.insert(key, Known { body_hash, first });
                         }
                         Ok(Committed {
                             answer,
-                            position: at(turn.reached()),
+                            position: at(revision),
                         })
                     }
                     Err(refusal) => {
@@ -123,18 +137,13 @@ pub(crate) async fn decide<J: Journal>(
 
     let reached = turn.reached();
     let entries = turn.finish()?;
+    let entries: Vec<Arc<Entry>> = entries.into_iter().map(Arc::new).collect();
     if let (true, Some(state)) = (accepted, state) {
+        tx.gather();
         journal.write(tx, state).await?;
         tx.insert("request", &REQUEST_COLUMNS, request_rows).await?;
-    }
-    let entries: Vec<Arc<Entry>> = entries.into_iter().map(Arc::new).collect();
-    if !entries.is_empty() {
         log::append(tx, &entries).await?;
-        tx.run(
-            "UPDATE change_head SET revision = $1 WHERE one = 1",
-            &[reached.into()],
-        )
-        .await?;
+        tx.flush((!entries.is_empty()).then_some(reached)).await?;
     }
     Ok(Decided {
         outcomes,
@@ -159,71 +168,121 @@ const REQUEST_COLUMNS: [&str; 7] = [
     "at",
 ];
 
-fn remember<A: serde::Serialize>(
-    request: &Request,
-    answer: &A,
-    revision: Revision,
-) -> Result<Known, StoreError> {
-    let answer = serde_json::to_string(answer).map_err(StoreError::backend)?;
-    Ok(Known {
-        body_hash: request.body_hash.clone(),
-        answer,
-        revision,
-    })
+/// Stands for an answer that is the entry at its revision.
+const TOLD: &str = "";
+
+fn json<A: serde::Serialize>(answer: &A) -> Result<String, StoreError> {
+    serde_json::to_string(answer).map_err(StoreError::backend)
 }
 
-fn request_row(key: &RequestKey, known: &Known, now: Timestamp) -> Vec<Value> {
+const REQUEST_KEY: [&str; 3] = ["principal", "method", "request_id"];
+
+const KNOWN: &str = "principal, method, request_id, body_hash, answer, revision, CASE WHEN answer = '' \
+     THEN (SELECT body FROM change_log WHERE change_log.revision = request.revision) END AS told";
+
+fn request_row(
+    key: &RequestKey,
+    body_hash: &str,
+    answer: String,
+    revision: Revision,
+    now: Timestamp,
+) -> Vec<Value> {
     vec![
         (&key.principal).into(),
         (&key.method).into(),
         (&key.request_id).into(),
-        (&known.body_hash).into(),
-        (&known.answer).into(),
-        known.revision.into(),
+        body_hash.into(),
+        answer.into(),
+        revision.into(),
         now.into(),
     ]
 }
 
-fn repeated<J: Journal>(request: &Request, known: &Known, at: impl Fn(Revision) -> Position) -> Outcome<J> {
+fn repeated<J: Journal>(request: &Request, known: &Known<J::Answer>, outcomes: &[Outcome<J>]) -> Outcome<J> {
     if request.body_hash != known.body_hash {
         return Err(SubmitError::RequestIdReused);
     }
-    let answer = serde_json::from_str(&known.answer)
-        .map_err(|error| SubmitError::Store(StoreError::corrupt(error)))?;
-    Ok(Committed {
-        answer,
-        position: at(known.revision),
-    })
+    let first = match &known.first {
+        First::Stored(first) => Some(first),
+        // Only what was accepted is known.
+        First::Given(number) => outcomes.get(*number).and_then(|outcome| outcome.as_ref().ok()),
+    };
+    first
+        .cloned()
+        .ok_or_else(|| SubmitError::Store(StoreError::backend("a first answer was lost")))
 }
 
 /// One read for all request ids of the batch.
-async fn known(
+async fn known<J: Journal>(
+    journal: &J,
     tx: &mut Tx,
+    head: &Position,
     requests: impl Iterator<Item = &Request>,
-) -> Result<HashMap<RequestKey, Known>, StoreError> {
-    const BEFORE: &str = "SELECT principal, method, request_id, body_hash, answer, revision FROM request \
-         WHERE (principal, method, request_id)";
-    let keys: Vec<Value> = requests
-        .flat_map(|Request { key, .. }| [&key.principal, &key.method, &key.request_id])
-        .map(Value::from)
+) -> Result<HashMap<RequestKey, Known<J::Answer>>, StoreError> {
+    let wanted: Vec<Vec<Value>> = requests
+        .map(|Request { key, .. }| {
+            [&key.principal, &key.method, &key.request_id]
+                .map(Value::from)
+                .into()
+        })
         .collect();
-    if keys.is_empty() {
+    if wanted.is_empty() {
         return Ok(HashMap::new());
     }
-    let found = tx.rows_in_tuples(BEFORE, &keys, 3).await?;
-    found.iter().map(read_known).collect()
+    let found = tx.rows_by("request", KNOWN, &REQUEST_KEY, wanted).await?;
+    found.iter().map(|row| read_known(journal, head, row)).collect()
 }
 
-fn read_known(row: &Row) -> Result<(RequestKey, Known), StoreError> {
+fn read_known<J: Journal>(
+    journal: &J,
+    head: &Position,
+    row: &Row,
+) -> Result<(RequestKey, Known<J::Answer>), StoreError> {
     let key = RequestKey {
         principal: row.get("principal")?,
         method: row.get("method")?,
         request_id: row.get("request_id")?,
     };
-    let known = Known {
-        body_hash: row.get("body_hash")?,
-        answer: row.get("answer")?,
+    let stored: String = row.get("answer")?;
+    let answer = if stored == TOLD {
+        journal.retell(&row.get::<String>("told")?)?
+    } else {
+        serde_json::from_str(&stored).map_err(StoreError::corrupt)?
+    };
+    let position = Position {
+        epoch: head.epoch.clone(),
         revision: row.get("revision")?,
     };
+    let known = Known {
+        body_hash: row.get("body_hash")?,
+        first: First::Stored(Committed { answer, position }),
+    };
     Ok((key, known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Location, Migrations, sql};
+
+    #[tokio::test]
+    async fn request_ids_are_looked_for_by_their_key_and_not_by_reading_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("requests.sqlite");
+        let none = Migrations { files: &[] };
+        let database = Database::migrate(&Location::Sqlite(path), &none).await.unwrap();
+        let sql = sql::by_values("request", KNOWN, &REQUEST_KEY, 4);
+        let mut tx = database.read().await.unwrap();
+        let plan = tx.rows(&format!("EXPLAIN QUERY PLAN {sql}"), &[]).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|row| row.get("detail").unwrap()).collect();
+        let of_request = plan
+            .iter()
+            .filter(|step| step.contains("request"))
+            .collect::<Vec<_>>();
+        let [step] = of_request.as_slice() else {
+            panic!("{plan:?}");
+        };
+        let key = "(principal=? AND method=? AND request_id=?)";
+        assert!(step.starts_with("SEARCH") && step.ends_with(key), "{plan:?}");
+    }
 }

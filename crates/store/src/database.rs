@@ -13,7 +13,7 @@ use crate::error::{OpenError, StoreError};
 use crate::migrate::Migrations;
 use crate::sqlite::FileLock;
 use crate::tx::{Connection, Link, Slot, Tx};
-use crate::{Entry, Location, postgres, sqlite};
+use crate::{Entry, Location, Row, postgres, sqlite};
 
 /// One service's database. Clones share it.
 ///
@@ -128,7 +128,7 @@ impl Database {
     #[inline(never)]
     pub fn write(&self) -> BoxFuture<'_, Result<Tx, StoreError>> {
         match &*self.engine {
-            Engine::Sqlite { slot, .. } => self.begin_write(slot),
+            Engine::Sqlite { slot, .. } => Box::pin(async { Ok(self.begin_write(slot, "").await?.0) }),
             Engine::Postgres { pool, .. } => {
                 Box::pin(begin_pooled(pool, "BEGIN ISOLATION LEVEL READ COMMITTED"))
             }
@@ -169,25 +169,32 @@ impl Database {
         }
     }
 
-    /// Starts a writing transaction on the connection in `slot`, connecting if it is empty.
+    /// Starts a writing transaction on the connection in `slot`, connecting if it is empty. `then` is what goes with its
+    /// BEGIN; the rows are its.
     #[inline(never)]
-    pub(crate) fn begin_write<'a>(&'a self, slot: &'a Arc<Slot>) -> BoxFuture<'a, Result<Tx, StoreError>> {
+    pub(crate) fn begin_write<'a>(
+        &'a self,
+        slot: &'a Arc<Slot>,
+        then: &'a str,
+    ) -> BoxFuture<'a, Result<(Tx, Vec<Row>), StoreError>> {
         Box::pin(async move {
             let mut slot = slot.clone().lock_owned().await;
-            match &*self.engine {
+            let begin = match &*self.engine {
                 Engine::Sqlite { write, .. } => {
                     if slot.is_none() {
                         *slot = Some(Connection::Sqlite(write.connect().await?));
                     }
-                    Tx::begin(Link::Own(slot), "BEGIN IMMEDIATE").await
+                    "BEGIN IMMEDIATE"
                 }
                 Engine::Postgres { session, .. } => {
                     if slot.is_none() {
-                        *slot = Some(Connection::Postgres(postgres::connect(session).await?));
+                        let session = postgres::writer_session(session);
+                        *slot = Some(Connection::Postgres(postgres::connect(&session).await?));
                     }
-                    Tx::begin(Link::Own(slot), "BEGIN ISOLATION LEVEL READ COMMITTED").await
+                    "BEGIN ISOLATION LEVEL READ COMMITTED"
                 }
-            }
+            };
+            Tx::begin(Link::Own(slot), &format!("{begin}; {then}")).await
         })
     }
 }
@@ -198,7 +205,8 @@ impl Engine {
         Box::pin(async move {
             match self {
                 Engine::Sqlite { readers, .. } => {
-                    Tx::begin(Link::SqlitePool(Some(readers.acquire().await?)), "BEGIN").await
+                    let link = Link::SqlitePool(Some(readers.acquire().await?));
+                    Ok(Tx::begin(link, "BEGIN").await?.0)
                 }
                 Engine::Postgres { pool, .. } => {
                     begin_pooled(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
@@ -269,7 +277,7 @@ async fn begin_pooled(pool: &PgPool, begin: &'static str) -> Result<Tx, StoreErr
         let link = Link::PostgresPool(Some(pool.acquire().await?));
         match Tx::begin(link, begin).await {
             Err(error) if passes > 0 && error.is_closed_connection() => passes -= 1,
-            outcome => return outcome,
+            outcome => return outcome.map(|(tx, _)| tx),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::{Entry, StoreError, Tx};
 pub trait Journal: Send + Sync + 'static {
     type Command: Send + Sync + 'static;
     /// Stored with the request id, and given again to whoever repeats it.
-    type Answer: Clone + Serialize + DeserializeOwned + Send + 'static;
+    type Answer: Clone + Serialize + DeserializeOwned + Send + Sync + 'static;
     type Refusal: Send + 'static;
     /// What the commands of a batch look at and change.
     type State: Send;
@@ -41,6 +41,17 @@ pub trait Journal: Send + Sync + 'static {
         command: &Self::Command,
         turn: &mut Turn,
     ) -> Result<Self::Answer, Self::Refusal>;
+
+    /// Whether the last entry that its command pushed tells this answer, so that it need not be stored a second time:
+    /// [`Journal::retell`] makes the same answer of the entry's body.
+    fn is_told(&self, _answer: &Self::Answer) -> bool {
+        false
+    }
+
+    /// The answer of which [`Journal::is_told`] was true, for a repeated request.
+    fn retell(&self, _body: &str) -> Result<Self::Answer, StoreError> {
+        Err(StoreError::corrupt("an answer was not stored"))
+    }
 
     /// All that the batch changed: one insert or upsert per table. Not called when nothing was accepted.
     async fn write(&self, tx: &mut Tx, state: Self::State) -> Result<(), StoreError>;
@@ -68,10 +79,7 @@ impl Request {
         request_id: impl Into<String>,
         body: &[u8],
     ) -> Request {
-        let body_hash = Sha256::digest(body)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let body_hash = hex(&Sha256::digest(body));
         let key = RequestKey {
             principal: principal.into(),
             method: method.into(),
@@ -79,6 +87,14 @@ impl Request {
         };
         Request { key, body_hash }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)])
+        .collect()
 }
 
 /// One command's turn: the instant, and the changes it makes known.
@@ -137,6 +153,11 @@ impl Turn {
             cause,
         });
         revision
+    }
+
+    /// What the last change was encoded as.
+    pub fn last_body(&self) -> Option<&str> {
+        self.entries.last().map(|entry| entry.body.as_str())
     }
 
     /// The last revision taken so far.

@@ -7,6 +7,11 @@ use serde::de::DeserializeOwned;
 
 use crate::{Row, StoreError, Tx, Value};
 
+/// `mark` is the parameter with the revision.
+pub(crate) fn set_head(mark: &str) -> String {
+    format!("UPDATE change_head SET revision = {mark} WHERE one = 1")
+}
+
 /// One change, as written. `body` is the full fact after the change, so that a view needs no read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

@@ -1,9 +1,11 @@
 //! PostgreSQL: connections that never hang, statements.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use greenstar_kernel::Revision;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions, PgRow};
 use sqlx::{
     AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, PgPool, Row as _, TypeInfo as _,
@@ -11,7 +13,8 @@ use sqlx::{
 };
 
 use crate::error::StoreError;
-use crate::{Row, Value, sql};
+use crate::tx::Write;
+use crate::{Row, Value, log, sql};
 
 const POOL: u32 = 8;
 /// For one step of a transaction as seen from here: the server gives up a little earlier, so this one
@@ -35,6 +38,14 @@ pub(crate) fn session(options: &PgConnectOptions) -> PgConnectOptions {
         ("synchronous_commit", "on"),
         ("timezone", "UTC"),
     ])
+}
+
+/// For the writer, whose reads go by keys: a plan is kept with its statement, and one that was made while a table was
+/// small would read it whole when it no longer is.
+pub(crate) fn writer_session(session: &PgConnectOptions) -> PgConnectOptions {
+    session
+        .clone()
+        .options([("enable_seqscan", "off"), ("jit", "off")])
 }
 
 pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
@@ -104,43 +115,69 @@ pub(crate) async fn run(
         .rows_affected())
 }
 
-/// Rows as one array a column: whatever their number, the statement has one text, so it is parsed and planned once
-/// for a connection.
-pub(crate) async fn write_rows(
+/// Writes rows, and sets the head if there is one to set. Rows are one array a column: whatever their number, a
+/// statement has one text, so it is parsed and planned once for a connection. What fits into one statement is one, so
+/// that a batch is one question and one answer.
+pub(crate) async fn write(
     connection: &mut PgConnection,
-    table: &str,
-    columns: &[&str],
-    conflict: &str,
-    rows: Vec<Vec<Value>>,
+    writes: Vec<Write>,
+    head: Option<Revision>,
 ) -> Result<(), sqlx::Error> {
-    let mut rows = rows.into_iter();
-    loop {
-        let mut arrays: Vec<Array> = Vec::with_capacity(columns.len());
-        for (number, row) in rows.by_ref().take(ROWS).enumerate() {
-            if number == 0 {
-                arrays.extend(row.into_iter().map(Array::of));
-            } else {
-                for (array, value) in arrays.iter_mut().zip(row) {
-                    array.push(value)?;
-                }
+    let mut parts = Vec::new();
+    for Write {
+        table,
+        columns,
+        conflict,
+        rows,
+    } in writes
+    {
+        let mut rows = rows.into_iter();
+        loop {
+            let arrays = Array::columns(rows.by_ref().take(ROWS))?;
+            if arrays.is_empty() {
+                break;
             }
+            parts.push((table.clone(), columns.clone(), conflict.clone(), arrays));
         }
-        if arrays.is_empty() {
-            return Ok(());
-        }
-        let types: Vec<&str> = arrays.iter().map(Array::of_type).collect();
-        let insert = sql::insert_arrays(table, columns, &types, conflict);
-        let mut query = sqlx::query(AssertSqlSafe(insert));
-        for array in arrays {
-            query = match array {
-                Array::Int(values) => query.bind(values),
-                Array::Text(values) => query.bind(values),
-                Array::Bytes(values) => query.bind(values),
-                Array::Bool(values) => query.bind(values),
-            };
-        }
-        within(STEP, query.execute(&mut *connection)).await?;
     }
+    let tables: BTreeSet<&str> = parts.iter().map(|(table, ..)| table.as_str()).collect();
+    // Parts of one statement do not see one another's rows.
+    let apart = tables.len() < parts.len();
+    let (mut with, mut together) = (Vec::new(), Vec::new());
+    for (table, columns, conflict, arrays) in parts {
+        let types: Vec<&str> = arrays.iter().map(Array::of_type).collect();
+        let insert = sql::insert_arrays(&table, &columns, 1 + together.len(), &types, &conflict);
+        if apart || head.is_none() {
+            within(STEP, with_arrays(&insert, arrays).execute(&mut *connection)).await?;
+        } else {
+            with.push(format!("{table}_rows AS ({insert})"));
+            together.extend(arrays);
+        }
+    }
+    if let Some(head) = head {
+        let with = if with.is_empty() {
+            String::new()
+        } else {
+            format!("WITH {} ", with.join(", "))
+        };
+        let sql = with + &log::set_head(&format!("${}", 1 + together.len()));
+        let head = i64::try_from(head.0).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        within(STEP, with_arrays(&sql, together).bind(head).execute(connection)).await?;
+    }
+    Ok(())
+}
+
+fn with_arrays<'q>(sql: &str, arrays: Vec<Array>) -> Query<'q> {
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for array in arrays {
+        query = match array {
+            Array::Int(values) => query.bind(values),
+            Array::Text(values) => query.bind(values),
+            Array::Bytes(values) => query.bind(values),
+            Array::Bool(values) => query.bind(values),
+        };
+    }
+    query
 }
 
 /// A column of several rows.
@@ -152,6 +189,21 @@ enum Array {
 }
 
 impl Array {
+    /// One for each value of a row; none if there is no row.
+    fn columns(rows: impl Iterator<Item = Vec<Value>>) -> Result<Vec<Array>, sqlx::Error> {
+        let mut arrays: Vec<Array> = Vec::new();
+        for row in rows {
+            if arrays.is_empty() {
+                arrays = row.into_iter().map(Array::of).collect();
+            } else {
+                for (array, value) in arrays.iter_mut().zip(row) {
+                    array.push(value)?;
+                }
+            }
+        }
+        Ok(arrays)
+    }
+
     fn of(first: Value) -> Array {
         match first {
             Value::Int(value) => Array::Int(vec![value]),
@@ -191,6 +243,50 @@ pub(crate) async fn rows(
     keep: bool,
 ) -> Result<Vec<Row>, sqlx::Error> {
     let found = within(STEP, query(sql, values, keep).fetch_all(connection)).await?;
+    read(&found)
+}
+
+/// `{before} IN (list) {after}`.
+pub(crate) async fn rows_in(
+    connection: &mut PgConnection,
+    before: &str,
+    list: Vec<Value>,
+    after: &str,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let (mut list, mut all) = (list.into_iter(), Vec::new());
+    loop {
+        let part = list.by_ref().take(ROWS).map(|value| vec![value]);
+        let arrays = Array::columns(part)?;
+        let Some(of_type) = arrays.first().map(Array::of_type) else {
+            return Ok(all);
+        };
+        let sql = sql::in_array(before, of_type, after);
+        let found = within(STEP, with_arrays(&sql, arrays).fetch_all(&mut *connection)).await?;
+        all.append(&mut read(&found)?);
+    }
+}
+
+/// The rows of `table` with one of these keys.
+pub(crate) async fn rows_by(
+    connection: &mut PgConnection,
+    table: &str,
+    columns: &str,
+    keys: &[&str],
+    wanted: Vec<Vec<Value>>,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let arrays = Array::columns(wanted.into_iter())?;
+    let types: Vec<&str> = arrays.iter().map(Array::of_type).collect();
+    let sql = sql::by_arrays(table, columns, keys, &types);
+    read(&within(STEP, with_arrays(&sql, arrays).fetch_all(connection)).await?)
+}
+
+/// BEGIN, COMMIT or ROLLBACK, and what goes with it in one question.
+pub(crate) async fn control(connection: &mut PgConnection, sql: &str) -> Result<Vec<Row>, sqlx::Error> {
+    let found = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection);
+    read(&within(STEP, found).await?)
+}
+
+fn read(found: &[PgRow]) -> Result<Vec<Row>, sqlx::Error> {
     let Some(first) = found.first() else {
         return Ok(Vec::new());
     };

@@ -6,16 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use greenstar_kernel::Revision;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
 use sqlx::{
-    AssertSqlSafe, Column as _, ConnectOptions as _, Row as _, SqlitePool, TypeInfo as _, ValueRef as _,
+    Arguments as _, AssertSqlSafe, Column as _, ConnectOptions as _, Row as _, SqlitePool, TypeInfo as _,
+    ValueRef as _,
 };
 
 use crate::error::{OpenError, StoreError, sqlite_code, sqlite_primary};
-use crate::{Row, Value, sql};
+use crate::tx::Write;
+use crate::{Row, Value, log, sql};
 
 const READERS: u32 = 4;
 /// Only the writer of this process and a checkpoint can be in the way.
@@ -30,11 +33,16 @@ pub(crate) fn writer_options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
+        // KiB. Indexes of texts are written all over: what does not stay here is read anew in each batch.
+        .pragma("cache_size", "-16384")
+        // Pages. A page that changes in every batch is copied to the database once in so many.
+        .pragma("wal_autocheckpoint", "4000")
 }
 
 pub(crate) async fn readers(path: &Path) -> Result<SqlitePool, StoreError> {
     let options = writer_options(path)
         .create_if_missing(false)
+        .pragma("cache_size", "-2048")
         .pragma("query_only", "on");
     let pool = SqlitePoolOptions::new()
         .max_connections(READERS)
@@ -160,19 +168,21 @@ pub(crate) fn opening(error: sqlx::Error) -> OpenError {
     }
 }
 
-type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
 
-fn query<'q>(sql: &str, values: &'q [Value], keep: bool) -> Query<'q> {
-    let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(keep);
+fn bound<'q>(sql: &str, values: Vec<Value>, keep: bool) -> Result<Query<'q>, sqlx::Error> {
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(values.len(), 0);
     for value in values {
-        query = match value {
-            Value::Int(value) => query.bind(*value),
-            Value::Text(value) => query.bind(value.clone()),
-            Value::Bytes(value) => query.bind(value.clone()),
-            Value::Bool(value) => query.bind(*value),
-        };
+        match value {
+            Value::Int(value) => arguments.add(value),
+            Value::Text(value) => arguments.add(value),
+            Value::Bytes(value) => arguments.add(value),
+            Value::Bool(value) => arguments.add(value),
+        }
+        .map_err(sqlx::Error::Encode)?;
     }
-    query
+    Ok(sqlx::query_with(AssertSqlSafe(sql), arguments).persistent(keep))
 }
 
 pub(crate) async fn run(
@@ -181,26 +191,49 @@ pub(crate) async fn run(
     values: &[Value],
     keep: bool,
 ) -> Result<u64, sqlx::Error> {
-    Ok(query(sql, values, keep)
+    Ok(bound(sql, values.to_vec(), keep)?
         .execute(connection)
         .await?
         .rows_affected())
 }
 
-/// In as many statements as the rows need.
-pub(crate) async fn write_rows(
+/// Statements that are sent together, so that the thread of the connection is woken once for all.
+const TOGETHER: usize = 8;
+
+/// Writes rows, and sets the head if there is one to set. A statement has room for more rows than it is given, so that
+/// few texts serve any number of them and stay prepared.
+pub(crate) async fn write(
     connection: &mut SqliteConnection,
-    table: &str,
-    columns: &[&str],
-    conflict: &str,
-    rows: Vec<Vec<Value>>,
+    writes: Vec<Write>,
+    head: Option<Revision>,
 ) -> Result<(), sqlx::Error> {
-    let ranges: Vec<_> = sql::chunks(rows.len(), columns.len()).collect();
-    let mut rows = rows.into_iter();
-    for range in ranges {
-        let values: Vec<Value> = rows.by_ref().take(range.len()).flatten().collect();
-        let insert = sql::insert(table, columns, range.len(), conflict);
-        run(connection, &insert, &values, false).await?;
+    let mut statements: Vec<(String, Vec<Value>)> = Vec::new();
+    for Write {
+        table,
+        columns,
+        conflict,
+        rows,
+    } in writes
+    {
+        let (mut left, width) = (rows.len(), columns.len());
+        let mut rows = rows.into_iter();
+        while left > 0 {
+            let room = sql::room(left, width);
+            let count = left.min(room);
+            left -= count;
+            let mut values: Vec<Value> = Vec::with_capacity(room * width + 1);
+            values.extend(rows.by_ref().take(count).flatten());
+            values.resize(room * width, Value::Int(None));
+            values.push(Value::Int(i64::try_from(count).ok()));
+            statements.push((sql::insert_padded(&table, &columns, room, &conflict), values));
+        }
+    }
+    statements.extend(head.map(|head| (log::set_head("?"), vec![head.into()])));
+    let mut statements = statements.into_iter().peekable();
+    while statements.peek().is_some() {
+        let (texts, values): (Vec<String>, Vec<Vec<Value>>) = statements.by_ref().take(TOGETHER).unzip();
+        let query = bound(&texts.join("; "), values.into_iter().flatten().collect(), true)?;
+        query.execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -211,7 +244,58 @@ pub(crate) async fn rows(
     values: &[Value],
     keep: bool,
 ) -> Result<Vec<Row>, sqlx::Error> {
-    let found = query(sql, values, keep).fetch_all(connection).await?;
+    let found = bound(sql, values.to_vec(), keep)?.fetch_all(connection).await?;
+    read(&found)
+}
+
+/// `{before} IN (list) {after}`, in as many statements as the list needs.
+pub(crate) async fn rows_in(
+    connection: &mut SqliteConnection,
+    before: &str,
+    list: Vec<Value>,
+    after: &str,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let mut all = Vec::new();
+    for range in sql::chunks(list.len(), 1) {
+        let mut part = list.get(range).unwrap_or_default().to_vec();
+        if let Some(last) = part.last().cloned() {
+            part.resize(sql::padded(part.len()), last);
+            let sql = sql::in_list(before, part.len(), after);
+            let query = bound(&sql, part, true)?;
+            all.append(&mut read(&query.fetch_all(&mut *connection).await?)?);
+        }
+    }
+    Ok(all)
+}
+
+/// The rows of `table` with one of these keys.
+pub(crate) async fn rows_by(
+    connection: &mut SqliteConnection,
+    table: &str,
+    columns: &str,
+    keys: &[&str],
+    mut wanted: Vec<Vec<Value>>,
+) -> Result<Vec<Row>, sqlx::Error> {
+    let mut all = Vec::new();
+    for range in sql::chunks(wanted.len(), keys.len()).collect::<Vec<_>>() {
+        let rest = wanted.split_off(range.len());
+        let mut part = std::mem::replace(&mut wanted, rest);
+        if let Some(last) = part.last().cloned() {
+            part.resize(part.len().next_power_of_two(), last);
+            let sql = sql::by_values(table, columns, keys, part.len());
+            let query = bound(&sql, part.into_iter().flatten().collect(), true)?;
+            all.append(&mut read(&query.fetch_all(&mut *connection).await?)?);
+        }
+    }
+    Ok(all)
+}
+
+/// BEGIN, COMMIT or ROLLBACK, and what goes with it in one question.
+pub(crate) async fn control(connection: &mut SqliteConnection, sql: &str) -> Result<Vec<Row>, sqlx::Error> {
+    read(&sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await?)
+}
+
+fn read(found: &[SqliteRow]) -> Result<Vec<Row>, sqlx::Error> {
     let Some(first) = found.first() else {
         return Ok(Vec::new());
     };

@@ -12,7 +12,6 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::error::{Damage, damage};
 use crate::log::{self, Entry};
-use crate::sql::Marks;
 use crate::{Row, StoreError, Value, postgres, sql, sqlite};
 
 /// A statement of more parameters is not kept prepared: its text hardly comes twice.
@@ -67,37 +66,61 @@ impl<'a> Handle<'a> {
     }
 
     #[inline(never)]
-    fn write_rows(
+    fn rows_in(
+        self,
+        before: &'a str,
+        list: Vec<Value>,
+        after: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<Row>, sqlx::Error>> {
+        match self {
+            Handle::Sqlite(connection) => Box::pin(sqlite::rows_in(connection, before, list, after)),
+            Handle::Postgres(connection) => Box::pin(postgres::rows_in(connection, before, list, after)),
+        }
+    }
+
+    #[inline(never)]
+    fn rows_by(
         self,
         table: &'a str,
-        columns: &'a [&'a str],
-        conflict: &'a str,
-        rows: Vec<Vec<Value>>,
-    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+        columns: &'a str,
+        keys: &'a [&'a str],
+        wanted: Vec<Vec<Value>>,
+    ) -> BoxFuture<'a, Result<Vec<Row>, sqlx::Error>> {
         match self {
-            Handle::Sqlite(connection) => {
-                Box::pin(sqlite::write_rows(connection, table, columns, conflict, rows))
-            }
+            Handle::Sqlite(connection) => Box::pin(sqlite::rows_by(connection, table, columns, keys, wanted)),
             Handle::Postgres(connection) => {
-                Box::pin(postgres::write_rows(connection, table, columns, conflict, rows))
+                Box::pin(postgres::rows_by(connection, table, columns, keys, wanted))
             }
         }
     }
 
-    /// BEGIN, COMMIT or ROLLBACK.
     #[inline(never)]
-    fn control(self, sql: &'static str) -> BoxFuture<'a, Result<(), sqlx::Error>> {
-        Box::pin(async move {
-            match self {
-                Handle::Sqlite(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
-                Handle::Postgres(connection) => {
-                    postgres::within(postgres::STEP, sqlx::raw_sql(sql).execute(connection))
-                        .await
-                        .map(drop)
-                }
-            }
-        })
+    fn write(self, writes: Vec<Write>, head: Option<Revision>) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+        match self {
+            Handle::Sqlite(connection) => Box::pin(sqlite::write(connection, writes, head)),
+            Handle::Postgres(connection) => Box::pin(postgres::write(connection, writes, head)),
+        }
     }
+
+    /// BEGIN, COMMIT or ROLLBACK, and what goes with it.
+    #[inline(never)]
+    fn control(self, sql: &'a str) -> BoxFuture<'a, Result<Vec<Row>, sqlx::Error>> {
+        match self {
+            Handle::Sqlite(connection) => Box::pin(sqlite::control(connection, sql)),
+            Handle::Postgres(connection) => Box::pin(postgres::control(connection, sql)),
+        }
+    }
+}
+
+/// Rows for one table.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) table: String,
+    pub(crate) columns: Vec<String>,
+    /// `ON CONFLICT …`, or empty.
+    pub(crate) conflict: String,
+    /// Each with a value for every column.
+    pub(crate) rows: Vec<Vec<Value>>,
 }
 
 impl Connection {
@@ -117,14 +140,6 @@ impl Link {
             Link::Own(slot) => slot.as_mut().map(Connection::handle),
         };
         handle.ok_or(sqlx::Error::PoolClosed)
-    }
-
-    fn marks(&self) -> Marks {
-        match self {
-            Link::SqlitePool(_) => Marks::Plain,
-            Link::Own(slot) if matches!(**slot, Some(Connection::Sqlite(_))) => Marks::Plain,
-            Link::PostgresPool(_) | Link::Own(_) => Marks::Numbered,
-        }
     }
 
     /// Drops the connection without a word to the other side.
@@ -157,6 +172,8 @@ pub struct Tx {
     phase: Phase,
     /// What the last failure did.
     damage: Option<Damage>,
+    /// Some: rows to be written wait here for [`Tx::flush`].
+    gathered: Option<Vec<Write>>,
 }
 
 /// What became of a COMMIT.
@@ -171,21 +188,23 @@ pub(crate) enum CommitFailure {
 }
 
 impl Tx {
-    /// Starts a transaction with `begin`, e.g. `BEGIN IMMEDIATE`.
-    pub(crate) async fn begin(link: Link, begin: &'static str) -> Result<Tx, StoreError> {
+    /// Starts a transaction with `begin`, e.g. `BEGIN IMMEDIATE`. It may go on after a semicolon; the rows that come
+    /// back are answered.
+    pub(crate) async fn begin(link: Link, begin: &str) -> Result<(Tx, Vec<Row>), StoreError> {
         let mut tx = Tx {
             link,
             phase: Phase::Busy,
             damage: None,
+            gathered: None,
         };
         let begun = match tx.link.handle() {
             Ok(handle) => handle.control(begin).await,
             Err(error) => Err(error),
         };
         match begun {
-            Ok(()) => {
+            Ok(rows) => {
                 tx.phase = Phase::Open;
-                Ok(tx)
+                Ok((tx, rows))
             }
             Err(error) => {
                 // Whether it began is not known.
@@ -198,6 +217,7 @@ impl Tx {
 
     /// Runs a query.
     pub async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.write_gathered().await?;
         self.enter()?;
         let outcome = match self.link.handle() {
             Ok(handle) => handle.rows(sql, values).await,
@@ -219,6 +239,7 @@ impl Tx {
 
     /// Runs a statement; answers the number of rows it changed.
     pub async fn run(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+        self.write_gathered().await?;
         self.enter()?;
         let outcome = match self.link.handle() {
             Ok(handle) => handle.run(sql, values).await,
@@ -235,27 +256,61 @@ impl Tx {
         list: Vec<Value>,
         after: &str,
     ) -> Result<Vec<Row>, StoreError> {
-        let (mut found, marks) = (Vec::new(), self.link.marks());
-        for range in sql::chunks(list.len(), 1) {
-            let mut part = list.get(range).unwrap_or_default().to_vec();
-            if let Some(last) = part.last().cloned() {
-                part.resize(sql::padded(part.len()), last);
-                let sql = sql::in_list(marks, before, part.len(), after);
-                found.extend(self.rows(&sql, &part).await?);
-            }
-        }
-        Ok(found)
+        self.write_gathered().await?;
+        self.enter()?;
+        let outcome = match self.link.handle() {
+            Ok(handle) => handle.rows_in(before, list, after).await,
+            Err(error) => Err(error),
+        };
+        self.leave(outcome)
     }
 
-    /// `{before} IN (keys)`, each key of `width` values.
-    pub(crate) async fn rows_in_tuples(
+    /// `columns` of the rows of `table` whose `keys`, which are unique, have one of the values that are `wanted`. One
+    /// that is wanted twice may be found twice.
+    pub(crate) async fn rows_by(
         &mut self,
-        before: &str,
-        keys: &[Value],
-        width: usize,
+        table: &str,
+        columns: &str,
+        keys: &[&str],
+        wanted: Vec<Vec<Value>>,
     ) -> Result<Vec<Row>, StoreError> {
-        let sql = sql::in_tuples(self.link.marks(), before, keys.len() / width, width, "");
-        self.rows(&sql, keys).await
+        self.write_gathered().await?;
+        self.enter()?;
+        let outcome = match self.link.handle() {
+            Ok(handle) => handle.rows_by(table, columns, keys, wanted).await,
+            Err(error) => Err(error),
+        };
+        self.leave(outcome)
+    }
+
+    /// From here on rows to be written are kept until [`Tx::flush`], or until a statement might look for them.
+    pub(crate) fn gather(&mut self) {
+        self.gathered.get_or_insert_default();
+    }
+
+    /// Writes what was gathered, and sets the head of the log to `head` if it moves.
+    pub(crate) async fn flush(&mut self, head: Option<Revision>) -> Result<(), StoreError> {
+        let writes = self.gathered.take().unwrap_or_default();
+        self.write(writes, head).await
+    }
+
+    async fn write_gathered(&mut self) -> Result<(), StoreError> {
+        match self.gathered.as_mut().map(std::mem::take) {
+            Some(writes) if !writes.is_empty() => self.write(writes, None).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    async fn write(&mut self, writes: Vec<Write>, head: Option<Revision>) -> Result<(), StoreError> {
+        if writes.is_empty() && head.is_none() {
+            return Ok(());
+        }
+        self.enter()?;
+        let outcome = match self.link.handle() {
+            Ok(handle) => handle.write(writes, head).await,
+            Err(error) => Err(error),
+        };
+        self.leave(outcome)
     }
 
     /// Inserts `rows`, each with a value for every column.
@@ -296,12 +351,19 @@ impl Tx {
         if rows.is_empty() {
             return Ok(());
         }
-        self.enter()?;
-        let outcome = match self.link.handle() {
-            Ok(handle) => handle.write_rows(table, columns, conflict, rows).await,
-            Err(error) => Err(error),
+        let write = Write {
+            table: table.to_owned(),
+            columns: columns.iter().map(|&column| column.to_owned()).collect(),
+            conflict: conflict.to_owned(),
+            rows,
         };
-        self.leave(outcome)
+        match &mut self.gathered {
+            Some(gathered) => {
+                gathered.push(write);
+                Ok(())
+            }
+            None => self.write(vec![write], None).await,
+        }
     }
 
     /// The committed head of the change log as this transaction sees it.
@@ -355,7 +417,7 @@ impl Tx {
             Err(error) => Err(error),
         };
         let error = match outcome {
-            Ok(()) => {
+            Ok(_) => {
                 self.phase = Phase::Closed;
                 return Ok(());
             }
@@ -449,6 +511,7 @@ impl Drop for Tx {
                         link,
                         phase: Phase::Busy,
                         damage: None,
+                        gathered: None,
                     }
                     .end(),
                 ),

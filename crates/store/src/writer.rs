@@ -12,6 +12,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::batch::{self, Decided, Outcome};
 use crate::error::Damage;
@@ -227,8 +228,8 @@ impl<J: Journal> Task<J> {
         let mut patience = Patience::new();
         loop {
             // A new one each time: an earlier attempt may yet be looked for.
-            let batch: Arc<str> = uuid::Uuid::now_v7().to_string().into();
-            match self.attempt(jobs, &batch).await {
+            let batch = Uuid::now_v7();
+            match self.attempt(jobs, batch).await {
                 Ok(decided) => return Ok(self.publish(decided)),
                 Err(Trouble::Command(error)) => return Err(Failure::Command(error)),
                 Err(Trouble::Passing(error)) => patience.pause(error).await.map_err(Failure::Store)?,
@@ -239,7 +240,7 @@ impl<J: Journal> Task<J> {
                         None => false,
                         Some(wrote) => {
                             let first = wrote.after.next();
-                            self.look_up(first, &batch).await.map_err(Failure::Store)?
+                            self.look_up(first, batch).await.map_err(Failure::Store)?
                         }
                     };
                     if stands {
@@ -251,19 +252,17 @@ impl<J: Journal> Task<J> {
         }
     }
 
-    async fn attempt(&self, jobs: &[Job<J>], batch: &Arc<str>) -> Result<Decided<J>, Trouble<J>> {
+    async fn attempt(&self, jobs: &[Job<J>], batch: Uuid) -> Result<Decided<J>, Trouble<J>> {
         tracing::trace!(target: PASSAGE, step = "begun", epoch = %self.database.epoch());
-        let mut tx = self
-            .database
-            .begin_write(&self.slot)
+        let (mut tx, head) = batch::begin(&self.database, &self.slot, batch)
             .await
             .map_err(|error| match error {
                 StoreError::Unavailable(_) => Trouble::Passing(error),
                 error => Trouble::Command(error),
             })?;
         let commands: Vec<&J::Command> = jobs.iter().map(|job| &job.command).collect();
-        let now = || self.clock.now();
-        let deciding = batch::decide(&self.journal, &mut tx, batch, &commands, now);
+        let (batch, now) = (Arc::from(batch.to_string()), self.clock.now());
+        let deciding = batch::decide(&self.journal, &mut tx, &batch, &head, &commands, now);
         // A panic is one command's; the writer serves the others.
         let decided = match AssertUnwindSafe(deciding).catch_unwind().await {
             Ok(decided) => decided,
@@ -290,7 +289,7 @@ impl<J: Journal> Task<J> {
 
     /// After a lost answer: a new connection takes the head, so the lost transaction has ended one way
     /// or the other, and looks for the batch where it would stand.
-    async fn look_up(&self, first: Revision, batch: &str) -> Result<bool, StoreError> {
+    async fn look_up(&self, first: Revision, batch: Uuid) -> Result<bool, StoreError> {
         let mut patience = Patience::new();
         loop {
             match self.look_once(first, batch).await {
@@ -305,13 +304,9 @@ impl<J: Journal> Task<J> {
         }
     }
 
-    async fn look_once(&self, first: Revision, batch: &str) -> Result<bool, StoreError> {
-        let mut tx = self.database.begin_write(&self.slot).await?;
-        let found = async {
-            batch::take_head(&mut tx, "look-up").await?;
-            batch::wrote(&mut tx, first, batch).await
-        }
-        .await;
+    async fn look_once(&self, first: Revision, batch: Uuid) -> Result<bool, StoreError> {
+        let (mut tx, _) = batch::begin(&self.database, &self.slot, Uuid::nil()).await?;
+        let found = batch::wrote(&mut tx, first, &batch.to_string()).await;
         tx.rollback().await;
         found
     }

@@ -87,6 +87,8 @@ pub(crate) struct Gate {
 pub(crate) struct Book {
     pub(crate) gate: Option<Arc<Gate>>,
     pub(crate) loads: Arc<AtomicU32>,
+    /// Its entries are its answers.
+    pub(crate) tells: bool,
 }
 
 #[derive(Debug)]
@@ -145,13 +147,26 @@ impl Journal for Book {
         if next < 0 && command.trick == Trick::None {
             return Err(Broke { balance });
         }
-        let revision = turn.push("paid", None, &(&command.name, next), None);
+        let paid = Paid {
+            balance: next,
+            revision: turn.next(),
+        };
+        if self.tells {
+            turn.push("paid", None, &paid, None);
+        } else {
+            turn.push("paid", None, &(&command.name, next), None);
+        }
         state.of.insert(command.name.clone(), next);
         state.changed.insert(command.name.clone(), next);
-        Ok(Paid {
-            balance: next,
-            revision,
-        })
+        Ok(paid)
+    }
+
+    fn is_told(&self, _: &Paid) -> bool {
+        self.tells
+    }
+
+    fn retell(&self, body: &str) -> Result<Paid, StoreError> {
+        serde_json::from_str(body).map_err(StoreError::corrupt)
     }
 
     async fn write(&self, tx: &mut Tx, state: Balances) -> Result<(), StoreError> {

@@ -92,6 +92,35 @@ on_both! {
         assert_eq!(world.balance("a").await, Some(5));
     }
 
+    async fn an_answer_that_its_entry_tells_is_kept_once_and_given_again(world) {
+        let book = || Book { tells: true, ..Book::default() };
+        let writer = world.writer_of(book());
+        let first = writer.submit(pay("a", 5).id("r1")).await.unwrap();
+        writer.submit(pay("a", 2)).await.unwrap();
+        assert_eq!(writer.submit(pay("a", 5).id("r1")).await.unwrap(), first);
+        writer.close().await;
+        let another = world.writer_of(book());
+        assert_eq!(another.submit(pay("a", 5).id("r1")).await.unwrap(), first);
+        assert!(matches!(another.submit(pay("a", 6).id("r1")).await, Err(SubmitError::RequestIdReused)));
+        let mut tx = world.database.read().await.unwrap();
+        let rows = tx.rows("SELECT answer FROM request", &[]).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.get("answer").unwrap()).collect::<Vec<String>>(), [""]);
+    }
+
+    async fn a_request_of_many_is_found_whatever_their_number(world) {
+        let writer = world.writer();
+        let all = |range: std::ops::Range<i64>| {
+            let writer = &writer;
+            futures::future::join_all(range.map(move |n| writer.submit(pay("a", 1).id(&format!("r{n}")))))
+        };
+        let first = all(0..300).await;
+        let again = all(100..400).await;
+        for (n, answer) in again.iter().take(200).enumerate() {
+            assert_eq!(answer.as_ref().unwrap(), first[100 + n].as_ref().unwrap());
+        }
+        assert_eq!(world.balance("a").await, Some(400));
+    }
+
     async fn a_reused_request_id_is_refused_and_changes_nothing(world) {
         let writer = world.writer();
         writer.submit(pay("a", 5).id("r1")).await.unwrap();

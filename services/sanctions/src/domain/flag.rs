@@ -1,5 +1,6 @@
 //! A trust-breaking record and where it stands.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use greenstar_kernel::{Code, Department, Document, LocalizedText, Officer, Timestamp, Uscc};
@@ -210,17 +211,19 @@ impl Flag {
     }
 
     /// What the law says of its publicity, repair and appeal.
-    pub fn rules(&self) -> Rules {
-        let written = self.rules.clone();
-        written.unwrap_or_else(|| Rules::of_order_36(self.severity))
+    pub fn rules(&self) -> Cow<'_, Rules> {
+        match &self.rules {
+            Some(written) => Cow::Borrowed(written),
+            None => Cow::Owned(Rules::of_order_36(self.severity)),
+        }
     }
 
     /// From this instant on it can be repaired; `None`: the law leaves no repair.
     pub fn repair_from(&self) -> Option<Timestamp> {
-        let Rules {
-            window, repairable, ..
-        } = self.rules();
-        repairable.then(|| window.repair_from(self.identity.document.date))
+        let rules = self.rules();
+        rules
+            .repairable
+            .then(|| rules.window.repair_from(self.identity.document.date))
     }
 
     /// Until this instant it is shown to the public; `None`: not at all. What is repaired or revoked never is.

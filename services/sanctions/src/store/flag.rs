@@ -1,5 +1,6 @@
 //! Rows of flags.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use greenstar_kernel::{Code, Date, Timestamp};
@@ -81,10 +82,18 @@ pub(crate) async fn next_due(tx: &mut Tx) -> Result<Option<Timestamp>, StoreErro
     tx.row(sql, &[]).await?.map(|row| row.get("ends_at")).transpose()
 }
 
-pub(super) async fn upsert<'a>(tx: &mut Tx, flags: impl Iterator<Item = &'a Flag>) -> Result<(), StoreError> {
+/// `told` holds the facts of flags that are encoded already.
+pub(super) async fn upsert<'a>(
+    tx: &mut Tx,
+    flags: impl Iterator<Item = &'a Flag>,
+    mut told: BTreeMap<Code, String>,
+) -> Result<(), StoreError> {
     let mut rows = Vec::new();
     for flag in flags {
-        let fact = serde_json::to_string(flag).map_err(|error| StoreError::Backend(Arc::new(error)))?;
+        let fact = match told.remove(&flag.id) {
+            Some(fact) => fact,
+            None => serde_json::to_string(flag).map_err(|error| StoreError::Backend(Arc::new(error)))?,
+        };
         rows.push(vec![
             flag.id.as_str().into(),
             flag.identity.enterprise.into(),

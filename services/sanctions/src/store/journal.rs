@@ -1,6 +1,6 @@
 //! Flags in the joined transaction (protocol.md §1).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -69,6 +69,8 @@ pub(crate) struct Work {
     ledger: Ledger,
     remedies: Remedies,
     enacted: Vec<(Arc<InForce>, Revision)>,
+    /// The changed flags as their last entries carry them.
+    told: BTreeMap<Code, String>,
 }
 
 impl Work {
@@ -76,10 +78,14 @@ impl Work {
         let revision = turn.push(entry::CATALOGUE, None, &*law, None);
         self.enacted.push((law, revision));
     }
-}
 
-fn push(turn: &mut Turn, flag: &Flag) -> Revision {
-    turn.push(entry::of(flag), Some(flag.identity.enterprise), flag, None)
+    /// Tells of a flag. Its row will hold the very text of its entry.
+    fn tell(&mut self, flag: &Flag, turn: &mut Turn) {
+        turn.push(entry::of(flag), Some(flag.identity.enterprise), flag, None);
+        if let Some(body) = turn.last_body() {
+            self.told.insert(flag.id.clone(), body.to_owned());
+        }
+    }
 }
 
 /// Loads, decides and writes for [`greenstar_store::Writer`].
@@ -145,6 +151,7 @@ impl Journal for SanctionsJournal {
             ledger: Ledger::new(law, flags),
             remedies,
             enacted: Vec::new(),
+            told: BTreeMap::new(),
         })
     }
 
@@ -165,15 +172,15 @@ impl Journal for SanctionsJournal {
             }
             Command::Step { step, actor, .. } => {
                 let flag = work.ledger.decide(step, actor, turn.now())?;
-                push(turn, &flag);
+                work.tell(&flag, turn);
                 Ok(Answer::Flag(Box::new(flag)))
             }
             Command::Correct {
                 correction, actor, ..
             } => {
                 let Corrected { revoked, proposed } = work.ledger.correct(correction, actor, turn.now())?;
-                push(turn, &revoked);
-                push(turn, &proposed);
+                work.tell(&revoked, turn);
+                work.tell(&proposed, turn);
                 Ok(Answer::Corrected {
                     revoked: Box::new(revoked),
                     proposed: Box::new(proposed),
@@ -183,7 +190,7 @@ impl Journal for SanctionsJournal {
                 let (now, next) = (turn.now(), turn.next());
                 let Done { case, flags } = work.remedies.decide(&mut work.ledger, remedy, now, next)?;
                 for flag in &flags {
-                    push(turn, flag);
+                    work.tell(flag, turn);
                 }
                 match &case {
                     Case::Repair(repair) => turn.push(entry::REPAIR, Some(repair.enterprise), repair, None),
@@ -194,7 +201,7 @@ impl Journal for SanctionsJournal {
             Command::Lapse(id) => {
                 let lapsed = work.ledger.lapse(id, turn.now());
                 if let Some(flag) = &lapsed {
-                    push(turn, flag);
+                    work.tell(flag, turn);
                 }
                 let written = lapsed.is_some();
                 Ok(Answer::Lapsed { written })
@@ -205,6 +212,19 @@ impl Journal for SanctionsJournal {
     async fn write(&self, tx: &mut Tx, work: Work) -> Result<(), StoreError> {
         catalogue::insert(tx, work.enacted).await?;
         remedy::write(tx, &work.remedies).await?;
-        flag::upsert(tx, work.ledger.changed()).await
+        flag::upsert(tx, work.ledger.changed(), work.told).await
+    }
+
+    fn is_told(&self, answer: &Answer) -> bool {
+        match answer {
+            Answer::Flag(_) => true,
+            Answer::Corrected { .. } | Answer::Lapsed { .. } | Answer::Remedy(_) | Answer::Asked(_) => false,
+        }
+    }
+
+    fn retell(&self, body: &str) -> Result<Answer, StoreError> {
+        serde_json::from_str(body)
+            .map(|flag| Answer::Flag(Box::new(flag)))
+            .map_err(StoreError::corrupt)
     }
 }

@@ -81,5 +81,10 @@ pub static MIGRATIONS: Migrations = Migrations {
         ),
         (4, "repair", include_str!("../../migrations/0004_repair.sql")),
         (5, "appeal", include_str!("../../migrations/0005_appeal.sql")),
+        (
+            6,
+            "flag_indexes",
+            include_str!("../../migrations/0006_flag_indexes.sql"),
+        ),
     ],
 };

@@ -150,7 +150,7 @@ impl Ledger {
             ends_at,
             rules: Some(Rules {
                 window: window.unwrap_or_else(|| Window::of_order_36(severity)),
-                ..rules
+                ..rules.into_owned()
             }),
             stage: Stage::InForce {
                 confirmation: confirmation.clone(),
