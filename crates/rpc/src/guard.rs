@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use greenstar_kernel::{Caller, Role};
+use greenstar_proto::rest::Grpc;
 use greenstar_proto::{Method, method};
 use greenstar_telemetry::{attributes, code_name};
 use http::{HeaderMap, Request, Response};
@@ -58,12 +59,33 @@ impl Default for Limits {
 /// The gRPC services behind all that every call passes.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
-    routes: Routes,
     shared: Arc<Shared>,
 }
 
+/// What is behind it.
+#[derive(Debug)]
+pub(crate) struct Services {
+    /// Those of the contracts by their names. A call finds its method anyway, so no router looks for it once more.
+    pub(crate) named: Vec<(&'static str, Grpc)>,
+    /// All others.
+    pub(crate) others: Routes,
+}
+
+impl Services {
+    fn call(&self, method: Option<&Method>, request: Request<Body>) -> Answering {
+        let named = method.and_then(|method| self.named.iter().find(|(name, _)| *name == method.service));
+        match named {
+            Some((_, service)) => service.clone().call(request),
+            None => Box::pin(self.others.clone().call(request)),
+        }
+    }
+}
+
+type Answering = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
 #[derive(Debug)]
 struct Shared {
+    services: Services,
     credentials: Arc<Credentials>,
     limits: Limits,
     calls: Arc<Semaphore>,
@@ -72,8 +94,9 @@ struct Shared {
 }
 
 impl Guard {
-    pub(crate) fn new(routes: Routes, credentials: Arc<Credentials>, limits: Limits) -> Guard {
+    pub(crate) fn new(services: Services, credentials: Arc<Credentials>, limits: Limits) -> Guard {
         let shared = Shared {
+            services,
             credentials,
             limits,
             calls: Arc::new(Semaphore::new(limits.calls)),
@@ -81,7 +104,6 @@ impl Guard {
             other_streams: Room::new(limits.other_streams),
         };
         Guard {
-            routes,
             shared: Arc::new(shared),
         }
     }
@@ -90,22 +112,21 @@ impl Guard {
 impl Service<Request<Body>> for Guard {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // An axum router is always ready.
+        // Generated services and an axum router are always ready.
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let routes = self.routes.clone();
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move { Ok(shared.answer(routes, request).await) })
+        Box::pin(async move { Ok(shared.answer(request).await) })
     }
 }
 
 impl Shared {
-    async fn answer(&self, routes: Routes, request: Request<Body>) -> Response<Body> {
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let asked = Asked::of(&request, &self.credentials);
         let path = asked.path();
         let caller = asked.caller();
@@ -115,7 +136,7 @@ impl Shared {
         let outcome = match caller {
             Ok(caller) => {
                 ASKED
-                    .scope(asked.clone(), self.pass(routes, request, &asked, caller))
+                    .scope(asked.clone(), self.pass(request, &asked, caller))
                     .await
             }
             Err(refusal) => Err(refusal),
@@ -142,7 +163,6 @@ impl Shared {
 
     async fn pass(
         &self,
-        mut routes: Routes,
         request: Request<Body>,
         asked: &Asked,
         caller: Caller,
@@ -173,7 +193,7 @@ impl Shared {
             deadline,
             secret: asked.secret().map(|secret| Secret(secret.to_owned())),
         });
-        let handled = AssertUnwindSafe(routes.call(request)).catch_unwind();
+        let handled = AssertUnwindSafe(self.services.call(known, request)).catch_unwind();
         let finished = match deadline.filter(|_| unary) {
             Some(deadline) => tokio::time::timeout_at(deadline.into(), handled)
                 .await

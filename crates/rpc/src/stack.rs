@@ -4,13 +4,14 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::FutureExt as _;
 use greenstar_feed::Feed;
 use greenstar_kernel::Log;
 use greenstar_proto::rest::Grpc;
 use greenstar_store::Tally;
 use greenstar_telemetry::{Metrics, Telemetry};
-use http::Request;
+use http::{Request, Response};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -19,13 +20,13 @@ use tonic::service::RoutesBuilder;
 use tonic::transport::Channel;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
-use tower::Service;
 use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt as _};
 
 use crate::client;
 use crate::credentials::Credentials;
 use crate::door::Door;
-use crate::guard::{Guard, Limits};
+use crate::guard::{Guard, Limits, Services};
 use crate::meters;
 use crate::reflection::add_reflection;
 use crate::watching::Watching;
@@ -41,7 +42,7 @@ pub struct Stack {
 /// Collects the services of a [`Stack`].
 #[derive(Debug)]
 pub struct StackBuilder {
-    routes: RoutesBuilder,
+    named: Vec<(&'static str, Grpc)>,
     services: Vec<&'static str>,
     credentials: Arc<Credentials>,
     limits: Limits,
@@ -83,7 +84,7 @@ impl Stack {
     /// Callers are known by `credentials`.
     pub fn builder(credentials: Arc<Credentials>) -> StackBuilder {
         StackBuilder {
-            routes: RoutesBuilder::default(),
+            named: Vec::new(),
             services: Vec::new(),
             credentials,
             limits: Limits::default(),
@@ -120,14 +121,21 @@ impl Stack {
 impl StackBuilder {
     /// Adds a gRPC service, e.g. `RatingServiceServer::new(…)`.
     #[must_use]
-    pub fn with<S>(mut self, service: S) -> StackBuilder
+    pub fn with<S, B>(mut self, service: S) -> StackBuilder
     where
-        S: Service<Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
-        S::Response: axum::response::IntoResponse,
+        S: Service<Request<Body>, Response = Response<B>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
         S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let service = service.map_response(|response: Response<B>| response.map(Body::new));
         self.services.push(S::NAME);
-        self.routes.add_service(service);
+        self.named.push((S::NAME, BoxCloneSyncService::new(service)));
         self
     }
 
@@ -178,18 +186,22 @@ impl StackBuilder {
     }
 
     /// The finished stack; it says NOT_SERVING until [`Health::serving`].
-    pub fn build(mut self) -> Stack {
+    pub fn build(self) -> Stack {
         let (reporter, health) = tonic_health::server::health_reporter();
-        self.routes.add_service(health);
-        let described = self.services.clone();
-        add_reflection(&mut self.routes, &described);
+        let mut others = RoutesBuilder::default();
+        others.add_service(health);
+        add_reflection(&mut others, &self.services);
         let packages: Vec<&str> = self
             .services
             .iter()
             .filter_map(|name| name.rsplit_once('.'))
             .map(|(package, _)| package)
             .collect();
-        let guard = Guard::new(self.routes.routes().prepare(), self.credentials, self.limits);
+        let behind = Services {
+            named: self.named,
+            others: others.routes().prepare(),
+        };
+        let guard = Guard::new(behind, self.credentials, self.limits);
         let grpc: Grpc = BoxCloneSyncService::new(guard);
         let door = Door::observed(grpc.clone(), &packages, self.limits, self.telemetry).quick(self.quick);
         let health = Health {
