@@ -35,7 +35,7 @@ pub(super) struct Unread {
 impl Unread {
     /// Looks at the cells of what could be read too, so that everything is mended at once.
     pub(super) fn checked(mut self, in_force: &Policy) -> Unread {
-        let Some((source, places)) = &self.sheets.partial else {
+        let Some((source, places)) = self.sheets.partial.as_deref() else {
             return self;
         };
         let Ok(document) = document(source) else {

@@ -18,7 +18,7 @@ pub(crate) struct Unread {
     /// All that is wrong, in the order of reading.
     pub(crate) faults: Vec<SheetFault>,
     /// What could be read, so that its cells can be looked at too. What is wrong is left out of it.
-    pub(crate) partial: Option<(PolicySource, Places)>,
+    pub(crate) partial: Option<Box<(PolicySource, Places)>>,
     /// Whether the partial document has all its outcomes.
     pub(crate) outcomes_whole: bool,
 }
@@ -42,7 +42,7 @@ pub(crate) fn from_workbook(bytes: &[u8]) -> Result<(PolicySource, Places), Unre
         Some(source) if faults.is_empty() => Ok((source, places)),
         source => Err(Unread {
             faults,
-            partial: source.map(|source| (source, places)),
+            partial: source.map(|source| Box::new((source, places))),
             outcomes_whole,
         }),
     }

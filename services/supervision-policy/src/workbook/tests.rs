@@ -47,7 +47,10 @@ fn sorted(mut source: PolicySource) -> PolicySource {
     source
 }
 
-fn cells(bytes: &[u8]) -> Vec<(String, Vec<(u32, u32, Value)>)> {
+/// By sheet: row, column, value.
+type Cells = Vec<(String, Vec<(u32, u32, Value)>)>;
+
+fn cells(bytes: &[u8]) -> Cells {
     let book = greenstar_workbook::read(bytes).unwrap();
     let of = |sheet: &greenstar_workbook::Sheet| {
         let rows = sheet.rows();

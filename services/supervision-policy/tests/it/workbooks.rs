@@ -289,3 +289,37 @@ async fn departments_beyond_the_first_three_decide_by_their_tables_and_the_floor
     );
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_cell_that_means_nothing_is_named_as_its_author_sees_it() {
+    let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
+    let server = Server::start(&sources, &scratch).await;
+    let wrong = SHIPPED.replace("when: { star: 4,", "when: { star: \">=>4\",");
+    assert_ne!(wrong, SHIPPED);
+    let bytes = workbook_of(&server, &wrong).await;
+    let request = |report| pb::ValidatePolicyRequest {
+        workbook: bytes.clone(),
+        report,
+        ..Default::default()
+    };
+    let told = server
+        .policies()
+        .validate_policy(request(true))
+        .await
+        .unwrap()
+        .into_inner();
+    let found = told.findings.iter().find(|finding| finding.place == "table!D6");
+    assert!(
+        found.is_some_and(|finding| finding.fault && finding.reason == "TABLE_MALFORMED"),
+        "{:?}",
+        told.findings
+    );
+    let status = server
+        .policies()
+        .validate_policy(request(false))
+        .await
+        .unwrap_err();
+    let places = status.get_details_bad_request().unwrap().field_violations;
+    assert_eq!(places[0].field, "table!D6");
+    server.stop().await;
+}
