@@ -182,7 +182,16 @@ impl Supervision {
         let ship = record::ship::run(records.clone(), database.clone(), view.clone(), stop.clone());
         tasks.spawn(ship);
 
-        let freshness = Freshness::new(view.clone(), clock.clone(), database.clone(), rating, sanctions);
+        let retention = record::retention::Retention {
+            log: records.clone(),
+            database: database.clone(),
+            view: view.clone(),
+            clock: clock.clone(),
+        };
+        tasks.spawn(retention.run(stop.clone()));
+
+        let (read, at) = (rating.clone(), clock.clone());
+        let freshness = Freshness::new(view.clone(), at, database.clone(), read, sanctions);
         let desk = Desk {
             view,
             freshness,
@@ -191,6 +200,7 @@ impl Supervision {
             clock,
             siblings: Siblings::default(),
             pins: Arc::new(Pins::default()),
+            rating,
         };
         Ok(Supervision {
             desk,

@@ -9,6 +9,7 @@ mod columns;
 mod compose;
 pub mod decide;
 pub(crate) mod document;
+pub mod dossier;
 pub mod facts;
 pub mod feedback;
 mod gate;
@@ -18,6 +19,7 @@ pub mod policy;
 mod policy_error;
 pub mod reason;
 pub mod regime;
+pub mod replay;
 pub mod shipped;
 
 pub(crate) use offered::{fact_columns, fact_names};

@@ -271,6 +271,7 @@ impl Loader<'_> {
                 self.report(name, PolicyDefect::ArgumentTwice(argument.name.clone()));
             }
         }
+        self.masked(source);
         let codes = outcomes
             .iter()
             .map(|outcome| outcome.code.as_str().to_owned())
@@ -316,11 +317,26 @@ impl Loader<'_> {
                 on_stale: source.on_stale,
                 max_staleness,
                 record: source.record,
+                retention_days: source.retention_days,
                 table: table.clone(),
                 triggers: triggers.clone(),
                 trigger_codes: trigger_codes.clone(),
                 policy: tag(source),
             });
+        }
+    }
+
+    /// Names the masked arguments that a row tests.
+    fn masked(&mut self, source: &PolicySource) {
+        let tables = source.table.iter().chain(&source.triggers);
+        let tested: Vec<&str> = tables
+            .flat_map(|table| table.rows.iter().chain(&table.default))
+            .flat_map(|row| row.when.0.iter().map(|(column, _)| column.as_str()))
+            .collect();
+        for argument in source.arguments.iter().filter(|argument| argument.masked) {
+            if tested.contains(&argument.name.as_str()) {
+                self.report(source.policy.as_str(), PolicyDefect::MaskedTested(argument.name.clone()));
+            }
         }
     }
 
@@ -429,9 +445,9 @@ impl Loader<'_> {
         let facts = FactColumn::ALL
             .iter()
             .map(|column| column.declare(self.catalogue));
-        let columns: Vec<Column> = facts
-            .chain(source.arguments.iter().map(ArgumentDecl::column))
-            .collect();
+        // Nothing may depend on what is not recorded.
+        let readable = source.arguments.iter().filter(|argument| !argument.masked);
+        let columns: Vec<Column> = facts.chain(readable.map(ArgumentDecl::column)).collect();
         let measures = self.catalogue.measures().iter().map(|entry| MeasureDecl {
             code: entry.code.as_str().to_owned(),
             parameter: entry.parameter().map(|parameter| (parameter.min, parameter.max)),

@@ -4,6 +4,7 @@
 pub(crate) mod decision;
 pub(crate) mod feedback;
 pub(crate) mod policy;
+pub(crate) mod retold;
 
 use greenstar_store::Migrations;
 
@@ -18,5 +19,6 @@ pub static MIGRATIONS: Migrations = Migrations {
             "retention",
             include_str!("../../migrations/0004_retention.sql"),
         ),
+        (7, "chain", include_str!("../../migrations/0007_chain.sql")),
     ],
 };
