@@ -4,10 +4,12 @@ mod appeal;
 mod check;
 mod decision;
 mod directory;
+mod dossier;
 mod flag;
 mod output;
 mod rating;
 mod repair;
+mod replay;
 mod subscribers;
 
 use std::path::Path;
@@ -29,6 +31,8 @@ pub(crate) enum Ask {
     Rating(Rating),
     Directory(Directory),
     Decision(Decision),
+    Dossier(Decision),
+    Replay(Decision),
     Subscribers,
     Converge(Converge),
 }
@@ -59,6 +63,8 @@ pub(crate) async fn run(common: &Common, ask: Ask) -> ExitCode {
         Ask::Rating(rating) => rating::run(common, rating).await,
         Ask::Directory(directory) => directory::run(common, directory).await,
         Ask::Decision(decision) => decision::run(common, decision).await,
+        Ask::Dossier(asked) => dossier::run(common, asked).await,
+        Ask::Replay(asked) => replay::run(common, asked).await,
         Ask::Subscribers => subscribers::list(common).await,
         Ask::Converge(asked) => subscribers::converge(common, asked).await,
     };

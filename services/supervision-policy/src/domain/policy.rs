@@ -335,7 +335,10 @@ impl Loader<'_> {
             .collect();
         for argument in source.arguments.iter().filter(|argument| argument.masked) {
             if tested.contains(&argument.name.as_str()) {
-                self.report(source.policy.as_str(), PolicyDefect::MaskedTested(argument.name.clone()));
+                self.report(
+                    source.policy.as_str(),
+                    PolicyDefect::MaskedTested(argument.name.clone()),
+                );
             }
         }
     }

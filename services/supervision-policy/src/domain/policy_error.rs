@@ -55,7 +55,9 @@ pub enum PolicyDefect {
     ArgumentTwice(Code),
     #[error("tree {tree}: {bad}")]
     Tree { tree: &'static str, bad: BadTree },
-    #[error("argument {0} is masked, so it is not recorded and no row may test it; test another, or do not mask it")]
+    #[error(
+        "argument {0} is masked, so it is not recorded and no row may test it; test another, or do not mask it"
+    )]
     MaskedTested(Code),
     #[error(
         "max_staleness_ms is {0}, at most 5000 is allowed; to go on with older data write on_stale: allow_with_caveat"

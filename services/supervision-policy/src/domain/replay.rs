@@ -75,9 +75,16 @@ fn compare(field: &str, recorded: &Value, replayed: &Value, found: &mut Vec<Diff
                 let entry = all.iter().find(|(other, _)| other == key);
                 entry.map_or(Value::Null, |(_, value)| (*value).clone())
             };
-            let only_right = right.iter().filter(|(key, _)| left.iter().all(|(other, _)| other != key));
+            let only_right = right
+                .iter()
+                .filter(|(key, _)| left.iter().all(|(other, _)| other != key));
             for (key, _) in left.iter().chain(only_right) {
-                compare(&format!("{field}[{key}]"), &of(&left, key), &of(&right, key), found);
+                compare(
+                    &format!("{field}[{key}]"),
+                    &of(&left, key),
+                    &of(&right, key),
+                    found,
+                );
             }
         }
         (left, right) if left == right => {}
@@ -98,13 +105,19 @@ fn below(field: &str, key: &str) -> String {
         }
         name.push(letter.to_ascii_lowercase());
     }
-    if field.is_empty() { name } else { format!("{field}.{name}") }
+    if field.is_empty() {
+        name
+    } else {
+        format!("{field}.{name}")
+    }
 }
 
 fn keyed(entries: &[Value]) -> Vec<(String, &Value)> {
     let mut keyed: Vec<(String, &Value)> = Vec::with_capacity(entries.len());
     for (at, entry) in entries.iter().enumerate() {
-        let name = ["code", "name", "row"].iter().find_map(|key| entry.get(key)?.as_str());
+        let name = ["code", "name", "row"]
+            .iter()
+            .find_map(|key| entry.get(key)?.as_str());
         let name = name.filter(|name| keyed.iter().all(|(other, _)| other != name));
         let key = name.map_or_else(|| (at + 1).to_string(), str::to_owned);
         keyed.push((key, entry));
@@ -163,7 +176,8 @@ mod tests {
 
     #[test]
     fn entries_without_a_name_of_their_own_are_told_apart_by_their_place() {
-        let recorded = json!({"reasons": [{"row": "t/1"}, {"kind": "BLOCKED"}, {"row": "t/1", "kind": "ROW"}]});
+        let recorded =
+            json!({"reasons": [{"row": "t/1"}, {"kind": "BLOCKED"}, {"row": "t/1", "kind": "ROW"}]});
         let replayed = json!({"reasons": [{"row": "t/1"}, {"kind": "BASELINE"}, {"row": "t/1"}]});
         let expected = [
             of("reasons[2].kind", "BLOCKED", "BASELINE"),

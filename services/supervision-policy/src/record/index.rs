@@ -261,13 +261,13 @@ impl Index {
 
     /// Damaged segments of which nothing is left to ship.
     pub(super) fn left(&self) -> Vec<Left> {
-        let done = |segment: &&Segment| {
-            segment.sealed && segment.damaged && segment.shipped == segment.places.len()
-        };
+        let done =
+            |segment: &&Segment| segment.sealed && segment.damaged && segment.shipped == segment.places.len();
         let left = self.segments.iter().filter(done).map(|segment| Left {
             path: segment.path.clone(),
             writer: segment.header.writer,
-            sequences: segment.header.first..=(segment.header.first + segment.places.len() as u64).saturating_sub(1),
+            sequences: segment.header.first
+                ..=(segment.header.first + segment.places.len() as u64).saturating_sub(1),
         });
         left.collect()
     }

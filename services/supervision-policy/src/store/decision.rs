@@ -81,7 +81,9 @@ pub(crate) enum Looked {
     /// There is none, and none will come.
     None,
     /// Its writer may still have it, and is reached here.
-    NotYet { url: Option<String> },
+    NotYet {
+        url: Option<String>,
+    },
 }
 
 /// Makes a writer known before it gives its first id, so that ids of no writer are told apart; and where the other
@@ -145,9 +147,11 @@ pub(crate) async fn ship(database: &Database, shipment: Shipment) -> Result<(), 
         }
         due.extend(made);
         newest = newest.max(Some(as_of));
-        let link = chain
-            .as_mut()
-            .map(|chain| chain.record(record.sequence, &record.leaf, skipped.as_slice()).to_vec());
+        let link = chain.as_mut().map(|chain| {
+            chain
+                .record(record.sequence, &record.leaf, skipped.as_slice())
+                .to_vec()
+        });
         rows.push(vec![
             Value::from(&name),
             number(record.sequence)?.into(),
@@ -498,11 +502,22 @@ mod tests {
             ship(&database, last).await.unwrap();
             assert_eq!(look(&database, 5).await, Looked::None, "its life is over");
             ship(&database, of(&[1], 1)).await.unwrap();
-            assert_eq!(look(&database, 5).await, Looked::None, "a late repeat takes nothing back");
+            assert_eq!(
+                look(&database, 5).await,
+                Looked::None,
+                "a late repeat takes nothing back"
+            );
 
-            run(&database, "UPDATE decision SET salt = NULL, body = NULL WHERE sequence = 3").await;
+            run(
+                &database,
+                "UPDATE decision SET salt = NULL, body = NULL WHERE sequence = 3",
+            )
+            .await;
             assert_eq!(kept(&database, 3).await.content, None);
-            assert!(linked(&database, 3).await && linked(&database, 4).await, "the chain is whole");
+            assert!(
+                linked(&database, 3).await && linked(&database, 4).await,
+                "the chain is whole"
+            );
         }
     }
 
@@ -547,12 +562,18 @@ mod tests {
             run(&database, "UPDATE decision_writer SET chained = 0, chain = NULL").await;
             assert!(linked(&database, 620).await, "nothing speaks against it");
             ship(&database, of(&[622], 622)).await.unwrap();
-            assert_eq!(kept(&database, 622).await.link, None, "not before those before it");
+            assert_eq!(
+                kept(&database, 622).await.link,
+                None,
+                "not before those before it"
+            );
             while link_some(&database).await.unwrap() {}
             let mut expected = Chain::at(expected.through(), expected.link());
             expected.record(622, &shipped(622).record.leaf, &[]);
             assert_eq!(chain(&database).await, expected);
-            assert!(linked(&database, 1).await && linked(&database, 31).await && linked(&database, 622).await);
+            assert!(
+                linked(&database, 1).await && linked(&database, 31).await && linked(&database, 622).await
+            );
         }
     }
 }

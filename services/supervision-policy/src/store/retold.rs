@@ -76,7 +76,9 @@ pub(crate) async fn list(
     }
     if let Some(matter) = &filter.matter {
         let end = put(format!("/matters/{matter}").into());
-        wheres.push(format!("substr(matter, length(matter) - length({end}) + 1) = {end}"));
+        wheres.push(format!(
+            "substr(matter, length(matter) - length({end}) + 1) = {end}"
+        ));
     }
     if let Some(from) = filter.from {
         wheres.push(format!("as_of >= {}", put(from.into())));
@@ -84,14 +86,23 @@ pub(crate) async fn list(
     if let Some(until) = filter.until {
         wheres.push(format!("as_of < {}", put(until.into())));
     }
-    if let Some(Key { as_of, writer, sequence }) = after {
+    if let Some(Key {
+        as_of,
+        writer,
+        sequence,
+    }) = after
+    {
         let (at, writer, sequence) = (put((*as_of).into()), put(writer.into()), put((*sequence).into()));
         wheres.push(format!(
             "as_of <= {at} AND (as_of < {at} OR (writer, sequence) > ({writer}, {sequence}))"
         ));
     }
     let limit = put(i64::try_from(limit).unwrap_or(i64::MAX).into());
-    let wheres = if wheres.is_empty() { "1 = 1".to_owned() } else { wheres.join(" AND ") };
+    let wheres = if wheres.is_empty() {
+        "1 = 1".to_owned()
+    } else {
+        wheres.join(" AND ")
+    };
     let sql = format!(
         "SELECT writer, sequence, enterprise, matter, as_of, body FROM decision WHERE {wheres} \
          ORDER BY as_of DESC, writer, sequence LIMIT {limit}"
@@ -145,7 +156,11 @@ pub(crate) async fn writers(tx: &mut Tx) -> Result<Vec<WriterRow>, StoreError> {
 }
 
 /// Notes how many decisions of sampled matters a writer has given without a record.
-pub(crate) async fn note_not_kept(database: &Database, writer: WriterId, count: u64) -> Result<(), StoreError> {
+pub(crate) async fn note_not_kept(
+    database: &Database,
+    writer: WriterId,
+    count: u64,
+) -> Result<(), StoreError> {
     let mut tx = database.write().await?;
     tx.run(
         "UPDATE decision_writer SET not_kept = $2 WHERE writer = $1",

@@ -42,7 +42,11 @@ pub(super) async fn list_decisions(
         None => None,
     };
     ship::flush(&desk.records, &desk.database, &desk.view).await;
-    let mut tx = desk.database.read().await.map_err(|error| status::store(&error))?;
+    let mut tx = desk
+        .database
+        .read()
+        .await
+        .map_err(|error| status::store(&error))?;
     let listed = retold::list(&mut tx, &filter, after.as_ref(), size + 1).await;
     let mut listed = listed.map_err(|error| status::store(&error))?;
     let more = listed.len() > size;
@@ -127,7 +131,9 @@ pub(super) async fn list_record_writers(
     let noted = retold::note_not_kept(database, records.writer(), records.not_kept()).await;
     noted.map_err(|error| status::store(&error))?;
     let mut tx = database.read().await.map_err(|error| status::store(&error))?;
-    let writers = retold::writers(&mut tx).await.map_err(|error| status::store(&error))?;
+    let writers = retold::writers(&mut tx)
+        .await
+        .map_err(|error| status::store(&error))?;
     let writers = writers.into_iter().map(|writer| pb::RecordWriter {
         name: format!("recordWriters/{}", writer.writer),
         shipped_through: writer.through,

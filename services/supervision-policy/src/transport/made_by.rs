@@ -35,7 +35,11 @@ pub(super) struct Sources {
 impl Sources {
     pub(super) async fn find(desk: &Desk, decision: &pb::Decision) -> Result<Sources, Status> {
         let versions = decision.versions.clone().unwrap_or_default();
-        let mut tx = desk.database.read().await.map_err(|error| status::store(&error))?;
+        let mut tx = desk
+            .database
+            .read()
+            .await
+            .map_err(|error| status::store(&error))?;
         let mut found = Vec::with_capacity(2);
         for tag in [&versions.table, &versions.baseline] {
             found.push(match version(tag) {
@@ -51,7 +55,11 @@ impl Sources {
         let others = if versions.table.is_empty() {
             let in_force = retold::policies_at(&mut tx, as_of(decision)).await;
             let mut in_force = in_force.map_err(|error| status::store(&error))?;
-            in_force.retain(|other| baseline.as_ref().is_none_or(|baseline| baseline.name != other.name));
+            in_force.retain(|other| {
+                baseline
+                    .as_ref()
+                    .is_none_or(|baseline| baseline.name != other.name)
+            });
             in_force
         } else {
             Vec::new()
@@ -61,7 +69,11 @@ impl Sources {
         let name = format!("catalogues/{}", versions.catalogue);
         let edition = match kept.and_then(|source| catalogue::again(&source)) {
             Some(edition) => Some(edition),
-            None => desk.view.editions().into_iter().find(|known| *known.name == *name),
+            None => desk
+                .view
+                .editions()
+                .into_iter()
+                .find(|known| *known.name == *name),
         };
         Ok(Sources {
             table,
@@ -114,7 +126,10 @@ impl Case {
     ///
     /// Errors: FAILED_PRECONDITION REPLAY_VERSION_UNKNOWN, naming the first version that is not here.
     pub(super) fn of(sources: Sources, decision: &pb::Decision) -> Result<Case, Status> {
-        let versions = decision.versions.as_ref().ok_or_else(|| status::damaged(&status::Damaged))?;
+        let versions = decision
+            .versions
+            .as_ref()
+            .ok_or_else(|| status::damaged(&status::Damaged))?;
         let Sources {
             table,
             baseline,
@@ -131,8 +146,7 @@ impl Case {
         } else {
             documents.push(table.ok_or_else(|| unknown(&versions.table))?);
         }
-        let catalogue =
-            catalogue.ok_or_else(|| unknown(&format!("catalogues/{}", versions.catalogue)))?;
+        let catalogue = catalogue.ok_or_else(|| unknown(&format!("catalogues/{}", versions.catalogue)))?;
         let policy = Policy::load(&documents, catalogue).map_err(|error| {
             let said = LocalizedText::new(
                 "作出该决定时所依据的政策在本版本软件中无法编译；请联系运维人员",
@@ -153,8 +167,7 @@ impl Case {
         if !versions.table.is_empty() && matter.policy() != versions.table {
             return Err(unknown(&versions.table));
         }
-        let facts: Facts =
-            serde_json::from_str(&decision.facts).map_err(|error| status::damaged(&error))?;
+        let facts: Facts = serde_json::from_str(&decision.facts).map_err(|error| status::damaged(&error))?;
         let given = decision.arguments.iter();
         let given = given.map(|(name, value)| (name.as_str(), value.as_str()));
         let arguments = matter

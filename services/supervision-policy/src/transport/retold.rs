@@ -55,7 +55,11 @@ impl Retold {
         let mut decision = pb::Decision::decode(body.as_slice()).map_err(|error| status::damaged(&error))?;
         decision.name = format!("decisions/{id}");
         let same = kept.leaf == leaf(salt, body) && is_filed_as(&decision, &kept);
-        let mut tx = desk.database.read().await.map_err(|error| status::store(&error))?;
+        let mut tx = desk
+            .database
+            .read()
+            .await
+            .map_err(|error| status::store(&error))?;
         let linked = decision::is_linked(&mut tx, &id, &kept).await;
         Ok(Retold {
             id,
@@ -73,7 +77,11 @@ fn is_filed_as(decision: &pb::Decision, kept: &Kept) -> bool {
 }
 
 async fn in_database(desk: &Desk, id: &DecisionId) -> Result<Kept, Status> {
-    let here = desk.records.find(id).await.map_err(|error| status::record(&error))?;
+    let here = desk
+        .records
+        .find(id)
+        .await
+        .map_err(|error| status::record(&error))?;
     match here {
         Here::Record(_) => {
             let shipped = ship::through(&desk.records, &desk.database, &desk.view, id).await;
@@ -85,7 +93,11 @@ async fn in_database(desk: &Desk, id: &DecisionId) -> Result<Kept, Status> {
     }
     let until = Instant::now() + PATIENCE;
     loop {
-        let mut tx = desk.database.read().await.map_err(|error| status::store(&error))?;
+        let mut tx = desk
+            .database
+            .read()
+            .await
+            .map_err(|error| status::store(&error))?;
         let looked = decision::find(&mut tx, id).await;
         drop(tx);
         match looked.map_err(|error| status::store(&error))? {
@@ -144,7 +156,11 @@ pub(super) async fn get_dossier(
     let rows = rows.map_err(|error| status::damaged(&error))?;
     // What is no longer known is left out: a dossier says all that there is.
     let (rows, baseline_rows) = rows.unwrap_or_else(|status| {
-        tracing::warn!(decision = decision.name, message = status.message(), "a dossier is without rows");
+        tracing::warn!(
+            decision = decision.name,
+            message = status.message(),
+            "a dossier is without rows"
+        );
         Default::default()
     });
     let assessment = match sees_why {
@@ -218,9 +234,7 @@ pub(super) async fn replay_decision(
         versions: decision.versions,
         intact,
     };
-    Ok(Response::new(pb::ReplayDecisionResponse {
-        replay: Some(replay),
-    }))
+    Ok(Response::new(pb::ReplayDecisionResponse { replay: Some(replay) }))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -32,7 +32,7 @@ use crate::source::Source;
 
 pub(crate) const FIRM: &str = "91110115MAX000015J";
 pub(crate) const OTHER: &str = "91110115MAX000023D";
-const CALLERS: [&str; 9] = [
+const CALLERS: [&str; 11] = [
     "rating",
     "licensing",
     "finance",
@@ -42,6 +42,8 @@ const CALLERS: [&str; 9] = [
     "procurement",
     "subsidies",
     "awards",
+    "enterprises/91110115MAX000015J",
+    "enterprises/91110115MAX000023D",
 ];
 
 fn secret(name: &str) -> String {

@@ -116,7 +116,11 @@ async fn a_segment_that_is_closed_goes_as_soon_as_it_is_shipped() {
     write(&log, 1).await;
     let due = log.due(10).await.unwrap().unwrap();
     log.shipped(due.writer, due.through).await;
-    assert_eq!(files(), 2, "the lock, and the segment in use with a record that was shipped");
+    assert_eq!(
+        files(),
+        2,
+        "the lock, and the segment in use with a record that was shipped"
+    );
     log.roll().await;
     assert_eq!(files(), 1, "nothing of it is left");
     let next = log.durable(b"next".to_vec()).await.unwrap();
