@@ -181,11 +181,8 @@ async fn p7_a_decision_replays_the_same_years_later_whatever_was_published_since
         server.stop().await;
 
         // The table, the catalogue and the star are others by then.
-        let stricter = LICENSING
-            .replace("star: 5", "star: 4")
-            .replacen("star: 4", "star: 5", 2);
-        let stricter = stricter.replacen("outcome: FAST_TRACK", "outcome: STANDARD", 1);
-        let stricter = stricter.replacen("measures: { fast-track: , tolerant-acceptance: }\n", "\n", 1);
+        let stricter = LICENSING.replace("fast-track: , tolerant-acceptance: }", "fast-track: }");
+        assert_ne!(stricter, LICENSING);
         publish(&sources, &scratch, 2, stricter).await;
         sources.clock.advance(Duration::from_secs(366 * 86_400));
         let mut next = law::catalogue("2027-1");
@@ -265,6 +262,7 @@ async fn a_record_that_was_tampered_with_is_found() {
         }
         tx.commit().await.unwrap();
         database.close().await;
+        drop(database);
         let server = Server::start(&sources, &scratch).await;
         for name in [body, leaf] {
             let replay = replay(&server, "licensing", name).await.unwrap();
@@ -351,6 +349,7 @@ async fn a_version_that_is_not_here_is_named_and_no_other_takes_its_place() {
             .unwrap();
         tx.commit().await.unwrap();
         database.close().await;
+        drop(database);
         let server = Server::start(&sources, &scratch).await;
         assert_eq!(
             refused_as(replay(&server, "licensing", &name).await),
