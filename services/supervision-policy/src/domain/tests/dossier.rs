@@ -2,11 +2,12 @@
 
 use greenstar_kernel::Standing;
 
-use super::support::{NO_ARGUMENTS, ask, firm, policy, serious_penalty, star, today, with};
+use super::support::{NO_ARGUMENTS, ask, catalogue, firm, policy, serious_penalty, star, today, with};
 use crate::domain::dossier::{Nearness, Unmet, rows};
 use crate::domain::facts::Facts;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Document, Policy};
 use crate::domain::replay::evaluates;
+use crate::domain::shipped;
 
 fn near(policy: &Policy, facts: &Facts, unrated: Option<&Facts>) -> Vec<(usize, Nearness)> {
     let matter = policy.matter("finance", "green-loan").unwrap();
@@ -100,4 +101,32 @@ fn p7_a_record_of_evaluator_3_is_read_and_decided_for_ever() {
     let decision = ask(&policy, "licensing/eia-approval", &facts, today());
     assert_eq!(decision.outcome.code.as_str(), "STRICT_REVIEW");
     assert_eq!(decision.flags.len(), 1);
+}
+
+#[test]
+fn a_masked_argument_is_asked_for_and_checked_and_then_forgotten() {
+    let name = "name: applicant, title: { zh: 申请人, en: Applicant }, required: true, masked: true";
+    let declared = format!("arguments:\n  - {{ {name}, kind: {{ type: integer, min: 0, max: 9 }} }}\ntable:");
+    let documents: Vec<Document> = shipped::documents()
+        .into_iter()
+        .map(|document| Document {
+            text: match document.name.as_str() {
+                "finance.yaml" => document.text.replacen("\ntable:", &format!("\n{declared}"), 1),
+                _ => document.text,
+            },
+            name: document.name,
+        })
+        .collect();
+    let policy = Policy::load(&documents, catalogue()).unwrap();
+    let matter = policy.matter("finance", "green-loan").unwrap();
+    let read = |value: &'static str| matter.parse_arguments([("applicant", value)].into_iter());
+    assert!(matter.parse_arguments(std::iter::empty()).is_err() && read("ten").is_err());
+    assert_eq!(read("7").unwrap(), read("8").unwrap(), "nothing depends on it");
+    let given = [("applicant".to_owned(), "7".to_owned())].into();
+    let recorded = matter.mask(&given).into_owned();
+    assert_eq!(recorded.get("applicant").map(String::as_str), Some("***"));
+    let again = recorded
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    assert_eq!(matter.recorded_arguments(again).unwrap(), read("7").unwrap());
 }
