@@ -6,7 +6,7 @@ use greenstar_tables::{Column, Row, Table};
 use super::columns::{FactColumn, Reading};
 use super::decide::DecideError;
 use super::facts::Facts;
-use super::matter::{ArgumentDecl, Arguments, Level, Matter};
+use super::matter::{Arguments, Level, Matter, argument_columns};
 use super::policy::Policy;
 
 /// A row that held, or nearly did.
@@ -99,8 +99,7 @@ pub fn rows<'a>(
     let mut columns: Vec<Column> = facts.map(|column| column.declare(&policy.catalogue)).collect();
     let levels: Vec<&str> = Level::ALL.iter().map(|level| level.as_str()).collect();
     let baseline = beside(&policy.baseline, &columns, &levels, &readings)?;
-    let readable = matter.arguments.iter().filter(|argument| !argument.masked);
-    columns.extend(readable.map(ArgumentDecl::column));
+    columns.extend(argument_columns(&matter.arguments));
     let outcomes: Vec<&str> = matter
         .outcomes
         .iter()

@@ -339,6 +339,12 @@ impl Said for ArgumentError {
     }
 }
 
+/// The arguments that tables may test, as columns in their order: nothing may depend on what is not recorded.
+pub(super) fn argument_columns(arguments: &[ArgumentDecl]) -> impl Iterator<Item = Column> {
+    let readable = arguments.iter().filter(|argument| !argument.masked);
+    readable.map(ArgumentDecl::column)
+}
+
 impl ArgumentDecl {
     /// As a column of a table.
     pub(crate) fn column(&self) -> Column {

@@ -13,7 +13,7 @@ use super::catalogue::{Catalogue, MeasureClass};
 use super::columns::FactColumn;
 use super::document::{BASELINE, OutcomeSource, PolicySource};
 use super::facts::{is_district, is_sector};
-use super::matter::{ArgumentDecl, Level, MAX_STALENESS, Matter, Outcome};
+use super::matter::{Level, MAX_STALENESS, Matter, Outcome, argument_columns};
 pub use super::policy_error::{PolicyDefect, PolicyError, PolicyErrors};
 
 /// One policy document.
@@ -448,9 +448,7 @@ impl Loader<'_> {
         let facts = FactColumn::ALL
             .iter()
             .map(|column| column.declare(self.catalogue));
-        // Nothing may depend on what is not recorded.
-        let readable = source.arguments.iter().filter(|argument| !argument.masked);
-        let columns: Vec<Column> = facts.chain(readable.map(ArgumentDecl::column)).collect();
+        let columns: Vec<Column> = facts.chain(argument_columns(&source.arguments)).collect();
         let measures = self.catalogue.measures().iter().map(|entry| MeasureDecl {
             code: entry.code.as_str().to_owned(),
             parameter: entry.parameter().map(|parameter| (parameter.min, parameter.max)),
