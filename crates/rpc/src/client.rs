@@ -79,7 +79,7 @@ fn tuned(endpoint: Endpoint) -> Endpoint {
         .initial_connection_window_size(4 << 20)
 }
 
-/// Puts a secret on every call, and the trace that it is made in.
+/// Puts a secret on every call that shows none of its own, and the trace that it is made in.
 #[derive(Clone)]
 pub struct Credential(MetadataValue<Ascii>);
 
@@ -92,7 +92,9 @@ impl std::fmt::Debug for Credential {
 impl Interceptor for Credential {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         let metadata = request.metadata_mut();
-        metadata.insert("authorization", self.0.clone());
+        if !metadata.contains_key("authorization") {
+            metadata.insert("authorization", self.0.clone());
+        }
         greenstar_telemetry::propagate(metadata.as_mut());
         Ok(request)
     }

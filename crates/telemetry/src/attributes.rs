@@ -20,3 +20,5 @@ pub const LOG: &str = "greenstar.log";
 pub const WAY: &str = "greenstar.way";
 /// Of a subscriber: `live`, `silent`, `fenced`.
 pub const STATE: &str = "greenstar.state";
+/// Why a decision has no record: `sampled`, `dropped`.
+pub const WHY: &str = "greenstar.why";

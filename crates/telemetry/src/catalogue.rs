@@ -79,6 +79,8 @@ catalogue! {
         "Decision records that only this replica's folder has: they are not in the database yet.");
     RECORD_DROPPED = Counter("greenstar.record.dropped", "{record}",
         "Decision records that were to be kept and were not.");
+    RECORD_NONE = Counter("greenstar.record.none", "{decision}",
+        "Decisions without a record, by reason: sampled (its matter is, and it was not among those to keep), dropped.");
     FEED_HEAD = Gauge("greenstar.feed.head", "{revision}",
         "The head of the service's own log as this replica knows it.");
     FEED_HEAD_AGE = Gauge("greenstar.feed.head.age", "s",

@@ -89,6 +89,10 @@ pub(crate) enum Command {
     Directory(Directory),
     /// Shows a recorded decision, as it was given.
     Decision(Decision),
+    /// Shows everything that a recorded decision rests on.
+    Dossier(Decision),
+    /// Evaluates a recorded decision again and shows what differs.
+    Replay(Decision),
     /// Shows who follows the logs, and how far behind each is.
     Subscribers,
     /// Waits until everybody has applied a write, and shows who has not.

@@ -49,6 +49,8 @@ fn main() -> ExitCode {
         Command::Subscribers => runtime.block_on(cli::run(&common, cli::Ask::Subscribers)),
         Command::Converge(asked) => runtime.block_on(cli::run(&common, cli::Ask::Converge(asked))),
         Command::Decision(decision) => runtime.block_on(cli::run(&common, cli::Ask::Decision(decision))),
+        Command::Dossier(decision) => runtime.block_on(cli::run(&common, cli::Ask::Dossier(decision))),
+        Command::Replay(decision) => runtime.block_on(cli::run(&common, cli::Ask::Replay(decision))),
         Command::Directory(directory) => runtime.block_on(cli::run(&common, cli::Ask::Directory(directory))),
     }
 }

@@ -195,10 +195,19 @@ impl Supervision {
         let ship = record::ship::run(records.clone(), database.clone(), view.clone(), stop.clone());
         tasks.spawn(ship);
 
-        let freshness = Freshness::new(view.clone(), clock.clone(), database.clone(), rating, sanctions);
+        let retention = record::retention::Retention {
+            log: records.clone(),
+            database: database.clone(),
+            view: view.clone(),
+            clock: clock.clone(),
+        };
+        tasks.spawn(retention.run(stop.clone()));
         let shadows = shadow::Shadows::new();
         let beside = shadows.clone().run(database.clone(), clock.clone(), stop.clone());
         tasks.spawn(beside);
+
+        let (read, at) = (rating.clone(), clock.clone());
+        let freshness = Freshness::new(view.clone(), at, database.clone(), read, sanctions);
         let desk = Desk {
             view,
             freshness,
@@ -211,6 +220,7 @@ impl Supervision {
             reporter,
             shadows,
             simulations: Arc::new(Semaphore::new(1)),
+            rating,
         };
         Ok(Supervision {
             desk,

@@ -1,7 +1,7 @@
 //! What the service has to tell beside its calls: how old its view is, and what became of its records.
 
 use greenstar_kernel::Log;
-use greenstar_telemetry::attributes::LOG;
+use greenstar_telemetry::attributes::{LOG, WHY};
 use greenstar_telemetry::{Samples, catalogue as c};
 
 use crate::Supervision;
@@ -28,6 +28,10 @@ impl Supervision {
             samples.count(&c::VIEW_DIFFERED, &[(LOG, log.as_str())], differed);
         }
         samples.count(&c::RECORD_BACKLOG, &[], desk.records.backlog() as u64);
-        samples.count(&c::RECORD_DROPPED, &[], desk.records.dropped());
+        let dropped = desk.records.dropped();
+        samples.count(&c::RECORD_DROPPED, &[], dropped);
+        for (why, decisions) in [("sampled", desk.records.unsampled()), ("dropped", dropped)] {
+            samples.count(&c::RECORD_NONE, &[(WHY, why)], decisions);
+        }
     }
 }

@@ -4,12 +4,14 @@ mod appeal;
 mod check;
 mod decision;
 mod directory;
+mod dossier;
 mod flag;
 mod offline;
 mod output;
 mod policy;
 mod rating;
 mod repair;
+mod replay;
 mod simulate;
 mod subscribers;
 mod workbook;
@@ -36,6 +38,8 @@ pub(crate) enum Ask {
     Rating(Rating),
     Directory(Directory),
     Decision(Decision),
+    Dossier(Decision),
+    Replay(Decision),
     Subscribers,
     Converge(Converge),
 }
@@ -67,6 +71,8 @@ pub(crate) async fn run(common: &Common, ask: Ask) -> ExitCode {
         Ask::Rating(rating) => rating::run(common, rating).await,
         Ask::Directory(directory) => directory::run(common, directory).await,
         Ask::Decision(decision) => decision::run(common, decision).await,
+        Ask::Dossier(asked) => dossier::run(common, asked).await,
+        Ask::Replay(asked) => replay::run(common, asked).await,
         Ask::Subscribers => subscribers::list(common).await,
         Ask::Converge(asked) => subscribers::converge(common, asked).await,
     };

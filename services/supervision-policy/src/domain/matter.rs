@@ -1,5 +1,7 @@
 //! A matter: what a department decides on, as data.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use greenstar_kernel::{Code, Date, Department, LocalizedText, Points, Said};
@@ -120,6 +122,7 @@ pub struct Matter {
     pub(super) on_stale: OnStale,
     pub(super) max_staleness: Duration,
     pub(super) record: RecordMode,
+    pub(super) retention_days: Option<u32>,
     pub(super) table: Option<Table>,
     /// What brings an inspector at any time; only of an inspection regime.
     pub(super) triggers: Option<Table>,
@@ -169,6 +172,11 @@ impl Matter {
         self.record
     }
 
+    /// For how many days a decision is kept after its own; `None`: for ever.
+    pub fn retention_days(&self) -> Option<u32> {
+        self.retention_days
+    }
+
     /// Whether the department has published a table for it; without one the answer is neutral,
     /// raised by the baseline.
     pub fn has_table(&self) -> bool {
@@ -205,6 +213,37 @@ impl Matter {
         &self,
         given: impl Iterator<Item = (&'r str, &'r str)>,
     ) -> Result<Arguments, ArgumentError> {
+        self.read_arguments(given, false)
+    }
+
+    /// Reads arguments as [`Matter::mask`] left them.
+    ///
+    /// # Errors
+    /// They were recorded by other declarations.
+    pub fn recorded_arguments<'r>(
+        &self,
+        given: impl Iterator<Item = (&'r str, &'r str)>,
+    ) -> Result<Arguments, ArgumentError> {
+        self.read_arguments(given, true)
+    }
+
+    /// The caller's arguments as they may be recorded: what is masked says only that it was given.
+    pub fn mask<'a>(&self, given: &'a BTreeMap<String, String>) -> Cow<'a, BTreeMap<String, String>> {
+        let mut given = Cow::Borrowed(given);
+        for declared in self.arguments.iter().filter(|declared| declared.masked) {
+            let name = declared.name.as_str();
+            if given.contains_key(name) {
+                given.to_mut().insert(name.to_owned(), MASK.to_owned());
+            }
+        }
+        given
+    }
+
+    fn read_arguments<'r>(
+        &self,
+        given: impl Iterator<Item = (&'r str, &'r str)>,
+        recorded: bool,
+    ) -> Result<Arguments, ArgumentError> {
         let mut values = vec![None; self.arguments.len()];
         for (name, raw) in given {
             let found = self
@@ -215,16 +254,29 @@ impl Matter {
             let Some((declared, slot)) = found else {
                 return Err(ArgumentError::Unknown(name.chars().take(64).collect()));
             };
-            *slot = Some(declared.read(raw)?);
+            if !(recorded && declared.masked) {
+                *slot = Some(declared.read(raw)?);
+            }
         }
         for (declared, value) in self.arguments.iter().zip(&values) {
-            if declared.required && value.is_none() {
+            if declared.required && value.is_none() && !(recorded && declared.masked) {
                 return Err(ArgumentError::Missing(declared.name.clone()));
             }
+        }
+        // Tables see the others only, so that nothing depends on what is not recorded.
+        if self.arguments.iter().any(|declared| declared.masked) {
+            let all = self.arguments.iter().zip(values);
+            values = all
+                .filter(|(declared, _)| !declared.masked)
+                .map(|(_, value)| value)
+                .collect();
         }
         Ok(Arguments(values))
     }
 }
+
+/// Stands in a record where an argument was given that is not to be kept.
+const MASK: &str = "***";
 
 /// An argument that a matter takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,6 +287,9 @@ pub struct ArgumentDecl {
     pub kind: ArgumentKind,
     #[serde(default, skip_serializing_if = "is_false")]
     pub required: bool,
+    /// True: its value is not recorded, e.g. a name or a telephone number. No table may test it (protocol.md §8).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub masked: bool,
 }
 
 pub(super) fn is_false(value: &bool) -> bool {
@@ -282,6 +337,12 @@ impl Said for ArgumentError {
         };
         LocalizedText::new(zh, self.to_string())
     }
+}
+
+/// The arguments that tables may test, as columns in their order: nothing may depend on what is not recorded.
+pub(super) fn argument_columns(arguments: &[ArgumentDecl]) -> impl Iterator<Item = Column> {
+    let readable = arguments.iter().filter(|argument| !argument.masked);
+    readable.map(ArgumentDecl::column)
 }
 
 impl ArgumentDecl {

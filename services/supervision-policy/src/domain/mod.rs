@@ -9,6 +9,7 @@ mod columns;
 mod compose;
 pub mod decide;
 pub(crate) mod document;
+pub mod dossier;
 pub mod draft;
 pub mod draft_refusal;
 pub mod facts;
@@ -21,6 +22,7 @@ pub mod policy;
 mod policy_error;
 pub mod reason;
 pub mod regime;
+pub mod replay;
 pub mod shipped;
 pub mod version;
 

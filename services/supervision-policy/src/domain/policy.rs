@@ -14,7 +14,7 @@ use super::catalogue::{Catalogue, MeasureClass};
 use super::columns::FactColumn;
 use super::document::{BASELINE, OutcomeSource, PolicySource};
 use super::facts::{is_district, is_sector};
-use super::matter::{ArgumentDecl, Level, MAX_STALENESS, Matter, Outcome};
+use super::matter::{Level, MAX_STALENESS, Matter, Outcome, argument_columns};
 pub use super::policy_error::{PolicyDefect, PolicyError, PolicyErrors};
 
 /// One policy document.
@@ -313,6 +313,7 @@ impl Loader<'_> {
                 self.report(name, PolicyDefect::ArgumentTwice(argument.name.clone()));
             }
         }
+        self.masked(source);
         let codes = outcomes
             .iter()
             .map(|outcome| outcome.code.as_str().to_owned())
@@ -358,11 +359,29 @@ impl Loader<'_> {
                 on_stale: source.on_stale,
                 max_staleness,
                 record: source.record,
+                retention_days: source.retention_days,
                 table: table.clone(),
                 triggers: triggers.clone(),
                 trigger_codes: trigger_codes.clone(),
                 policy: tag(source),
             });
+        }
+    }
+
+    /// Names the masked arguments that a row tests.
+    fn masked(&mut self, source: &PolicySource) {
+        let tables = source.table.iter().chain(&source.triggers);
+        let tested: Vec<&str> = tables
+            .flat_map(|table| table.rows.iter().chain(&table.default))
+            .flat_map(|row| row.when.0.iter().map(|(column, _)| column.as_str()))
+            .collect();
+        for argument in source.arguments.iter().filter(|argument| argument.masked) {
+            if tested.contains(&argument.name.as_str()) {
+                self.report(
+                    source.policy.as_str(),
+                    PolicyDefect::MaskedTested(argument.name.clone()),
+                );
+            }
         }
     }
 
@@ -471,9 +490,7 @@ impl Loader<'_> {
         let facts = FactColumn::ALL
             .iter()
             .map(|column| column.declare(self.catalogue));
-        let columns: Vec<Column> = facts
-            .chain(source.arguments.iter().map(ArgumentDecl::column))
-            .collect();
+        let columns: Vec<Column> = facts.chain(argument_columns(&source.arguments)).collect();
         let measures = self.catalogue.measures().iter().map(|entry| MeasureDecl {
             code: entry.code.as_str().to_owned(),
             parameter: entry.parameter().map(|parameter| (parameter.min, parameter.max)),

@@ -64,6 +64,10 @@ pub enum PolicyDefect {
     #[error("tree {tree}: {bad}")]
     Tree { tree: &'static str, bad: BadTree },
     #[error(
+        "argument {0} is masked, so it is not recorded and no row may test it; test another, or do not mask it"
+    )]
+    MaskedTested(Code),
+    #[error(
         "max_staleness_ms is {0}, at most 5000 is allowed; to go on with older data write on_stale: allow_with_caveat"
     )]
     TooPatient(u32),
@@ -163,6 +167,9 @@ impl PolicyDefect {
             }
             PolicyDefect::TooPatient(given) => format!(
                 "max_staleness_ms 为 {given}，不得超过 5000；如可使用较旧数据，请写 on_stale: allow_with_caveat"
+            ),
+            PolicyDefect::MaskedTested(argument) => format!(
+                "参数 {argument} 为掩码参数，不予记录，决策表不得据以判断；请改用其他参数或者取消掩码"
             ),
             PolicyDefect::ArgumentTwice(argument) => format!("参数 {argument} 重复，或者与事实列重名"),
         }

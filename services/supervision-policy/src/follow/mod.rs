@@ -1,7 +1,7 @@
 //! Brings the logs of the other services, and this service's own, into the view. How a log is followed is
 //! `greenstar_feed::follow`; here is what travels and where it goes.
 
-mod catalogue;
+pub(crate) mod catalogue;
 pub(crate) mod compare;
 pub(crate) mod flags;
 pub(crate) mod keep;

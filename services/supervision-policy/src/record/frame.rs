@@ -8,6 +8,8 @@
 //! starts from the header's seed, so that no caller can write a body that looks like a frame of ours.
 //! The header stands twice because all other bytes are read by its seed.
 
+use std::ops::RangeInclusive;
+
 use super::{Record, WriterId};
 
 pub(super) const HEADER: usize = 64;
@@ -39,6 +41,12 @@ pub(super) struct Header {
 }
 
 impl Header {
+    /// Sequences that were given to nobody, if there are any.
+    pub(super) fn skipped_sequences(&self) -> Option<RangeInclusive<u64>> {
+        let first = self.first.checked_sub(self.skipped)?;
+        (first < self.first).then(|| first..=self.first - 1)
+    }
+
     /// Both copies.
     pub(super) fn encode(&self) -> [u8; START] {
         let mut one = [0; HEADER];

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,8 +30,18 @@ pub(crate) struct Due {
     pub(crate) records: Vec<Record>,
     /// With these, all of the writer's records up to here are shipped.
     pub(crate) through: u64,
+    /// Sequences before them that were given to nobody, as their segment says.
+    pub(crate) skipped: Option<RangeInclusive<u64>>,
     /// The writer's life is over, and these are its last.
     pub(crate) last: bool,
+}
+
+/// A segment that is kept although the database has all of it that can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    pub(crate) path: PathBuf,
+    pub(crate) writer: WriterId,
+    pub(crate) sequences: RangeInclusive<u64>,
 }
 
 #[derive(Debug)]
@@ -197,6 +208,7 @@ impl Index {
             file: segment.file.clone(),
             places: segment.places.get(segment.shipped..end)?.to_vec(),
             through: segment.header.first + end as u64 - 1,
+            skipped: segment.header.skipped_sequences(),
             ends_writer: ends_segment
                 && later
                     .iter()
@@ -247,6 +259,24 @@ impl Index {
         done.map(|segment| segment.path).collect()
     }
 
+    /// Damaged segments of which nothing is left to ship.
+    pub(super) fn left(&self) -> Vec<Left> {
+        let done =
+            |segment: &&Segment| segment.sealed && segment.damaged && segment.shipped == segment.places.len();
+        let left = self.segments.iter().filter(done).map(|segment| Left {
+            path: segment.path.clone(),
+            writer: segment.header.writer,
+            sequences: segment.header.first
+                ..=(segment.header.first + segment.places.len() as u64).saturating_sub(1),
+        });
+        left.collect()
+    }
+
+    /// Nobody is to look at it any more: its file is to be removed outside the lock.
+    pub(super) fn let_go(&mut self, path: &Path) {
+        self.segments.retain(|segment| segment.path != path);
+    }
+
     /// Records that the database has not got.
     pub(super) fn backlog(&self) -> usize {
         self.segments
@@ -274,6 +304,7 @@ pub(super) struct Batch {
     file: Arc<File>,
     places: Vec<u32>,
     through: u64,
+    skipped: Option<RangeInclusive<u64>>,
     ends_writer: bool,
 }
 
@@ -295,6 +326,7 @@ impl Batch {
                 writer: self.writer,
                 records,
                 through: self.through,
+                skipped: self.skipped,
                 last,
             },
             damaged,

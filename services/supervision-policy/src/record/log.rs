@@ -8,16 +8,17 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use greenstar_store::StoreError;
 use rustix::fs::{FlockOperation, flock};
-use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
+use super::chain::leaf;
 use super::frame;
-use super::index::{self, Due, Found, Index};
+use super::index::{self, Due, Found, Index, Left};
 use super::segment::{self, Active};
 use super::{DecisionId, Record, RecordError, RecordSettings, WriterId};
 use crate::domain::matter::RecordMode;
@@ -47,6 +48,10 @@ struct Shared {
     samples: AtomicU64,
     /// Records that were to be kept and were not: refused, failed or dropped, all together.
     dropped: AtomicU64,
+    /// Decisions of sampled matters that left no record, because they were not among those to keep.
+    unsampled: AtomicU64,
+    /// Samples that could not be taken; they are among the dropped.
+    refused_samples: AtomicU64,
     /// Keeps other processes out while this one lives.
     _lock: File,
 }
@@ -57,6 +62,8 @@ struct Queue {
     /// How many records they are.
     records: usize,
     next: u64,
+    /// Who wants the segment in use to be closed.
+    closing: Vec<oneshot::Sender<()>>,
     closed: bool,
     /// The thread has written all and ended.
     ended: Option<oneshot::Receiver<()>>,
@@ -117,6 +124,8 @@ impl RecordLog {
             samples: AtomicU64::new(0),
             shipping: tokio::sync::Mutex::default(),
             dropped: AtomicU64::new(0),
+            unsampled: AtomicU64::new(0),
+            refused_samples: AtomicU64::new(0),
             _lock: lock,
             settings,
         });
@@ -134,6 +143,11 @@ impl RecordLog {
     /// How a matter with this mode is recorded here.
     pub(crate) fn mode(&self, declared: RecordMode) -> RecordMode {
         self.shared.settings.mode.unwrap_or(declared)
+    }
+
+    /// How often retention is looked at.
+    pub(crate) fn retain_every(&self) -> Duration {
+        self.shared.settings.retain_every
     }
 
     pub(crate) fn writer(&self) -> WriterId {
@@ -183,10 +197,15 @@ impl RecordLog {
     /// Whether the next decision of a sampled matter is one to keep: every n-th is.
     pub(crate) fn samples_next(&self) -> bool {
         let every = u64::from(self.shared.settings.sample_every.max(1));
-        self.shared
+        let keeps = self
+            .shared
             .samples
             .fetch_add(1, Ordering::Relaxed)
-            .is_multiple_of(every)
+            .is_multiple_of(every);
+        if !keeps {
+            self.shared.unsampled.fetch_add(1, Ordering::Relaxed);
+        }
+        keeps
     }
 
     /// Keeps a body without waiting for the disk: if that fails, the id names nothing. `None`: it could not be
@@ -194,7 +213,10 @@ impl RecordLog {
     pub(crate) fn sampled(&self, body: Vec<u8>) -> Option<DecisionId> {
         self.shared
             .enqueue(body, Vec::new(), None)
-            .inspect_err(|_| self.shared.count_drop(1))
+            .inspect_err(|_| {
+                self.shared.count_drop(1);
+                self.shared.refused_samples.fetch_add(1, Ordering::Relaxed);
+            })
             .ok()
     }
 
@@ -261,6 +283,42 @@ impl RecordLog {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
+    /// Decisions of sampled matters that were not among those to keep.
+    pub(crate) fn unsampled(&self) -> u64 {
+        self.shared.unsampled.load(Ordering::Relaxed)
+    }
+
+    /// Decisions of sampled matters that this life has given without a record.
+    pub(crate) fn not_kept(&self) -> u64 {
+        self.unsampled() + self.shared.refused_samples.load(Ordering::Relaxed)
+    }
+
+    /// Closes the segment in use, so that it goes as soon as the database has it. Returns when that is done.
+    pub(crate) async fn roll(&self) {
+        let (rolled, done) = oneshot::channel();
+        {
+            let mut queue = self.shared.queue();
+            if queue.closed {
+                // Then the thread closes it by itself.
+                return;
+            }
+            queue.closing.push(rolled);
+            self.shared.waiting.notify_one();
+        }
+        let _ = done.await;
+    }
+
+    /// Damaged segments of which nothing is left to ship.
+    pub(crate) fn left(&self) -> Vec<Left> {
+        self.shared.index().left()
+    }
+
+    /// Removes a damaged segment.
+    pub(crate) async fn let_go(&self, left: Left) {
+        self.shared.index().let_go(&left.path);
+        let _ = spawn_blocking(move || index::remove(vec![left.path])).await;
+    }
+
     /// Returns when something new may be due.
     pub(crate) async fn something_written(&self) {
         self.shared.written.notified().await;
@@ -287,11 +345,7 @@ impl Record {
             return Err(RecordError::TooLarge);
         }
         let salt = Uuid::new_v4().into_bytes();
-        let leaf = Sha256::new()
-            .chain_update(salt)
-            .chain_update(&body)
-            .finalize()
-            .into();
+        let leaf = leaf(&salt, &body);
         Ok(Record {
             sequence: 0,
             salt,
@@ -355,13 +409,13 @@ impl Shared {
         })
     }
 
-    /// Everything that waits; `None` when closed and empty.
-    fn take(&self) -> Option<Vec<Waiting>> {
+    /// Everything that waits, and who wants the segment closed behind it; `None` when closed and empty.
+    fn take(&self) -> Option<(Vec<Waiting>, Vec<oneshot::Sender<()>>)> {
         let mut queue = self.queue();
         loop {
-            if !queue.waiting.is_empty() {
+            if !queue.waiting.is_empty() || !queue.closing.is_empty() {
                 queue.records = 0;
-                return Some(mem::take(&mut queue.waiting));
+                return Some((mem::take(&mut queue.waiting), mem::take(&mut queue.closing)));
             }
             if queue.closed {
                 return None;
@@ -375,7 +429,7 @@ impl Shared {
 fn write_groups(shared: &Shared) {
     let mut active: Option<Active> = None;
     let mut skipped = 0;
-    while let Some(mut taken) = shared.take() {
+    while let Some((mut taken, closing)) = shared.take() {
         while !taken.is_empty() {
             let group = first_group(&mut taken);
             let written = write_group(shared, &mut active, skipped, &group);
@@ -393,6 +447,13 @@ fn write_groups(shared: &Shared) {
                 shared.settled.store(last.sequence, Ordering::Release);
             }
             answer(group, written);
+        }
+        if !closing.is_empty() {
+            close_segment(shared, active.take());
+        }
+        for rolled in closing {
+            // Who has gone does not mind.
+            let _ = rolled.send(());
         }
         shared.written.notify_one();
     }

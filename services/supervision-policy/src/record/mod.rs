@@ -1,14 +1,17 @@
 //! The decision record (protocol.md §8): what was answered, and everything it was computed from, on
 //! this replica's own disk before the answer leaves. Shipping it to the database is `ship`'s business.
 
+pub(crate) mod chain;
 mod frame;
 mod index;
 mod log;
+pub(crate) mod retention;
 mod segment;
 pub(crate) mod ship;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use greenstar_kernel::{LocalizedText, Said};
 use greenstar_store::StoreError;
@@ -94,18 +97,21 @@ pub struct RecordSettings {
     pub queue: usize,
     /// Of the matters that are sampled, every n-th decision is kept; 1 keeps all.
     pub sample_every: u32,
+    /// How often what has outlived its retention is looked for.
+    pub retain_every: Duration,
     /// Takes the place of every matter's own mode, e.g. to measure one.
     pub mode: Option<RecordMode>,
 }
 
 impl RecordSettings {
-    /// The defaults, in this folder: 16 MiB a segment, 8,192 waiting, one sample in 100.
+    /// The defaults, in this folder: 16 MiB a segment, 8,192 waiting, one sample in 100, retention every hour.
     pub fn in_folder(folder: impl Into<PathBuf>) -> RecordSettings {
         RecordSettings {
             folder: folder.into(),
             segment_bytes: 16 << 20,
             queue: 8_192,
             sample_every: 100,
+            retain_every: Duration::from_secs(3_600),
             mode: None,
         }
     }

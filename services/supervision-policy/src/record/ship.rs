@@ -1,5 +1,6 @@
 //! Ships what the folder holds to the database, in the background: deciding never waits for it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{DecisionId, RecordError, RecordLog};
 use crate::due;
-use crate::store::decision::{self, Shipped};
+use crate::store::decision::{self, Shipment, Shipped};
+use crate::store::retold;
 use crate::view::View;
 
 /// Records of one transaction.
@@ -55,8 +57,17 @@ pub(crate) async fn run(log: RecordLog, database: Database, view: Arc<View>, sto
     log.close().await;
     let rest = async {
         while ship_once(&log, &database, &view).await? {}
+        retold::note_not_kept(&database, log.writer(), log.not_kept()).await?;
         // All that this life has given is there.
-        decision::ship(&database, log.writer(), Vec::new(), 0, true).await
+        let end = Shipment {
+            writer: log.writer(),
+            records: Vec::new(),
+            through: 0,
+            skipped: None,
+            ended: true,
+            editions: Vec::new(),
+        };
+        decision::ship(&database, end).await
     };
     match timeout(FAREWELL, rest).await {
         Ok(Ok(())) => {}
@@ -77,11 +88,13 @@ pub(crate) async fn ship_once(log: &RecordLog, database: &Database, view: &View)
     let Some(due) = log.due(BATCH).await? else {
         return Ok(false);
     };
+    let mut named = BTreeSet::new();
     let records = due
         .records
         .into_iter()
         .map(|record| {
             let body = pb::Decision::decode(&*record.body).map_err(StoreError::corrupt)?;
+            named.extend(body.versions.as_ref().map(|versions| versions.catalogue.clone()));
             let id = DecisionId {
                 writer: due.writer,
                 sequence: record.sequence,
@@ -99,9 +112,26 @@ pub(crate) async fn ship_once(log: &RecordLog, database: &Database, view: &View)
             })
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
-    decision::ship(database, due.writer, records, due.through, due.last).await?;
+    let shipment = Shipment {
+        writer: due.writer,
+        records,
+        through: due.through,
+        skipped: due.skipped,
+        ended: due.last,
+        editions: editions(view, &named),
+    };
+    decision::ship(database, shipment).await?;
     log.shipped(due.writer, due.through).await;
     Ok(true)
+}
+
+/// Those of the named editions that this replica knows: of the catalogue that it decides by they are there.
+fn editions(view: &View, named: &BTreeSet<String>) -> Vec<(String, Arc<[u8]>)> {
+    let known = view.editions().into_iter().filter_map(|edition| {
+        let name = edition.name.strip_prefix("catalogues/")?.to_owned();
+        named.contains(&name).then_some((name, edition.source))
+    });
+    known.collect()
 }
 
 /// Returns once this record, which is written, is in the database. Those who wait share transactions.

@@ -8,6 +8,7 @@ pub(crate) mod lifecycle;
 pub(crate) mod policy;
 pub(crate) mod recorded;
 pub(crate) mod replica;
+pub(crate) mod retold;
 pub(crate) mod shadow;
 
 use greenstar_store::Migrations;
@@ -29,5 +30,6 @@ pub static MIGRATIONS: Migrations = Migrations {
             include_str!("../../migrations/0005_lifecycle.sql"),
         ),
         (6, "shadow", include_str!("../../migrations/0006_shadow.sql")),
+        (7, "chain", include_str!("../../migrations/0007_chain.sql")),
     ],
 };

@@ -84,6 +84,20 @@ fn document(document: &Document) -> common::Document {
     }
 }
 
+/// What was decided; nothing of who asked, when, or by what.
+pub(super) fn decided(decision: &Decision<'_>) -> pb::Decision {
+    pb::Decision {
+        outcome: decision.outcome.code.to_string(),
+        measures: measures(decision),
+        reasons: reasons(decision),
+        star: decision.rating.standing.star().map(|star| i32::from(star.get())),
+        state: state(decision.rating.standing.state()).into(),
+        known: decision.facts.known,
+        flags: flags(decision),
+        ..pb::Decision::default()
+    }
+}
+
 pub(super) fn measures(decision: &Decision<'_>) -> Vec<pb::Measure> {
     decision
         .measures

@@ -15,6 +15,7 @@ use super::direct;
 use super::pins::Pin;
 use super::siblings::Asker;
 use super::status;
+use crate::record::chain::leaf;
 use crate::record::{DecisionId, Found as Here};
 use crate::store::decision::{self, Looked};
 
@@ -40,7 +41,7 @@ pub(super) fn question(request: pb::DecideRequest) -> Result<Question, Status> {
 impl DecisionRpc {
     /// As recorded, or what the replica that made it says. The folder first: what it forgets is in the database by
     /// then.
-    pub(super) async fn find(&self, asker: &Asker, id: &DecisionId) -> Result<Found, Status> {
+    async fn find(&self, asker: &Asker, id: &DecisionId) -> Result<Seen, Status> {
         match self
             .0
             .records
@@ -48,7 +49,7 @@ impl DecisionRpc {
             .await
             .map_err(|error| status::record(&error))?
         {
-            Here::Record(record) => return recorded(&record.body),
+            Here::Record(record) => return recorded(&record.body).map(Seen::Whole),
             Here::Damaged => return Err(status::damaged(&status::Damaged)),
             Here::NotYet => return Err(status::decision_not_yet()),
             Here::NotHere => {}
@@ -63,17 +64,25 @@ impl DecisionRpc {
             .await
             .map_err(|error| status::store(&error))?
         {
-            Looked::Body(body) => recorded(&body),
+            Looked::Kept(kept) => match &kept.content {
+                Some(content) if kept.leaf != leaf(&content.salt, &content.body) => {
+                    Err(status::damaged(&status::Damaged))
+                }
+                Some(content) => recorded(&content.body).map(Seen::Whole),
+                None => Ok(Seen::Erased {
+                    department: kept.department,
+                }),
+            },
             // This writer is here and has not given the id.
             Looked::NotYet { .. } if id.writer == self.0.records.writer() => Err(status::decision_unknown()),
             Looked::NotYet { url: None } => Err(status::decision_not_yet()),
             Looked::NotYet { url: Some(url) } => {
                 let name = format!("decisions/{id}");
                 let told = self.0.siblings.decision(&url, asker, &name).await?;
-                told.map(|decision| Found::Told(Box::new(decision)))
+                told.map(|decision| Seen::Whole(Found::Told(Box::new(decision))))
                     .ok_or_else(status::decision_not_yet)
             }
-            Looked::Erased | Looked::None => Err(status::decision_unknown()),
+            Looked::None => Err(status::decision_unknown()),
         }
     }
 
@@ -87,14 +96,30 @@ impl DecisionRpc {
     ) -> Result<Found, Status> {
         let raw = names::single(field, name, "decisions")?;
         let id = DecisionId::parse(raw).ok_or_else(status::decision_unknown)?;
-        let mut found = self.find(asker, &id).await?;
+        let mut found = match self.find(asker, &id).await? {
+            Seen::Whole(found) => found,
+            Seen::Erased { department } if sees(&call.caller, &department) => {
+                return Err(status::record_erased());
+            }
+            Seen::Erased { .. } => return Err(status::decision_not_yours()),
+        };
         let (Found::Recorded(decision) | Found::Told(decision)) = &mut found;
-        if !sees(&call.caller, decision) {
+        if !sees(&call.caller, &decision.department) {
             return Err(status::decision_not_yours());
         }
         decision.name = format!("decisions/{id}");
         Ok(found)
     }
+}
+
+/// What there is of a decision.
+#[derive(Debug)]
+enum Seen {
+    Whole(Found),
+    /// Its retention has ended.
+    Erased {
+        department: String,
+    },
 }
 
 /// A decision that was found.
@@ -131,14 +156,14 @@ impl DecisionService for DecisionRpc {
         &self,
         request: Request<pb::ListDecisionsRequest>,
     ) -> Result<Response<pb::ListDecisionsResponse>, Status> {
-        super::retold::list_decisions(&self.0, request).await
+        super::listed::list_decisions(&self.0, request).await
     }
 
     async fn list_record_writers(
         &self,
         request: Request<pb::ListRecordWritersRequest>,
     ) -> Result<Response<pb::ListRecordWritersResponse>, Status> {
-        super::retold::list_record_writers(&self.0, request).await
+        super::listed::list_record_writers(&self.0, request).await
     }
 
     async fn find_improvement(
@@ -206,7 +231,7 @@ impl DecisionService for DecisionRpc {
 /// Why a firm has no star, or will have another, is seen by the rating department and the firm only (docs/adr/0003).
 /// The record keeps it all. Departments are shown of a firm with a star when it changes and to what, and not by which
 /// event, so that the facts still decide the same; of one without a star neither points, events nor what is to come.
-fn without_why(facts: &str, rated: bool) -> Result<String, serde_json::Error> {
+pub(super) fn without_why(facts: &str, rated: bool) -> Result<String, serde_json::Error> {
     let mut facts: Map<String, Value> = serde_json::from_str(facts)?;
     let rating = facts.get_mut("rating").and_then(Value::as_object_mut);
     if rated {
@@ -228,9 +253,9 @@ fn without_why(facts: &str, rated: bool) -> Result<String, serde_json::Error> {
 pub(super) const RATING: &str = "rating";
 
 /// A department sees its own.
-fn sees(caller: &Caller, decision: &pb::Decision) -> bool {
+fn sees(caller: &Caller, of: &str) -> bool {
     match caller {
-        Caller::Department { department, .. } => department.as_str() == decision.department,
+        Caller::Department { department, .. } => department.as_str() == of,
         Caller::Enterprise(_) | Caller::Public => false,
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use greenstar_kernel::{Caller, Clock, Department, LocalizedText, Uscc};
+use greenstar_kernel::{Caller, Clock, Department, LocalizedText, Timestamp, Uscc};
 use greenstar_proto::common::v1 as common;
 use greenstar_proto::supervision::v1 as pb;
-use greenstar_rpc::Call;
+use greenstar_rpc::{Call, Client};
 use greenstar_store::{Database, Writer};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -50,6 +50,8 @@ pub(crate) struct Desk {
     pub(crate) shadows: Shadows,
     /// One simulation at a time.
     pub(crate) simulations: Arc<Semaphore>,
+    /// To the rating service; a caller's own credential goes before ours.
+    pub(crate) rating: Client,
 }
 
 /// One matter asked for one enterprise.
@@ -209,11 +211,7 @@ impl Desk {
         let arguments = matter
             .parse_arguments(given)
             .map_err(|error| status::arguments(&error))?;
-        let sound = match facts.unknown_flag(policy.catalogue(), as_of) {
-            Some(_) => Sound::NoSuchKind,
-            None if ruling.sound => Sound::Yes,
-            None => Sound::Unfit,
-        };
+        let sound = Sound::of(&facts, policy, ruling.sound, as_of);
         let handling = match matter
             .handling(age, limit)
             .map_err(|stale| status::stale(&stale))?
@@ -274,7 +272,7 @@ impl Desk {
             let body = told.record(&Kept {
                 enterprise: &format!("enterprises/{}", question.uscc),
                 matter: &matter.name(),
-                arguments: &question.arguments,
+                arguments: &matter.mask(&question.arguments),
                 department,
                 officer: &officer,
                 request_id: &question.request_id,
@@ -446,7 +444,7 @@ fn who(caller: &Caller) -> (&str, String) {
 
 /// Whether policies, catalogue and facts speak of the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sound {
+pub(super) enum Sound {
     Yes,
     /// The policies in force do not fit the catalogue in force.
     Unfit,
@@ -454,8 +452,19 @@ enum Sound {
     NoSuchKind,
 }
 
+impl Sound {
+    /// `fits`: whether the policies in force fit the catalogue in force.
+    pub(super) fn of(facts: &Facts, policy: &Policy, fits: bool, as_of: Timestamp) -> Sound {
+        match facts.unknown_flag(policy.catalogue(), as_of) {
+            Some(_) => Sound::NoSuchKind,
+            None if fits => Sound::Yes,
+            None => Sound::Unfit,
+        }
+    }
+}
+
 /// What the answer says about its own standing.
-fn handled(handling: Handling, sound: Sound) -> Option<LocalizedText> {
+pub(super) fn handled(handling: Handling, sound: Sound) -> Option<LocalizedText> {
     match handling {
         Handling::Fresh => None,
         Handling::ManualReview if sound == Sound::NoSuchKind => Some(LocalizedText::new(

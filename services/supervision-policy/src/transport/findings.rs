@@ -56,6 +56,7 @@ pub(super) fn reason(defect: &PolicyDefect) -> ErrorReason {
         | PolicyDefect::FloorParameter { .. }
         | PolicyDefect::NotAdvice(_)
         | PolicyDefect::ArgumentTwice(_)
+        | PolicyDefect::MaskedTested(_)
         | PolicyDefect::TooPatient(_) => R::TableMalformed,
     }
 }
@@ -184,6 +185,7 @@ pub(super) fn metadata(error: &PolicyError) -> Vec<(&'static str, String)> {
         | PolicyDefect::FloorParameter { .. }
         | PolicyDefect::NotAdvice(_)
         | PolicyDefect::ArgumentTwice(_)
+        | PolicyDefect::MaskedTested(_)
         | PolicyDefect::TooPatient(_) => vec![("table", error.policy.clone())],
     };
     metadata

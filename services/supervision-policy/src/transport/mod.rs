@@ -13,6 +13,8 @@ mod feedback;
 mod findings;
 mod impact;
 mod improvement;
+mod listed;
+mod made_by;
 pub mod offline;
 mod pins;
 mod policies;

@@ -33,6 +33,13 @@ impl Asker {
             is_sibling: metadata.contains_key(ASKED),
         }
     }
+
+    /// Puts the caller's credential on a call made for it.
+    pub(super) fn show(&self, metadata: &mut MetadataMap) {
+        if let Some(credential) = &self.credential {
+            metadata.insert(AUTHORIZATION, credential.clone());
+        }
+    }
 }
 
 /// Connections to siblings, made when first needed.
@@ -60,9 +67,7 @@ impl Siblings {
             name: name.to_owned(),
         });
         request.set_timeout(PATIENCE);
-        if let Some(credential) = &asker.credential {
-            request.metadata_mut().insert(AUTHORIZATION, credential.clone());
-        }
+        asker.show(request.metadata_mut());
         request
             .metadata_mut()
             .insert(ASKED, tonic::metadata::AsciiMetadataValue::from_static("1"));

@@ -206,6 +206,40 @@ pub(super) fn measure_not_due(measure: &str) -> Status {
     )
 }
 
+/// Its retention has ended.
+pub(super) fn record_erased() -> Status {
+    say(
+        Code::FailedPrecondition,
+        ErrorReason::RecordErased,
+        "该决定记录的保存期已满，内容已删除；请使用当时留存的回执或者副本",
+        "the record's retention has ended and its content was deleted; use the receipt or copy that was kept at the time",
+        &[],
+    )
+}
+
+pub(super) fn replay_version_unknown(version: &str) -> Status {
+    say(
+        Code::FailedPrecondition,
+        ErrorReason::ReplayVersionUnknown,
+        "作出该决定时所依据的版本在本系统中不存在，无法复算；请运维人员在作出该决定的系统中查找",
+        "a version that the decision was made by is not here, so it cannot be evaluated again; ask the operator to look in the system in which it was made",
+        &[("version", shortened(version))],
+    )
+}
+
+pub(super) fn decisions_not_yours(caller: &Caller) -> Status {
+    let department = caller
+        .department()
+        .map_or_else(|| caller.principal(), ToString::to_string);
+    say(
+        Code::PermissionDenied,
+        ErrorReason::DepartmentNotAllowed,
+        "部门只能查看本部门的决定；企业请以 departments/- 查看涉及本企业的决定",
+        "a department lists its own decisions; an enterprise lists those about itself with departments/-",
+        &[("department", department)],
+    )
+}
+
 fn invalid(name: &str, zh: &str, en: &str) -> Status {
     field(name, ErrorReason::FieldInvalid, &LocalizedText::new(zh, en), &[])
 }

@@ -18,6 +18,8 @@ mod policies;
 mod program;
 mod records;
 mod restart;
+mod retained;
+mod retold;
 mod server;
 mod siblings;
 mod source;

@@ -32,7 +32,7 @@ use crate::source::Source;
 
 pub(crate) const FIRM: &str = "91110115MAX000015J";
 pub(crate) const OTHER: &str = "91110115MAX000023D";
-const CALLERS: [&str; 14] = [
+const CALLERS: [&str; 16] = [
     "rating",
     "licensing",
     "finance",
@@ -47,6 +47,8 @@ const CALLERS: [&str; 14] = [
     "baseline",
     "baseline/2",
     "operator",
+    "enterprises/91110115MAX000015J",
+    "enterprises/91110115MAX000023D",
 ];
 
 fn secret(name: &str) -> String {

@@ -9,7 +9,7 @@ use super::TooIntricate;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::columns::FactColumn;
 use crate::domain::facts::{is_district, is_sector};
-use crate::domain::matter::ArgumentDecl;
+use crate::domain::matter::{ArgumentDecl, argument_columns};
 
 /// Two tables are read together: a department's and the baseline, or two versions of one.
 pub(super) type Rows = [RowSet; 2];
@@ -75,8 +75,7 @@ impl Axis {
             .map(|(at, fact)| (fact.declare(catalogue), Some(*fact), [Some(at), Some(at)]))
             .collect();
         for (side, Side { arguments, .. }) in sides.iter().enumerate() {
-            for (index, argument) in arguments.iter().enumerate() {
-                let column = argument.column();
+            for (index, column) in argument_columns(arguments).enumerate() {
                 let at = FactColumn::ALL.len() + index;
                 let known = columns
                     .iter_mut()

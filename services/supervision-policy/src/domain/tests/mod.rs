@@ -4,6 +4,7 @@ mod analysis;
 mod brute;
 mod caution;
 mod columns;
+mod dossier;
 mod drafts;
 mod headline;
 mod impact;

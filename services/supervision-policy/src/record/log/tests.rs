@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
 
 fn settings(folder: &Path) -> RecordSettings {
     RecordSettings {
@@ -108,6 +109,49 @@ async fn shipped_segments_go_and_the_rest_stays() {
 }
 
 #[tokio::test]
+async fn a_segment_that_is_closed_goes_as_soon_as_it_is_shipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = RecordLog::open(settings(folder.path())).unwrap();
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    write(&log, 1).await;
+    let due = log.due(10).await.unwrap().unwrap();
+    log.shipped(due.writer, due.through).await;
+    assert_eq!(
+        files(),
+        2,
+        "the lock, and the segment in use with a record that was shipped"
+    );
+    log.roll().await;
+    assert_eq!(files(), 1, "nothing of it is left");
+    let next = log.durable(b"next".to_vec()).await.unwrap();
+    log.roll().await;
+    assert!(holds(&log, &next, b"next").await, "what was not shipped stays");
+    log.close().await;
+    log.roll().await;
+}
+
+#[tokio::test]
+async fn a_segment_behind_a_failed_write_says_which_sequences_nobody_was_given() {
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("records");
+    let log = RecordLog::open(settings(&folder)).unwrap();
+    let moved = outer.path().join("moved");
+    log.durable(b"first".to_vec()).await.unwrap();
+    log.roll().await;
+    std::fs::rename(&folder, &moved).unwrap();
+    for _ in 0..2 {
+        log.durable(b"lost".to_vec()).await.unwrap_err();
+    }
+    std::fs::rename(&moved, &folder).unwrap();
+    log.durable(b"kept".to_vec()).await.unwrap();
+    let first = log.due(10).await.unwrap().unwrap();
+    assert_eq!((first.through, first.skipped), (1, None));
+    log.shipped(first.writer, first.through).await;
+    let second = log.due(10).await.unwrap().unwrap();
+    assert_eq!((second.through, second.skipped), (4, Some(2..=3)));
+}
+
+#[tokio::test]
 async fn a_record_that_rots_is_told_as_damaged_and_its_segment_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let log = RecordLog::open(settings(folder.path())).unwrap();
@@ -129,6 +173,11 @@ async fn a_record_that_rots_is_told_as_damaged_and_its_segment_is_kept() {
     again.shipped(due.writer, due.through).await;
     assert_eq!(again.find(&written[0].0).await.unwrap(), Found::Damaged);
     assert!(name.exists());
+    let left = again.left();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].sequences, 1..=3);
+    again.let_go(left[0].clone()).await;
+    assert!(!name.exists() && again.left().is_empty());
 }
 
 #[tokio::test]
@@ -190,6 +239,7 @@ async fn one_sample_in_n_is_kept_and_a_closed_log_takes_none() {
     })
     .unwrap();
     assert_eq!((0..100).filter(|_| log.samples_next()).count(), 25);
+    assert_eq!((log.unsampled(), log.not_kept()), (75, 75));
     let id = log.sampled(b"tile".to_vec()).unwrap();
     log.close().await;
     assert!(holds(&log, &id, b"tile").await, "closing writes what was taken");
@@ -198,7 +248,7 @@ async fn one_sample_in_n_is_kept_and_a_closed_log_takes_none() {
         log.durable(b"late".to_vec()).await,
         Err(RecordError::Closed)
     ));
-    assert_eq!(log.dropped(), 2);
+    assert_eq!((log.dropped(), log.not_kept()), (2, 76));
 }
 
 #[tokio::test]
