@@ -98,7 +98,10 @@ fn said_ok(headers: &HeaderMap, must: bool) -> anyhow::Result<()> {
     match headers.get("grpc-status") {
         Some(status) => {
             let said = headers.get("grpc-message");
-            ensure!(status == "0", "a flag was not raised: status {status:?}, {said:?}");
+            ensure!(
+                status == "0",
+                "a flag was not raised: status {status:?}, {said:?}"
+            );
         }
         None => ensure!(!must, "an answer without a status"),
     }

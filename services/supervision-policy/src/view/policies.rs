@@ -538,7 +538,7 @@ pub(super) mod tests {
         let check = |document: &Document| {
             let (applied, examination) = candidate(document).unwrap()?;
             assert_eq!(applied, at(1));
-            Ok(examination.coverage.rows)
+            Ok::<_, PolicyErrors>(examination.coverage.rows)
         };
         policies.put_edition(edition("one", NOW), NOW);
         assert!(candidate(&sound).is_none(), "there are no policies yet");

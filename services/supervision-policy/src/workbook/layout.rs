@@ -33,6 +33,7 @@ pub(super) const MIN: &str = "min";
 pub(super) const MAX: &str = "max";
 pub(super) const VALUES: &str = "values";
 pub(super) const REQUIRED: &str = "required";
+pub(super) const MASKED: &str = "masked";
 pub(super) const ROW: &str = "row";
 pub(super) const OUTCOME: &str = "outcome";
 pub(super) const MEASURES: &str = "measures";
@@ -168,7 +169,7 @@ pub(super) const OF_OUTCOMES: [Told; 6] = [
     (TITLE_EN, "英文名称", "", "", 34),
 ];
 
-pub(super) const OF_ARGUMENTS_SHEET: [Told; 8] = [
+pub(super) const OF_ARGUMENTS_SHEET: [Told; 9] = [
     (
         NAME,
         "名称",
@@ -205,6 +206,13 @@ pub(super) const OF_ARGUMENTS_SHEET: [Told; 8] = [
         26,
     ),
     (REQUIRED, "必填", "true 或 false", "true or false", 10),
+    (
+        MASKED,
+        "隐去",
+        "true：记录中不留其值，且不得作为 table 的列",
+        "true: its value is not kept in records, and it is no column of the table",
+        10,
+    ),
     (TITLE_ZH, "中文名称", "", "", 30),
     (TITLE_EN, "英文名称", "", "", 34),
 ];

@@ -255,13 +255,14 @@ impl Maker<'_> {
                 max,
                 values,
                 argument.required.to_string(),
+                argument.masked.to_string(),
                 title.zh,
                 title.en,
             ]));
         }
         let headings = at::OF_ARGUMENTS_SHEET.map(|told| match told.0 {
             at::TYPE => offering(heading(told), types(), true),
-            at::REQUIRED => offering(heading(told), booleans(), true),
+            at::REQUIRED | at::MASKED => offering(heading(told), booleans(), true),
             _ => heading(told),
         });
         Ok(page(at::ARGUMENTS, headings.to_vec(), rows))

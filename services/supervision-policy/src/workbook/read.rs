@@ -247,6 +247,7 @@ impl<'b> Reading<'b> {
             at::MAX,
             at::VALUES,
             at::REQUIRED,
+            at::MASKED,
             at::TITLE_ZH,
             at::TITLE_EN,
         ];
@@ -258,9 +259,11 @@ impl<'b> Reading<'b> {
             self.reader.remember(&grid, number, row);
             let name = self.code(&grid, row, at::NAME);
             let kind = self.kind(&grid, row);
-            let required = self
-                .reader
-                .value(&grid, row, at::REQUIRED, Expected::Boolean, words::boolean);
+            let mut yes = |heading| {
+                self.reader
+                    .value(&grid, row, heading, Expected::Boolean, words::boolean)
+            };
+            let (required, masked) = (yes(at::REQUIRED), yes(at::MASKED));
             let title = self.title(&grid, row);
             if let (Some(name), Some(kind)) = (name, kind) {
                 arguments.push(ArgumentDecl {
@@ -268,6 +271,7 @@ impl<'b> Reading<'b> {
                     title,
                     kind,
                     required: required.unwrap_or_default(),
+                    masked: masked.unwrap_or_default(),
                 });
             }
         }

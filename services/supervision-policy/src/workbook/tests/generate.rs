@@ -92,12 +92,14 @@ fn argument() -> impl Strategy<Value = ArgumentDecl> {
             values: values.into_iter().map(|value| value.trim().to_owned()).collect()
         }),
     ];
-    (code(), both(), kind, any::<bool>()).prop_map(|(name, title, kind, required)| ArgumentDecl {
+    let flags = any::<(bool, bool)>();
+    (code(), both(), kind, flags).prop_map(|(name, title, kind, (required, masked))| ArgumentDecl {
         // No column of the sheet is called so.
         name: Code::parse(&format!("x-{name}")).unwrap(),
         title,
         kind,
         required,
+        masked,
     })
 }
 
