@@ -11,5 +11,6 @@ mod door;
 mod everywhere;
 mod foreign;
 mod house;
+mod receipts;
 mod remedies;
 mod stars;

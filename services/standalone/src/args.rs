@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use greenstar_kernel::Date;
 use greenstar_rpc::Origin;
 
+use crate::cli::Receipt;
 pub(crate) use offline::{Against, Offline};
 pub(crate) use policy::{Policy, Simulate};
 
@@ -93,6 +94,9 @@ pub(crate) enum Command {
     Dossier(Decision),
     /// Evaluates a recorded decision again and shows what differs.
     Replay(Decision),
+    /// Has decisions signed, screens enterprises, and verifies receipts.
+    #[command(subcommand)]
+    Receipt(Receipt),
     /// Shows who follows the logs, and how far behind each is.
     Subscribers,
     /// Waits until everybody has applied a write, and shows who has not.

@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         Command::Decision(decision) => runtime.block_on(cli::run(&common, cli::Ask::Decision(decision))),
         Command::Dossier(decision) => runtime.block_on(cli::run(&common, cli::Ask::Dossier(decision))),
         Command::Replay(decision) => runtime.block_on(cli::run(&common, cli::Ask::Replay(decision))),
+        Command::Receipt(receipt) => runtime.block_on(cli::run(&common, cli::Ask::Receipt(receipt))),
         Command::Directory(directory) => runtime.block_on(cli::run(&common, cli::Ask::Directory(directory))),
     }
 }

@@ -103,6 +103,17 @@ pub(crate) struct Reached {
     pub(crate) complete_at: Option<Duration>,
 }
 
+impl Reached {
+    /// How old an answer is that looks `now` into a view of this age: what a fully consistent read has seen is no older
+    /// than its beginning, if the clocks are known at all.
+    pub(crate) fn age(&self, known: Option<Duration>, now: Duration) -> Option<Duration> {
+        known.map(|known| {
+            self.complete_at
+                .map_or(known, |complete| known.min(now.saturating_sub(complete)))
+        })
+    }
+}
+
 /// Brings the view to a level.
 #[derive(Clone, Debug)]
 pub(crate) struct Freshness {

@@ -11,6 +11,7 @@ mod meters;
 pub mod program;
 mod record;
 mod shadow;
+mod signing;
 mod simulate;
 mod store;
 mod transport;
@@ -30,7 +31,6 @@ use greenstar_proto::supervision::v1::finance_service_server::FinanceServiceServ
 use greenstar_proto::supervision::v1::licensing_service_server::LicensingServiceServer;
 use greenstar_proto::supervision::v1::policy_service_server::PolicyServiceServer;
 use greenstar_proto::supervision::v1::receipt_service_server::ReceiptServiceServer;
-use greenstar_proto::supervision::v1::subscription_service_server::SubscriptionServiceServer;
 use greenstar_rpc::{Client, Credentials, Health, Stack, StackBuilder};
 use greenstar_store::{Database, StoreError, SubmitError, Writer};
 use tokio::net::TcpListener;
@@ -52,10 +52,11 @@ use follow::compare::{Comparison, Half};
 use follow::replicas::Reporter;
 use greenstar_feed::follow::{Follower, Subscriber};
 use record::RecordLog;
+use signing::Signer;
 use store::lifecycle::{Command, PolicyJournal, Seed};
 use transport::{
     DecisionRpc, Desk, Direct, EnforcementRpc, FinanceRpc, LicensingRpc, Pins, PolicyRpc, ReceiptRpc,
-    Siblings, SubscriptionRpc,
+    Siblings,
 };
 use view::View;
 
@@ -142,6 +143,7 @@ impl Supervision {
             subscriber,
             advertise,
         } = deps;
+        let folder = record.folder.clone();
         let records = RecordLog::open(record)?;
         let writer = Writer::start(database.clone(), PolicyJournal, clock.clone());
         seed(&writer).await?;
@@ -206,6 +208,9 @@ impl Supervision {
         let beside = shadows.clone().run(database.clone(), clock.clone(), stop.clone());
         tasks.spawn(beside);
 
+        let signer = Signer::new(&folder, database.clone(), clock.clone());
+        tasks.spawn(signer.clone().run(stop.clone()));
+
         let (read, at) = (rating.clone(), clock.clone());
         let freshness = Freshness::new(view.clone(), at, database.clone(), read, sanctions);
         let desk = Desk {
@@ -221,6 +226,7 @@ impl Supervision {
             shadows,
             simulations: Arc::new(Semaphore::new(1)),
             rating,
+            signer,
         };
         Ok(Supervision {
             desk,
@@ -258,7 +264,6 @@ impl Supervision {
             ))
             .with(PolicyServiceServer::new(PolicyRpc(desk())))
             .with(ReceiptServiceServer::new(ReceiptRpc(desk())))
-            .with(SubscriptionServiceServer::new(SubscriptionRpc(desk())))
     }
 
     /// Returns once every log was caught up with and its age was measured.

@@ -10,11 +10,14 @@ mod offline;
 mod output;
 mod policy;
 mod rating;
+mod receipt;
 mod repair;
 mod replay;
 mod simulate;
 mod subscribers;
 mod workbook;
+
+pub(crate) use receipt::Receipt;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -40,6 +43,7 @@ pub(crate) enum Ask {
     Decision(Decision),
     Dossier(Decision),
     Replay(Decision),
+    Receipt(Receipt),
     Subscribers,
     Converge(Converge),
 }
@@ -73,6 +77,7 @@ pub(crate) async fn run(common: &Common, ask: Ask) -> ExitCode {
         Ask::Decision(decision) => decision::run(common, decision).await,
         Ask::Dossier(asked) => dossier::run(common, asked).await,
         Ask::Replay(asked) => replay::run(common, asked).await,
+        Ask::Receipt(receipt) => receipt::run(common, receipt).await,
         Ask::Subscribers => subscribers::list(common).await,
         Ask::Converge(asked) => subscribers::converge(common, asked).await,
     };

@@ -6,6 +6,7 @@ pub(crate) mod draft;
 pub(crate) mod feedback;
 pub(crate) mod lifecycle;
 pub(crate) mod policy;
+pub(crate) mod receipt;
 pub(crate) mod recorded;
 pub(crate) mod replica;
 pub(crate) mod retold;
@@ -31,5 +32,6 @@ pub static MIGRATIONS: Migrations = Migrations {
         ),
         (6, "shadow", include_str!("../../migrations/0006_shadow.sql")),
         (7, "chain", include_str!("../../migrations/0007_chain.sql")),
+        (8, "receipt", include_str!("../../migrations/0008_receipt.sql")),
     ],
 };

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::catalogue::{LegalBasis, MeasureClass, Severity};
 use crate::domain::decide::{AppliedMeasure, Decision, NamedFlag};
+use crate::domain::facts::Flag;
 use crate::domain::matter::{Handling, Matter, OnStale};
 use crate::domain::reason::ReasonKind;
 use crate::domain::regime::InspectionRegime;
@@ -164,10 +165,15 @@ pub(super) fn flags(decision: &Decision<'_>) -> Vec<pb::DecidedFlag> {
 }
 
 fn flag(NamedFlag { flag, kind, .. }: &NamedFlag<'_>) -> pb::DecidedFlag {
+    in_force(flag, Some(&kind.title))
+}
+
+/// A flag; without a title where the catalogue in force does not know its kind.
+pub(super) fn in_force(flag: &Flag, title: Option<&LocalizedText>) -> pb::DecidedFlag {
     pb::DecidedFlag {
         name: flag.name.to_string(),
         kind: flag.kind.to_string(),
-        title: Some(text(&kind.title)),
+        title: title.map(text),
         severity: severity(flag.severity).into(),
         department: flag.department.to_string(),
         document: Some(document(&flag.document)),

@@ -31,6 +31,7 @@ use crate::follow::replicas::Reporter;
 use crate::follow::wire;
 use crate::record::{DecisionId, RecordLog, ship};
 use crate::shadow::{Seen, Shadows};
+use crate::signing::Signer;
 use crate::store::lifecycle::PolicyJournal;
 use crate::view::{Look, View};
 
@@ -52,6 +53,7 @@ pub(crate) struct Desk {
     pub(crate) simulations: Arc<Semaphore>,
     /// To the rating service; a caller's own credential goes before ours.
     pub(crate) rating: Client,
+    pub(crate) signer: Signer,
 }
 
 /// One matter asked for one enterprise.
@@ -89,6 +91,9 @@ struct Placed {
     place: Option<(usize, RecordMode)>,
     seen: Option<Box<Seen>>,
 }
+
+/// A question of a batch, with the position of its level and the caller's own bound of staleness.
+type Asked = (Question, usize, Option<Duration>);
 
 /// What a question wants of the view.
 #[derive(Debug)]
@@ -129,7 +134,7 @@ impl Desk {
         questions: impl Iterator<Item = Result<Question, Status>>,
     ) -> Vec<Result<Answer, Status>> {
         let mut levels: Vec<Level> = Vec::new();
-        let asked: Vec<Result<(Question, usize, Option<Duration>), Status>> = questions
+        let asked: Vec<Result<Asked, Status>> = questions
             .map(|question| {
                 let question = question?;
                 let Wanted { level, limit } = Wanted::of(call, &question)?;
@@ -183,12 +188,7 @@ impl Desk {
         if let Some(authority) = &question.authority {
             authority.holds_on(as_of.date())?;
         }
-        // What a fully consistent read has seen is no older than its beginning, if the clocks are known at all.
-        let age = known.map(|known| {
-            reached
-                .complete_at
-                .map_or(known, |complete| known.min(now.saturating_sub(complete)))
-        });
+        let age = reached.age(*known, *now);
         let facts = reading.facts(&question.uscc).map_err(status::unreadable)?;
         let ruling = reading.ruling(as_of).ok_or_else(status::not_ready)?;
         let today = ruling.policy.as_ref().ok_or_else(status::not_ready)?;
@@ -433,7 +433,7 @@ fn recorded(facts: &Facts) -> Result<String, Status> {
     serde_json::to_string(facts).map_err(|error| status::damaged(&error))
 }
 
-fn who(caller: &Caller) -> (&str, String) {
+pub(super) fn who(caller: &Caller) -> (&str, String) {
     match caller {
         Caller::Department {
             department, officer, ..
@@ -486,7 +486,7 @@ pub(super) fn handled(handling: Handling, sound: Sound) -> Option<LocalizedText>
     }
 }
 
-fn staleness_limit(consistency: Option<&common::Consistency>) -> Result<Option<Duration>, Status> {
+pub(super) fn staleness_limit(consistency: Option<&common::Consistency>) -> Result<Option<Duration>, Status> {
     let given = consistency.and_then(|consistency| consistency.max_staleness.as_ref());
     let limit = given.map(|span| wire::span(Some(*span)).ok_or_else(status::staleness_invalid));
     limit.transpose()

@@ -20,6 +20,7 @@ use super::siblings::Asker;
 use super::status;
 use crate::follow::wire;
 use crate::record::chain::leaf;
+use crate::record::hex;
 use crate::record::{DecisionId, Found as Here, ship};
 use crate::store::decision::{self, Content, Kept, Looked};
 
@@ -30,20 +31,25 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// A record that the caller may see.
 #[derive(Debug)]
-struct Retold {
+pub(super) struct Retold {
     id: DecisionId,
-    decision: pb::Decision,
-    leaf: String,
+    pub(super) decision: pb::Decision,
+    pub(super) leaf: String,
     /// Empty where its chain is not computed so far.
     link: String,
     /// It still is what was chained.
-    intact: bool,
+    pub(super) intact: bool,
 }
 
 impl Retold {
     /// Reads it from the database, where its chain is. A department sees its own, a firm those about itself.
-    async fn find(desk: &Desk, caller: &Caller, name: &str) -> Result<Retold, Status> {
-        let raw = names::single("name", name, "decisions")?;
+    pub(super) async fn find(
+        desk: &Desk,
+        caller: &Caller,
+        field: &str,
+        name: &str,
+    ) -> Result<Retold, Status> {
+        let raw = names::single(field, name, "decisions")?;
         let id = DecisionId::parse(raw).ok_or_else(status::decision_unknown)?;
         let kept = in_database(desk, &id).await?;
         if !sees(caller, &kept) {
@@ -136,7 +142,7 @@ pub(super) async fn get_dossier(
 ) -> Result<Response<pb::GetDossierResponse>, Status> {
     let asker = Asker::of(request.metadata());
     let (call, request) = accept(request)?;
-    let retold = Retold::find(desk, &call.caller, &request.name).await?;
+    let retold = Retold::find(desk, &call.caller, "name", &request.name).await?;
     if !retold.intact {
         return Err(status::damaged(&status::Damaged));
     }
@@ -221,7 +227,7 @@ pub(super) async fn replay_decision(
     request: Request<pb::ReplayDecisionRequest>,
 ) -> Result<Response<pb::ReplayDecisionResponse>, Status> {
     let (call, request) = accept(request)?;
-    let Retold { decision, intact, .. } = Retold::find(desk, &call.caller, &request.name).await?;
+    let Retold { decision, intact, .. } = Retold::find(desk, &call.caller, "name", &request.name).await?;
     let sources = Sources::find(desk, &decision).await?;
     let recorded = decision.clone();
     // It compiles a whole policy.
@@ -235,8 +241,4 @@ pub(super) async fn replay_decision(
         intact,
     };
     Ok(Response::new(pb::ReplayDecisionResponse { replay: Some(replay) }))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -206,6 +206,16 @@ pub(super) fn measure_not_due(measure: &str) -> Status {
     )
 }
 
+pub(super) fn writer_unknown() -> Status {
+    say(
+        Code::NotFound,
+        ErrorReason::WriterUnknown,
+        "没有这个记录写入者；可用名称见 GET /v1/recordWriters",
+        "no writer of records has this name; GET /v1/recordWriters lists those there are",
+        &[],
+    )
+}
+
 /// Its retention has ended.
 pub(super) fn record_erased() -> Status {
     say(

@@ -23,6 +23,7 @@ use crate::domain::impact::{Comparison, ComparisonError};
 use crate::domain::policy::{Policy, PolicyErrors};
 use crate::simulate::{Going, StopsGoing, everybody};
 use crate::transport::desk::Desk;
+use crate::transport::receipts;
 use crate::transport::status;
 use crate::view::{Look, Population};
 
@@ -81,9 +82,6 @@ pub(in crate::transport) async fn simulate_policy(
     request: Request<pb::SimulatePolicyRequest>,
 ) -> Result<Response<SimulatePolicyStream>, Status> {
     let (call, request) = accept(request)?;
-    if request.receipt {
-        return Err(status::not_ready());
-    }
     let candidate = Candidate::find(desk, &call, request.candidate).await?;
     let sees = Sees::of(&call.caller);
     let sample = match usize::try_from(request.sample_size) {
@@ -129,14 +127,14 @@ pub(in crate::transport) async fn simulate_policy(
         Err(Refused::Comparison(ComparisonError::Arguments(error))) => return Err(status::arguments(&error)),
     };
     let (tell, told) = mpsc::channel(4);
-    tokio::spawn(run(desk.clone(), plan, over, tell));
+    tokio::spawn(run(desk.clone(), plan, over, request.receipt, tell));
     Ok(Response::new(ReceiverStream::new(told).boxed()))
 }
 
 type Tell = mpsc::Sender<Result<pb::SimulatePolicyResponse, Status>>;
 
 /// One at a time on a replica: the others wait, so that many that are asked for take no more of the machine than one.
-async fn run(desk: Desk, plan: Plan, over: Over, tell: Tell) {
+async fn run(desk: Desk, plan: Plan, over: Over, receipt: bool, tell: Tell) {
     let total = match &over {
         Over::Everybody(population) => Ok(population.count()),
         Over::Recorded(records) => records.count(&desk).await,
@@ -179,12 +177,18 @@ async fn run(desk: Desk, plan: Plan, over: Over, tell: Tell) {
         }
     };
     drop(stops);
-    let result = match counted {
+    let mut result = match counted {
         Ok(Some(Ok(result))) => result,
         Ok(Some(Err(status))) => return drop(tell.send(Err(status)).await),
         Ok(None) => return,
         Err(error) => return drop(tell.send(Err(status::failed(&error))).await),
     };
+    if receipt {
+        match receipts::simulated(&desk, &result).await {
+            Ok(pb::Receipt { jws, payload }) => (result.receipt, result.receipt_payload) = (jws, payload),
+            Err(status) => return drop(tell.send(Err(status)).await),
+        }
+    }
     let done = going.done();
     if tell.send(Ok(progress(done, done))).await.is_ok() {
         let event = Some(Event::Result(result));
