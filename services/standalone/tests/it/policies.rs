@@ -52,5 +52,5 @@ fn a_policy_is_written_approved_published_and_rolled_back_by_commands_and_surviv
     );
     let replicas = suite.ask(&["policy", "replicas"]);
     assert_eq!(replicas["replicas"].as_array().unwrap().len(), 1, "{replicas}");
-    suite.stop();
+    suite.kill();
 }

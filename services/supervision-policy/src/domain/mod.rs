@@ -16,6 +16,7 @@ pub mod facts;
 pub mod feedback;
 mod gate;
 pub mod impact;
+mod loader;
 pub mod matter;
 mod offered;
 pub mod policy;

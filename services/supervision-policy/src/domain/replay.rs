@@ -7,16 +7,7 @@ use super::caution::decide_cautiously;
 use super::decide::{DecideError, Decision, decide};
 use super::facts::Facts;
 use super::matter::{Arguments, Handling, Matter};
-use super::policy::{EVALUATOR, Policy};
-
-/// Evaluators whose records this program evaluates as they did. Whoever changes [`EVALUATOR`] so that an answer may
-/// differ takes the earlier ones out, or keeps their ways.
-const EVALUATORS: [&str; 2] = ["3", EVALUATOR];
-
-/// Whether this program decides as that evaluator did.
-pub fn evaluates(evaluator: &str) -> bool {
-    EVALUATORS.contains(&evaluator)
-}
+use super::policy::Policy;
 
 /// Decides as it was decided: cautiously where nobody decided. `unrated` is [`Facts::unrated`] of the facts.
 ///

@@ -210,33 +210,37 @@ pub(crate) async fn any_erased(
 }
 
 /// A version of a policy, as it was published.
-pub(crate) async fn policy(tx: &mut Tx, name: &str, version: u32) -> Result<Option<Document>, StoreError> {
+pub(crate) async fn policy(tx: &mut Tx, name: &str, version: u32) -> Result<Option<Numbered>, StoreError> {
     let found = tx
         .row(
-            "SELECT name, source FROM policy WHERE name = $1 AND version = $2",
+            "SELECT name, version, source FROM policy WHERE name = $1 AND version = $2",
             &[name.into(), version.into()],
         )
         .await?;
-    found.as_ref().map(document).transpose()
+    found.as_ref().map(numbered).transpose()
 }
 
 /// The policies in force at an instant.
-pub(crate) async fn policies_at(tx: &mut Tx, at: Timestamp) -> Result<Vec<Document>, StoreError> {
+pub(crate) async fn policies_at(tx: &mut Tx, at: Timestamp) -> Result<Vec<Numbered>, StoreError> {
     let rows = tx
         .rows(
-            "SELECT name, source FROM policy p WHERE version = (SELECT MAX(version) FROM policy o \
+            "SELECT name, version, source FROM policy p WHERE version = (SELECT MAX(version) FROM policy o \
              WHERE o.name = p.name AND o.effective_at <= $1) ORDER BY name",
             &[at.into()],
         )
         .await?;
-    rows.iter().map(document).collect()
+    rows.iter().map(numbered).collect()
 }
 
-fn document(row: &Row) -> Result<Document, StoreError> {
-    Ok(Document {
+/// A text with its number in the log.
+pub(crate) type Numbered = (Document, u32);
+
+fn numbered(row: &Row) -> Result<Numbered, StoreError> {
+    let document = Document {
         name: row.get("name")?,
         text: row.get("source")?,
-    })
+    };
+    Ok((document, row.get("version")?))
 }
 
 /// An edition of the catalogue that a decision was made by, as it came.

@@ -16,20 +16,20 @@ use crate::domain::catalogue::Catalogue;
 use crate::domain::dossier::{self, Beside, Nearness};
 use crate::domain::facts::Facts;
 use crate::domain::matter::{Arguments, Handling, Matter};
-use crate::domain::policy::{Document, Policy};
+use crate::domain::policy::{Policy, evaluates};
 use crate::domain::replay;
 use crate::follow::{catalogue, wire};
-use crate::store::retold;
+use crate::store::retold::{self, Numbered};
 
 /// What this replica has of the versions that a record names.
 #[derive(Debug)]
 pub(super) struct Sources {
     /// The department's policy; `None` where it has no table, or the version is not here.
-    table: Option<Document>,
-    baseline: Option<Document>,
+    table: Option<Numbered>,
+    baseline: Option<Numbered>,
     catalogue: Option<Arc<Catalogue>>,
     /// Where the department has no table: all policies in force at that instant, one of which declares the matter.
-    others: Vec<Document>,
+    others: Vec<Numbered>,
 }
 
 impl Sources {
@@ -55,10 +55,10 @@ impl Sources {
         let others = if versions.table.is_empty() {
             let in_force = retold::policies_at(&mut tx, as_of(decision)).await;
             let mut in_force = in_force.map_err(|error| status::store(&error))?;
-            in_force.retain(|other| {
+            in_force.retain(|(other, _)| {
                 baseline
                     .as_ref()
-                    .is_none_or(|baseline| baseline.name != other.name)
+                    .is_none_or(|(baseline, _)| baseline.name != other.name)
             });
             in_force
         } else {
@@ -85,8 +85,8 @@ impl Sources {
 
     /// Of the department's policy and of the baseline; empty where they are not here.
     pub(super) fn texts(&self) -> (String, String) {
-        let text = |document: &Option<Document>| {
-            let text = document.as_ref().map(|document| document.text.clone());
+        let text = |numbered: &Option<Numbered>| {
+            let text = numbered.as_ref().map(|(document, _)| document.text.clone());
             text.unwrap_or_default()
         };
         (text(&self.table), text(&self.baseline))
@@ -136,7 +136,7 @@ impl Case {
             catalogue,
             others,
         } = sources;
-        if !replay::evaluates(&versions.evaluator) {
+        if !evaluates(&versions.evaluator) {
             return Err(unknown(&format!("evaluator@{}", versions.evaluator)));
         }
         let baseline = baseline.ok_or_else(|| unknown(&versions.baseline))?;
@@ -147,7 +147,10 @@ impl Case {
             documents.push(table.ok_or_else(|| unknown(&versions.table))?);
         }
         let catalogue = catalogue.ok_or_else(|| unknown(&format!("catalogues/{}", versions.catalogue)))?;
-        let policy = Policy::load(&documents, catalogue).map_err(|error| {
+        let numbered = documents
+            .iter()
+            .map(|(document, number)| (document, Some(*number)));
+        let policy = Policy::of_versions(numbered, catalogue).map_err(|error| {
             let said = LocalizedText::new(
                 "作出该决定时所依据的政策在本版本软件中无法编译；请联系运维人员",
                 "the policies that the decision was made by cannot be compiled by this program; call the operator",

@@ -304,7 +304,7 @@ fn the_papers_of_a_case_are_lists_in_a_cell() {
     let text = words::fact("flags", &papers).unwrap();
     assert_eq!(
         text,
-        "- serious-penalty\n- ordinary-penalty date=2026-01-31 department=licensing severity=ordinary"
+        "- serious-penalty\n- ordinary-penalty severity=ordinary date=2026-01-31 department=licensing"
     );
     assert_eq!(words::from_fact("flags", &text), Some(papers));
     let typed = words::from_fact("flags", "serious-penalty；ordinary-penalty severity=ordinary");

@@ -203,10 +203,7 @@ async fn a_bad_item_of_a_batch_spoils_itself_only() {
     ];
     let answer = server
         .decisions("finance")
-        .batch_decide(pb::BatchDecideRequest {
-            requests,
-            ..Default::default()
-        })
+        .batch_decide(pb::BatchDecideRequest { requests })
         .await
         .unwrap();
     let results: Vec<Result<String, String>> = answer

@@ -5,8 +5,8 @@ use greenstar_kernel::Standing;
 use super::support::{NO_ARGUMENTS, ask, catalogue, firm, policy, serious_penalty, star, today, with};
 use crate::domain::dossier::{Nearness, Unmet, rows};
 use crate::domain::facts::Facts;
+use crate::domain::policy::evaluates;
 use crate::domain::policy::{Document, Policy};
-use crate::domain::replay::evaluates;
 use crate::domain::shipped;
 
 fn near(policy: &Policy, facts: &Facts, unrated: Option<&Facts>) -> Vec<(usize, Nearness)> {
