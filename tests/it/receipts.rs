@@ -1,7 +1,10 @@
 //! What was signed is verified with nobody's code but other people's.
 
+use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
+use greenstar_standalone::{Sample, Settings};
 use hyper::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
@@ -82,6 +85,53 @@ async fn receipts_of_decisions_and_screenings_hold_for_a_foreign_verifier_and_af
         .await;
     assert!(verified(&keys, &after["receipt"]).await.is_some());
     assert_eq!(verified(&before, &after["receipt"]).await.map(|_| ()), None);
+}
+
+#[tokio::test]
+async fn the_chain_of_records_has_a_signed_head_that_lists_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = |folder: &Path| Settings::new(folder, "127.0.0.1:0".parse().unwrap(), Sample::Today);
+    let first = settings(folder.path());
+    let door = Door::open_on(folder, first).await;
+    let firm = format!("enterprises/{}", door.listed(5).await[0]);
+    let ask = json!({"permitKind": "pollutant-permit"});
+    door.post("licensing", &format!("/v1/{firm}:checkPermit"), ask)
+        .await;
+    // What a life left is signed by the next one.
+    let again = settings(&door.folder());
+    let door = door.reopen(again, || ()).await;
+    let signed = async {
+        loop {
+            let listed = door.get("licensing", "/v1/recordWriters").await;
+            let writers = listed["writers"].as_array().unwrap().clone();
+            if let Some(writer) = writers
+                .into_iter()
+                .find(|writer| writer["checkpoint"] != json!(""))
+            {
+                return writer;
+            }
+        }
+    };
+    let writer = tokio::time::timeout(Duration::from_secs(30), signed)
+        .await
+        .unwrap();
+    let name = writer["name"].as_str().unwrap();
+    let path = format!("/v1/{name}/checkpoints");
+    let checkpoint = door.get("licensing", &path).await["checkpoints"][0].clone();
+    let keys = door.get("licensing", "/v1/keys").await;
+    let statement = verified(&keys, &checkpoint["receipt"]).await.unwrap();
+    assert_eq!(statement["typ"], "greenstar.checkpoint/1");
+    assert_eq!(statement["writer"], name);
+    assert_eq!(statement["chain"], checkpoint["chain"]);
+    let head = format!(
+        "{}:{}",
+        statement["sequence"],
+        statement["chain"].as_str().unwrap()
+    );
+    assert_eq!(writer["checkpoint"], json!(head));
+    let nobody = format!("/v1/recordWriters/{}/checkpoints", "0".repeat(32));
+    let refused = door.refused(Some("licensing"), Method::GET, &nobody, None).await;
+    assert_eq!(refused, (404, "WRITER_UNKNOWN".to_owned()));
 }
 
 #[tokio::test]

@@ -10,7 +10,8 @@ use tonic::{Request, Response, Status};
 use super::desk::Desk;
 use super::status;
 use crate::follow::wire;
-use crate::record::ship;
+use crate::record::{hex, ship};
+use crate::store::receipt;
 use crate::store::retold::{self, Filter, Key, Listed};
 
 /// More is never given, as the contract says.
@@ -134,17 +135,23 @@ pub(super) async fn list_record_writers(
     let writers = retold::writers(&mut tx)
         .await
         .map_err(|error| status::store(&error))?;
-    let writers = writers.into_iter().map(|writer| pb::RecordWriter {
-        name: format!("recordWriters/{}", writer.writer),
-        shipped_through: writer.through,
-        ended: writer.ended,
-        skipped: writer.skipped,
-        not_kept: writer.not_kept,
-        missing: writer.missing,
-        erased: writer.erased,
-        checkpoint: String::new(),
-    });
-    Ok(Response::new(pb::ListRecordWritersResponse {
-        writers: writers.collect(),
-    }))
+    let mut told = Vec::with_capacity(writers.len());
+    for writer in writers {
+        let signed = receipt::checkpoints(&mut tx, &writer.writer, i64::MAX, 1).await;
+        let signed = signed.map_err(|error| status::store(&error))?;
+        let last = signed.unwrap_or_default().into_iter().next();
+        told.push(pb::RecordWriter {
+            name: format!("recordWriters/{}", writer.writer),
+            shipped_through: writer.through,
+            ended: writer.ended,
+            skipped: writer.skipped,
+            not_kept: writer.not_kept,
+            missing: writer.missing,
+            erased: writer.erased,
+            checkpoint: last.map_or_else(String::new, |last| {
+                format!("{}:{}", last.sequence, hex(&last.chain))
+            }),
+        });
+    }
+    Ok(Response::new(pb::ListRecordWritersResponse { writers: told }))
 }
