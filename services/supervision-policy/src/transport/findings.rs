@@ -254,9 +254,10 @@ pub(super) fn of_error(error: &PolicyError, places: &Places) -> pb::Finding {
             }
         }
         defect => {
-            let kind = match defect {
-                PolicyDefect::MeasureUnknown { .. } => pb::FindingKind::UnknownWord,
-                _ => pb::FindingKind::Malformed,
+            let kind = if matches!(defect, PolicyDefect::MeasureUnknown { .. }) {
+                pb::FindingKind::UnknownWord
+            } else {
+                pb::FindingKind::Malformed
             };
             pb::Finding {
                 kind: kind.into(),

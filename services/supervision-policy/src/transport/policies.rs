@@ -257,10 +257,11 @@ fn shortened(text: &str) -> String {
 
 /// Where in the source: `source/{table}/{row}/{column}`, as far as it is known.
 fn field_of(error: &PolicyError) -> String {
-    let place = match &error.defect {
-        PolicyDefect::Table(TableError { place, .. }) => place,
-        PolicyDefect::Found(finding) => return format!("{SOURCE}/{}", finding.place),
-        _ => return SOURCE.to_owned(),
+    if let PolicyDefect::Found(finding) = &error.defect {
+        return format!("{SOURCE}/{}", finding.place);
+    }
+    let PolicyDefect::Table(TableError { place, .. }) = &error.defect else {
+        return SOURCE.to_owned();
     };
     let row = place.row.map(|row| {
         if row == 0 {
