@@ -108,6 +108,13 @@ impl Date {
         )
     }
 
+    /// The first of January after this day.
+    #[must_use]
+    pub fn next_year(self) -> Date {
+        let next = civil::Date::new(self.0.year().saturating_add(1), 1, 1);
+        next.map_or(self, Date)
+    }
+
     /// When a term of `months`, counted from a document of this date, ends: 00:00 of the
     /// day after date + months (protocol.md §4). The last day still counts.
     pub fn term_end(self, months: Month) -> Timestamp {

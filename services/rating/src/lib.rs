@@ -41,6 +41,14 @@ use transport::{Desk, Siblings};
 /// The scheme that every new database begins with.
 pub const DEFAULT_SCHEME: &str = include_str!("../data/schemes/daxing-green-credit.yaml");
 
+/// Schemes of other places, ready to be stored by `SchemeService.CreateScheme`.
+pub const OTHER_SCHEMES: [&str; 4] = [
+    include_str!("../data/schemes/jiangsu-twelve-points.yaml"),
+    include_str!("../data/schemes/shandong-negative-list.yaml"),
+    include_str!("../data/schemes/shaanxi-base-70.yaml"),
+    include_str!("../data/schemes/national-21-indicators.yaml"),
+];
+
 /// The running service over its database.
 #[derive(Clone, Debug)]
 pub struct Rating {

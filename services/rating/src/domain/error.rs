@@ -1,9 +1,9 @@
 //! Why a command or question is refused, for the caller: what is wrong, and what to do next.
 
-use greenstar_kernel::{Code, Date, Department, LocalizedText, Officer, Said, Uscc};
+use greenstar_kernel::{Code, Date, Department, LocalizedText, Officer, Said, Timestamp, Uscc};
 
 use super::round::{MAX_ENROLLED, RoundState};
-use super::scheme::{SchemeError, SchemeKey};
+use super::scheme::{SchemeFaults, SchemeKey};
 use super::score::{GrantError, ScoreError};
 
 /// A refusal. Nothing was changed.
@@ -42,10 +42,25 @@ pub enum Refusal {
     SchemeUnknown(String),
     /// The scheme contradicts itself.
     #[error(transparent)]
-    Scheme(#[from] SchemeError),
+    Scheme(#[from] SchemeFaults),
     /// This version is stored.
     #[error("scheme {0} is stored already")]
     SchemeExists(SchemeKey),
+    /// It is in use, or will be.
+    #[error("scheme {0} is in use already, or will be")]
+    SchemeActive(SchemeKey),
+    /// Rounds that begin now use another version.
+    #[error("version {in_force} is in use, and rounds that begin now use it")]
+    SchemeNotInForce {
+        /// The version in use.
+        in_force: SchemeKey,
+    },
+    /// In the past, or not after another version.
+    #[error("a version cannot come into use before {earliest}")]
+    ActivationTime {
+        /// The first instant that is possible.
+        earliest: Timestamp,
+    },
     /// No such round, or not for this caller.
     #[error("no round has the name {0}")]
     RoundUnknown(String),
@@ -206,6 +221,21 @@ impl Said for Refusal {
                 format!("No scheme has the name {name}. Choose one of the list."),
             ),
             Refusal::Scheme(error) => error.said(),
+            Refusal::SchemeActive(key) => both(
+                format!("评价办法 {key} 已启用或者已定启用时间，无需再次办理。"),
+                format!("Scheme {key} is in use, or will be. There is nothing to do."),
+            ),
+            Refusal::SchemeNotInForce { in_force } => both(
+                format!("现行版本为 {in_force}，新批次应使用现行版本；如需使用其他版本，请先由另一名工作人员启用。"),
+                format!(
+                    "Version {in_force} is in use, and rounds that begin now use it. Name it, or let another officer \
+                     activate the version you want first."
+                ),
+            ),
+            Refusal::ActivationTime { earliest } => both(
+                format!("启用时间不能早于 {earliest}，请更正或者留空（立即启用）。"),
+                format!("A version cannot come into use before {earliest}. Correct the time, or leave it out for now."),
+            ),
             Refusal::SchemeExists(key) => both(
                 format!("评价办法 {key} 已存在，且不可更改。请使用新的版本号。"),
                 format!("Scheme {key} is stored and never changes. Use a new version."),
@@ -247,9 +277,9 @@ impl Said for Refusal {
                 format!("评价办法中没有可申报的小项 {item}。"),
                 format!("The scheme has no bonus item {item}. See the scheme's items."),
             ),
-            Refusal::Grant(GrantError::Points { item, max }) => both(
-                format!("小项 {item} 的分值应在 0 与 {max} 之间，且为 0.5 的整数倍。"),
-                format!("Item {item} takes 0 to {max} points in steps of 0.5."),
+            Refusal::Grant(GrantError::Points { item, max, step }) => both(
+                format!("小项 {item} 的分值应在 0 与 {max} 之间，且为 {step} 的整数倍。"),
+                format!("Item {item} takes 0 to {max} points in steps of {step}."),
             ),
             Refusal::Grant(GrantError::Tier { item, allowed }) if allowed.is_empty() => both(
                 format!("小项 {item} 没有档次，请填写分值。"),

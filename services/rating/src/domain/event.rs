@@ -49,12 +49,26 @@ pub struct Event {
     /// An appeal suspends a flag on its document. A marker: it counts all the same.
     #[serde(default)]
     pub under_appeal: bool,
+    /// When agreed plans of rectification that name it ran, in order; the scheme says whether its points rest meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspensions: Vec<Suspension>,
     /// Who recorded it.
     pub recorder: Officer,
     /// The recorder's department.
     pub department: Department,
     /// When it was recorded.
     pub recorded_at: Timestamp,
+}
+
+/// A time in which a plan ran: `[from, until)`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspension {
+    /// The plan.
+    pub plan: Code,
+    /// Since when.
+    pub from: Timestamp,
+    /// Until when; earlier if the plan is closed or fails before.
+    pub until: Timestamp,
 }
 
 /// What a kind of event means in a scheme.
@@ -135,11 +149,25 @@ impl Event {
         self.repaired_at.is_some() || self.revoked_at.is_some()
     }
 
+    /// Whether an agreed plan that names it runs at an instant.
+    pub fn suspended(&self, at: Timestamp) -> bool {
+        self.suspended_until(at).is_some()
+    }
+
+    /// Until when such a plan runs.
+    pub fn suspended_until(&self, at: Timestamp) -> Option<Timestamp> {
+        let running = self
+            .suspensions
+            .iter()
+            .filter(|one| one.from <= at && at < one.until);
+        running.map(|one| one.until).max()
+    }
+
     /// When it stops to count in the score. For a veto without confirmed rectification the earliest
     /// instant; see [`Event::counts`].
     pub fn end(&self, meaning: Meaning<'_>) -> Timestamp {
         let by_time = match meaning {
-            Meaning::Rule(_, rule) => self.document.date.term_end(rule.window),
+            Meaning::Rule(_, rule) => rule.window.end(self.document.date),
             Meaning::Veto(veto) => {
                 let least = self.document.date.term_end(veto.min);
                 self.rectified_at.map_or(least, |rectified| rectified.max(least))

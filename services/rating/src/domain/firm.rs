@@ -123,11 +123,23 @@ pub struct RatingView {
     pub dropped: bool,
     /// What keeps it from the next star; empty if it was never rated.
     pub blocked: Vec<LocalizedText>,
+    /// What the scheme calls the star; absent without one.
+    #[serde(default)]
+    pub rank: Option<Rank>,
     /// An appeal is open against a document that counts.
     #[serde(default)]
     pub objection_open: bool,
     /// The instant at which this was true.
     pub as_of: Timestamp,
+}
+
+/// What a jurisdiction calls a star.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rank {
+    /// Its name, e.g. 五星级 or 绿色.
+    pub title: LocalizedText,
+    /// Its colour, where ranks have colours.
+    pub color: Option<Code>,
 }
 
 impl RatingView {
@@ -140,6 +152,7 @@ impl RatingView {
             rating: None,
             dropped: false,
             blocked: Vec::new(),
+            rank: None,
             objection_open: false,
             as_of,
         }
@@ -228,6 +241,11 @@ impl Firm {
             rating.next = next_transition(scheme, &rated.awards, &self.events, rated.valid_until, at)?;
         }
         view.standing = assessment.standing;
+        let grade = assessment.standing.star().and_then(|star| scheme.grade(star));
+        view.rank = grade.map(|grade| Rank {
+            title: grade.name.clone(),
+            color: grade.color.clone(),
+        });
         view.dropped = assessment.dropped;
         view.blocked = assessment.blocked.iter().map(super::score::Gate::text).collect();
         rating.total = assessment.total;
@@ -237,11 +255,11 @@ impl Firm {
     }
 
     /// The row for followers. Of `schemes`, oldest first, the rating's says what repeated events count as; without a
-    /// rating the newest does.
-    pub fn fact<'s>(&self, mut schemes: impl DoubleEndedIterator<Item = &'s Scheme>) -> Fact {
+    /// rating the newest of its district's does.
+    pub fn fact<'s>(&self, mut schemes: impl Iterator<Item = &'s Scheme>) -> Fact {
         let scheme = match &self.rated {
             Some(rated) => schemes.find(|scheme| scheme.key == rated.scheme),
-            None => schemes.next_back(),
+            None => schemes.max_by_key(|scheme| scheme.covers(self.enterprise.profile.district.as_str())),
         };
         let profile = &self.enterprise.profile;
         let mut recent: Vec<&Event> = self.events.iter().filter(|event| !event.is_struck()).collect();

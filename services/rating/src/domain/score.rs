@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Evidence, Meaning};
 use super::repeat::meant;
-use super::scheme::{Effect, Grade, Item, PENALTY_MONTHS, Rule, STEP, Scheme, Scoring};
+use super::scheme::{Effect, FULL_MARK, Grade, Item, PENALTY_MONTHS, Rule, Scheme, Scoring};
 
 /// What the verifier found of one bonus item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,13 +43,15 @@ pub enum GrantError {
     /// Not a bonus item of the scheme.
     #[error("the scheme has no bonus item {0}")]
     ItemUnknown(Code),
-    /// Out of range, or not in steps of 0.5.
-    #[error("item {item} takes 0 to {max} points in steps of 0.5")]
+    /// Out of range, or not in the scheme's steps.
+    #[error("item {item} takes 0 to {max} points in steps of {step}")]
     Points {
         /// The item.
         item: Code,
         /// The most it takes.
         max: Points,
+        /// What they are multiples of.
+        step: Points,
     },
     /// An unknown condition, or points where conditions are ticked, or the reverse.
     #[error("item {item} takes these conditions: {allowed:?}")]
@@ -72,18 +74,17 @@ impl Grant {
         match (&found.scoring, self) {
             (Scoring::Deduction { .. }, _) => Err(unknown()),
             (Scoring::Steps, Grant::Points(points)) => {
-                let fits =
-                    !points.is_negative() && *points <= found.max && points.milli() % STEP.milli() == 0;
-                if fits {
-                    Ok(*points)
-                } else {
-                    Err(GrantError::Points {
-                        item: item.clone(),
-                        max: found.max,
-                    })
-                }
+                in_steps(*points, item, found.max, scheme.step)?;
+                Ok(*points)
             }
-            (Scoring::Steps, Grant::Conditions(_)) => Err(GrantError::Tier {
+            (Scoring::Marks, Grant::Points(mark)) => {
+                in_steps(*mark, item, FULL_MARK, Points::whole(1))?;
+                // Exact: a weight is a multiple of 0.01 at least, a mark whole.
+                Ok(Points::from_milli(
+                    found.max.milli() * mark.milli() / FULL_MARK.milli(),
+                ))
+            }
+            (Scoring::Steps | Scoring::Marks, Grant::Conditions(_)) => Err(GrantError::Tier {
                 item: item.clone(),
                 allowed: Vec::new(),
             }),
@@ -104,6 +105,17 @@ impl Grant {
             }
         }
     }
+}
+
+fn in_steps(points: Points, item: &Code, max: Points, step: Points) -> Result<(), GrantError> {
+    if !points.is_negative() && points <= max && points.milli() % step.milli() == 0 {
+        return Ok(());
+    }
+    Err(GrantError::Points {
+        item: item.clone(),
+        max,
+        step,
+    })
 }
 
 /// Facts that the scheme cannot mean: the score is not given rather than given too good.
@@ -303,6 +315,8 @@ pub(super) enum End<'a> {
     Veto(&'a Code),
     /// The window of an event.
     Window(&'a Code),
+    /// The plan that suspends the points of an event.
+    Suspension(&'a Code),
     /// The 24 months in which an event counts for the penalty gate.
     Penalty(&'a Code),
 }
@@ -428,7 +442,9 @@ fn sums(
         let sum: Points = deductions.iter().map(|deduction| deduction.points).sum();
         let points = match item.scoring {
             Scoring::Deduction { .. } => -sum.min(item.max),
-            Scoring::Steps | Scoring::Tiers(_) => given.get(&item.code).copied().unwrap_or_default(),
+            Scoring::Steps | Scoring::Tiers(_) | Scoring::Marks => {
+                given.get(&item.code).copied().unwrap_or_default()
+            }
         };
         if let Some(slot) = raw.get_mut(item.category) {
             *slot += points;
@@ -461,6 +477,9 @@ fn counted<'a>(
             continue;
         };
         if !event.counts(*meaning, at) && held != Some(End::Window(&event.id)) {
+            continue;
+        }
+        if rule.suspendable && (event.suspended(at) || held == Some(End::Suspension(&event.id))) {
             continue;
         }
         let rank = |item: &Item, rule: &Rule| (Reverse(rule.points), item.code.clone(), rule.event.clone());

@@ -37,6 +37,8 @@ pub enum Cause {
     Window(Ended),
     /// The 24 months in which a penalty counts for the gate.
     Penalty(Ended),
+    /// The plan of rectification that suspended the points of an event.
+    Suspension(Ended),
 }
 
 /// The event of a cause.
@@ -62,6 +64,13 @@ impl Cause {
                 format!("“{}”的计分期限届满", title.zh),
                 format!("\"{}\" no longer deducts", title.en),
             ),
+            Cause::Suspension(Ended { title, .. }) => LocalizedText::new(
+                format!("整改方案到期，“{}”恢复计分", title.zh),
+                format!(
+                    "the plan of rectification ends, and \"{}\" deducts again",
+                    title.en
+                ),
+            ),
             Cause::Penalty(Ended { title, .. }) => LocalizedText::new(
                 format!("处罚“{}”满 24 个月，不再计入", title.zh),
                 format!(
@@ -75,7 +84,7 @@ impl Cause {
     fn text_for_others(&self) -> LocalizedText {
         match self {
             Cause::Validity => self.text(),
-            Cause::Veto(_) | Cause::Window(_) | Cause::Penalty(_) => {
+            Cause::Veto(_) | Cause::Window(_) | Cause::Penalty(_) | Cause::Suspension(_) => {
                 LocalizedText::new("计分期限届满", "a term ends")
             }
         }
@@ -171,7 +180,7 @@ fn changes(before: &Assessment, after: &Assessment) -> bool {
 /// Whether the thing had a part in the result: an event beside a stronger one of its document has none.
 fn counted(before: &Assessment, end: End<'_>) -> bool {
     match end {
-        End::Validity | End::Penalty(_) => true,
+        End::Validity | End::Penalty(_) | End::Suspension(_) => true,
         End::Veto(id) => before.vetoes.iter().any(|veto| veto.event == *id),
         End::Window(id) => {
             let mut deductions = before.lines.iter().flat_map(|line| &line.deductions);
@@ -194,6 +203,7 @@ fn cause(meant: &[(&Event, Meaning<'_>)], end: End<'_>) -> Option<Cause> {
         End::Veto(id) => ended(id).map(Cause::Veto),
         End::Window(id) => ended(id).map(Cause::Window),
         End::Penalty(id) => ended(id).map(Cause::Penalty),
+        End::Suspension(id) => ended(id).map(Cause::Suspension),
     }
 }
 
@@ -212,6 +222,9 @@ fn ends<'a>(
                     ends.push((end, End::Penalty(&event.id)));
                 }
                 ends.push((event.end(*meaning), End::Window(&event.id)));
+                if let Some(until) = event.suspended_until(now).filter(|_| rule.suspendable) {
+                    ends.push((until, End::Suspension(&event.id)));
+                }
             }
             // Without the confirmation no time ends it.
             Meaning::Veto(_) if event.rectified_at.is_some() => {

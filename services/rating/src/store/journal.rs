@@ -8,7 +8,7 @@ use greenstar_store::{Journal, Request, StoreError, Turn, Tx, Value};
 
 use super::followed;
 use super::rows::{self, json};
-use super::schemes::Schemes;
+use super::schemes::{Schemes, activations};
 use crate::domain::command::{Answer, Command, Frame, NewEvent, Notice, Order, World, decide};
 use crate::domain::error::Refusal;
 
@@ -64,6 +64,8 @@ struct Named<'a> {
     documents: BTreeSet<Uscc>,
     /// What is told now.
     frames: Vec<&'a Frame>,
+    /// Which version of a scheme is in use matters.
+    activations: bool,
 }
 
 impl<'a> Named<'a> {
@@ -72,6 +74,7 @@ impl<'a> Named<'a> {
         for submission in commands {
             match &submission.command {
                 Command::CreateScheme { .. } => {}
+                Command::ActivateScheme { .. } => named.activations = true,
                 Command::CreateEnterprise { uscc, .. }
                 | Command::UpdateEnterprise { uscc, .. }
                 | Command::ConfirmRectification { uscc, .. }
@@ -89,6 +92,7 @@ impl<'a> Named<'a> {
                     named.documents.extend(codes());
                 }
                 Command::CreateRound { id, .. } => {
+                    named.activations = true;
                     named.rounds.insert(id.clone());
                 }
                 Command::Enrol { round, enterprises } => {
@@ -141,6 +145,9 @@ impl Journal for RatingJournal {
             schemes: self.schemes.all(tx).await?,
             ..World::default()
         };
+        if named.activations {
+            world.activations = activations(tx).await?;
+        }
         world.rounds = rows::rounds(tx, codes(&named.rounds)).await?;
         const ENROLMENT: &str = "SELECT round, uscc, body FROM enrolment WHERE";
         let whole = tx
@@ -207,10 +214,23 @@ impl Journal for RatingJournal {
                 (&key.version).into(),
                 source.into(),
                 stored.created_at.into(),
+                stored.author.as_ref().map(|author| author.0.clone()).into(),
             ];
             schemes.push(row);
         }
-        tx.insert("scheme", &["id", "version", "source", "created_at"], schemes)
+        let columns = ["id", "version", "source", "created_at", "author"];
+        tx.insert("scheme", &columns, schemes).await?;
+        let activations = changes.activations.iter().map(|activation| {
+            vec![
+                activation.key.id.as_str().into(),
+                (&activation.key.version).into(),
+                activation.at.into(),
+                activation.by.0.clone().into(),
+                activation.decided_at.into(),
+            ]
+        });
+        let columns = ["id", "version", "activate_at", "officer", "decided_at"];
+        tx.insert("scheme_activation", &columns, activations.collect())
             .await?;
 
         let firms = changes.firms.iter().filter_map(|uscc| world.firms.get(uscc));

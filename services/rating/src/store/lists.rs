@@ -183,6 +183,14 @@ pub(crate) async fn enterprises(
         .collect()
 }
 
+/// How many enterprises are registered.
+pub(crate) async fn registered(tx: &mut Tx) -> Result<i32, StoreError> {
+    const COUNT: &str = "SELECT CAST(COUNT(*) AS bigint) AS firms FROM enterprise";
+    let row = tx.row(COUNT, &[]).await?;
+    let firms: i64 = row.map(|row| row.get("firms")).transpose()?.unwrap_or(0);
+    Ok(i32::try_from(firms).unwrap_or(i32::MAX))
+}
+
 /// The page of rounds behind one, newest first; of equals by id.
 pub(crate) async fn rounds(
     tx: &mut Tx,

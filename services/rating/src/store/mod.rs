@@ -10,9 +10,9 @@ use greenstar_store::Migrations;
 
 pub(crate) use followed::cursor;
 pub(crate) use journal::{FACT, RatingJournal, RequestId, Submission};
-pub(crate) use lists::{Directory, Lists, due, enterprises, next_due, rounds};
+pub(crate) use lists::{Directory, Lists, due, enterprises, next_due, registered, rounds};
 pub(crate) use rows::{firm, firms, round};
-pub(crate) use schemes::Schemes;
+pub(crate) use schemes::{Schemes, activations};
 
 /// Numbered files, fixed forward.
 pub static MIGRATIONS: Migrations = Migrations {
@@ -27,5 +27,10 @@ pub static MIGRATIONS: Migrations = Migrations {
         (4, "rating", include_str!("../../migrations/0004_rating.sql")),
         (5, "round", include_str!("../../migrations/0005_round.sql")),
         (6, "flagged", include_str!("../../migrations/0006_flagged.sql")),
+        (
+            13,
+            "scheme_activation",
+            include_str!("../../migrations/0013_scheme_activation.sql"),
+        ),
     ],
 };

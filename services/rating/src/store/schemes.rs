@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use greenstar_kernel::{Code, Timestamp};
+use greenstar_kernel::{Code, Officer, Timestamp};
 use greenstar_store::{Row, StoreError, Tx, Value};
 
+use crate::domain::activation::Activation;
 use crate::domain::command::StoredScheme;
 use crate::domain::scheme::{Scheme, SchemeKey};
 
@@ -61,18 +62,20 @@ impl Schemes {
         let values = [Value::from(key.id.as_str()), Value::from(&key.version)];
         let row = tx
             .row(
-                "SELECT source, created_at FROM scheme WHERE id = $1 AND version = $2",
+                "SELECT source, created_at, author FROM scheme WHERE id = $1 AND version = $2",
                 &values,
             )
             .await?
             .ok_or_else(|| StoreError::corrupt(format!("scheme {key} vanished")))?;
         let source: String = row.get("source")?;
         let created_at: Timestamp = row.get("created_at")?;
+        let author: Option<String> = row.get("author")?;
         let scheme = Scheme::parse(&source).map_err(StoreError::corrupt)?;
         let stored = Arc::new(StoredScheme {
             scheme,
             source,
             created_at,
+            author: author.map(Officer),
         });
         self.known
             .lock()
@@ -86,4 +89,20 @@ fn key(row: &Row) -> Result<SchemeKey, StoreError> {
     let id = Code::parse(&row.get::<String>("id")?).map_err(StoreError::corrupt)?;
     let version: String = row.get("version")?;
     SchemeKey::new(id, &version).ok_or_else(|| StoreError::corrupt(format!("scheme version {version}")))
+}
+
+/// Which versions are or come into use, in the order of their instants.
+pub(crate) async fn activations(tx: &mut Tx) -> Result<Vec<Activation>, StoreError> {
+    const ALL: &str = "SELECT id, version, activate_at, officer, decided_at FROM scheme_activation \
+         ORDER BY activate_at, id, version";
+    let rows = tx.rows(ALL, &[]).await?;
+    let each = rows.iter().map(|row| {
+        Ok(Activation {
+            key: key(row)?,
+            at: row.get("activate_at")?,
+            by: Officer(row.get("officer")?),
+            decided_at: row.get("decided_at")?,
+        })
+    });
+    each.collect()
 }

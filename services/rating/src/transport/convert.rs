@@ -64,7 +64,7 @@ fn state(state: RatingState) -> i32 {
     state.into()
 }
 
-fn standing(standing: Standing) -> (Option<i32>, i32) {
+pub(super) fn standing(standing: Standing) -> (Option<i32>, i32) {
     (standing.star().map(rank), state(standing.state()))
 }
 
@@ -150,6 +150,12 @@ pub(super) fn rating(view: RatingView, explained: bool) -> pb::Rating {
         name: format!("enterprises/{}/rating", view.uscc),
         star,
         state,
+        star_title: view.rank.as_ref().map(|rank| text(rank.title.clone())),
+        star_color: view
+            .rank
+            .and_then(|rank| rank.color)
+            .map(|color| color.to_string())
+            .unwrap_or_default(),
         known: view.name.is_some(),
         uscc_verdict: verdict(&view.uscc),
         display_name: view.name.map(text),
@@ -255,13 +261,14 @@ fn event_name(uscc: &Uscc, id: &Code) -> String {
     format!("enterprises/{uscc}/events/{id}")
 }
 
-/// `None` where the scheme does not know the event: it is another scheme's.
-pub(super) fn event(uscc: &Uscc, event: Event, scheme: &Scheme) -> Option<pb::Event> {
+/// As of an instant. `None` where the scheme does not know the event: it is another scheme's.
+pub(super) fn event(uscc: &Uscc, event: Event, scheme: &Scheme, at: Timestamp) -> Option<pb::Event> {
     let meaning = Meaning::of(scheme, &event.kind)?;
-    let (item, points) = match meaning {
-        Meaning::Rule(item, rule) => (item.code.to_string(), rule.points.to_string()),
-        Meaning::Veto(_) => (String::new(), String::new()),
+    let (item, points, suspendable) = match meaning {
+        Meaning::Rule(item, rule) => (item.code.to_string(), rule.points.to_string(), rule.suspendable),
+        Meaning::Veto(_) => (String::new(), String::new(), false),
     };
+    let suspended = event.suspended_until(at).filter(|_| suspendable);
     Some(pb::Event {
         name: event_name(uscc, &event.id),
         kind: event.kind.to_string(),
@@ -278,6 +285,7 @@ pub(super) fn event(uscc: &Uscc, event: Event, scheme: &Scheme) -> Option<pb::Ev
         repair_time: event.repaired_at.map(time),
         revoke_time: event.revoked_at.map(time),
         cause: event.cause.map(flagged::cause_of).unwrap_or_default(),
+        suspended_until_time: suspended.map(time),
         recorder: event.recorder.0,
         record_time: Some(time(event.recorded_at)),
     })

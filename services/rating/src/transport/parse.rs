@@ -1,6 +1,6 @@
 //! From messages to the domain's words. What the contract's rules cannot say is checked here.
 
-use greenstar_kernel::{Code, Document, LocalizedText, Points, Position, Star, Token, Uscc};
+use greenstar_kernel::{Code, Document, LocalizedText, Points, Position, Star, Timestamp, Token, Uscc};
 use greenstar_kernel::{Log, MalformedToken};
 use greenstar_proto::common::v1 as common;
 use greenstar_proto::common::v1::ErrorReason;
@@ -249,6 +249,29 @@ pub(super) fn seen(raw: Option<&common::Consistency>) -> Result<Option<Position>
         })?;
     }
     Ok(joined.get(Log::Rating).cloned())
+}
+
+/// An instant that somebody chose.
+pub(super) fn instant(
+    field: &'static str,
+    reason: ErrorReason,
+    raw: &pbjson_types::Timestamp,
+) -> Result<Timestamp, Status> {
+    let micros = raw
+        .seconds
+        .checked_mul(1_000_000)
+        .and_then(|micros| micros.checked_add(i64::from(raw.nanos / 1000)));
+    // The years that a document can be of.
+    micros
+        .filter(|micros| (0..=7_289_654_400_000_000).contains(micros))
+        .map(Timestamp::from_micros)
+        .ok_or_else(|| {
+            let said = LocalizedText::new(
+                "时间应在 1970 年至 2200 年之间，请更正",
+                "a time lies between the years 1970 and 2200; correct it",
+            );
+            greenstar_rpc::field(field, reason, &said, &[])
+        })
 }
 
 /// A key of a page token that another version of this program wrote.

@@ -366,6 +366,7 @@ impl RatingService for Desk {
             .await
             .map_err(|error| status::store(&error))?;
         let key = |event: &Event| (event.document.date, event.id.clone());
+        let now = self.instant();
         let mut events = firm.events.clone();
         events.sort_by_key(|event| std::cmp::Reverse(key(event)));
         let mut shown = Vec::new();
@@ -384,7 +385,7 @@ impl RatingService for Desk {
                 .filter(|stored| rated.is_none_or(|key| stored.scheme.key == *key))
                 .find_map(|stored| {
                     let shown = Repeats::of(&stored.scheme, &firm.events).shown(&event);
-                    convert::event(&uscc, shown, &stored.scheme)
+                    convert::event(&uscc, shown, &stored.scheme, now)
                 });
             let Some(event) = known else { continue };
             if shown.len() == page.size {
@@ -471,7 +472,7 @@ impl Desk {
             .iter()
             .rev()
             .filter(|stored| rated.is_none_or(|key| stored.scheme.key == *key))
-            .find_map(|stored| convert::event(uscc, event.clone(), &stored.scheme));
+            .find_map(|stored| convert::event(uscc, event.clone(), &stored.scheme, view.as_of));
         let shown = shown.ok_or_else(|| {
             status::store(&StoreError::corrupt(format!(
                 "no scheme knows event {}",

@@ -1,15 +1,39 @@
 //! Schemes as messages.
 
-use greenstar_kernel::{Code, LocalizedText};
+use greenstar_kernel::{Code, LocalizedText, Said, Timestamp};
 use greenstar_proto::rating::v1 as pb;
+use greenstar_proto::reason_name;
 
-use super::convert::{scheme_name, text};
+use super::convert::{scheme_name, standing, text, time};
+use crate::domain::activation::Activation;
 use crate::domain::command::StoredScheme;
-use crate::domain::scheme::{Effect, Grade, Issuer, Item, Mode, Scheme, Scoring, Severity, Veto};
+use crate::domain::dry_run::{Comparison, Moved};
+use crate::domain::scheme::{
+    Effect, Grade, Issuer, Item, Mode, Scheme, SchemeFaults, Scoring, Severity, Veto, Window,
+};
 
-/// `whole`: with its source.
-pub(super) fn scheme(stored: &StoredScheme, whole: bool) -> pb::Scheme {
-    let scheme = &stored.scheme;
+/// `whole`: with its source. `named`: with its author.
+pub(super) fn scheme(
+    stored: &StoredScheme,
+    activated: Option<&Activation>,
+    whole: bool,
+    named: bool,
+) -> pb::Scheme {
+    let author = stored.author.as_ref().filter(|_| named);
+    pb::Scheme {
+        source: if whole {
+            stored.source.clone()
+        } else {
+            String::new()
+        },
+        activate_time: activated.map(|activation| time(activation.at)),
+        author: author.map(|author| author.0.clone()).unwrap_or_default(),
+        ..read(&stored.scheme)
+    }
+}
+
+/// A scheme as it was read, whether it is stored or not.
+pub(super) fn read(scheme: &Scheme) -> pb::Scheme {
     pb::Scheme {
         name: scheme_name(&scheme.key),
         district: scheme.district.clone(),
@@ -22,6 +46,8 @@ pub(super) fn scheme(stored: &StoredScheme, whole: bool) -> pb::Scheme {
                 deduction: category.mode == Mode::Deduction,
                 base: category.base.to_string(),
                 cap: category.cap.to_string(),
+                mixed: category.mode == Mode::Mixed,
+                floor: category.floor.to_string(),
             })
             .collect(),
         items: scheme.items.iter().map(|one| item(scheme, one)).collect(),
@@ -36,12 +62,8 @@ pub(super) fn scheme(stored: &StoredScheme, whole: bool) -> pb::Scheme {
                 issuer: issuer(kind.issuer).to_owned(),
             })
             .collect(),
-        source: if whole {
-            stored.source.clone()
-        } else {
-            String::new()
-        },
-        activate_time: None,
+        step: scheme.step.to_string(),
+        ..pb::Scheme::default()
     }
 }
 
@@ -62,13 +84,17 @@ fn item(scheme: &Scheme, item: &Item) -> pb::SchemeItem {
                     event: rule.event.to_string(),
                     severity: severity(rule.severity).to_owned(),
                     points: rule.points.to_string(),
-                    window_months: u32::from(rule.window.0),
+                    window_months: match rule.window {
+                        Window::Months(months) => u32::from(months.0),
+                        Window::CalendarYear => 0,
+                    },
                     penalty: rule.penalty,
+                    suspendable: rule.suspendable,
                 })
                 .collect();
             vetoes = codes(named);
         }
-        Scoring::Steps => {}
+        Scoring::Steps | Scoring::Marks => {}
         Scoring::Tiers(all) => {
             tiers = all
                 .iter()
@@ -91,6 +117,7 @@ fn item(scheme: &Scheme, item: &Item) -> pb::SchemeItem {
         tiers,
         evidence: codes(&item.evidence),
         vetoes,
+        marks: item.scoring == Scoring::Marks,
     }
 }
 
@@ -140,6 +167,7 @@ fn star(scheme: &Scheme, grade: &Grade) -> pb::SchemeStar {
         star: i32::from(grade.star.get()),
         title: Some(text(grade.name.clone())),
         gates: gates.into_iter().map(text).collect(),
+        color: grade.color.as_ref().map(Code::to_string).unwrap_or_default(),
     }
 }
 
@@ -158,5 +186,52 @@ fn issuer(issuer: Issuer) -> &'static str {
         Issuer::System => "system",
         Issuer::ThirdParty => "third_party",
         Issuer::Enterprise => "enterprise",
+    }
+}
+
+pub(super) fn faults(faults: SchemeFaults) -> Vec<pb::SchemeFault> {
+    let one = |fault: crate::domain::scheme::SchemeFault| pb::SchemeFault {
+        reason: reason_name(super::status::fault_reason(&fault)).to_owned(),
+        text: Some(text(fault.said())),
+        place: fault.place,
+    };
+    faults.0.into_iter().map(one).collect()
+}
+
+pub(super) fn comparison(found: Comparison<'_>, at: Timestamp) -> pb::DryRunResult {
+    let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
+    let moves = found.moves.into_values().map(|(before, after, moved)| {
+        let ((star_before, state_before), (star_after, state_after)) = (standing(before), standing(after));
+        pb::SchemeMove {
+            star_before,
+            state_before,
+            star_after,
+            state_after,
+            count: count(moved),
+        }
+    });
+    pb::DryRunResult {
+        compared: count(found.compared),
+        moved: count(found.moved),
+        moves: moves.collect(),
+        sample: found.sample.into_iter().map(moved).collect(),
+        not_scored: count(found.not_scored),
+        not_scored_reasons: found.reasons.into_iter().map(text).collect(),
+        as_of: Some(time(at)),
+    }
+}
+
+fn moved(moved: Moved) -> pb::SchemeMoved {
+    let ((star_before, state_before), (star_after, state_after)) =
+        (standing(moved.before.0), standing(moved.after.0));
+    pb::SchemeMoved {
+        enterprise: format!("enterprises/{}", moved.uscc),
+        display_name: Some(text(moved.name)),
+        star_before,
+        state_before,
+        star_after,
+        state_after,
+        points_before: moved.before.1.to_string(),
+        points_after: moved.after.1.to_string(),
     }
 }

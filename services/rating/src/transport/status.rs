@@ -9,8 +9,10 @@ use greenstar_store::SubmitError;
 pub(super) use stored::store;
 use tonic::{Code, Status};
 
+use super::convert::scheme_name;
 use crate::domain::error::Refusal;
 use crate::domain::round::MAX_ENROLLED;
+use crate::domain::scheme::{SchemeFault, SchemeFaults, SchemeProblem};
 use crate::domain::score::GrantError;
 
 pub(super) fn refused(refusal: &Refusal) -> Status {
@@ -26,10 +28,21 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             (Aborted, R::EtagMismatch, vec![("etag", current.clone())])
         }
         Refusal::SchemeUnknown(name) => (NotFound, R::SchemeUnknown, vec![("scheme", name.clone())]),
-        Refusal::Scheme(error) => (
+        Refusal::Scheme(faults) => return scheme_faults(faults),
+        Refusal::SchemeActive(key) => (
+            FailedPrecondition,
+            R::SchemeActive,
+            vec![("scheme", scheme_name(key))],
+        ),
+        Refusal::SchemeNotInForce { in_force } => (
+            FailedPrecondition,
+            R::SchemeNotInForce,
+            vec![("in_force", scheme_name(in_force))],
+        ),
+        Refusal::ActivationTime { earliest } => (
             InvalidArgument,
-            R::SchemeInvalid,
-            vec![("place", error.place.clone())],
+            R::ActivationTimeInvalid,
+            vec![("earliest", earliest.to_string())],
         ),
         Refusal::SchemeExists(_) => (AlreadyExists, R::SchemeExists, vec![]),
         Refusal::RoundUnknown(name) => (NotFound, R::RoundUnknown, vec![("round", name.clone())]),
@@ -128,4 +141,74 @@ pub(super) fn feed(error: &FeedError) -> Status {
 
 fn list(codes: &[Name]) -> String {
     codes.iter().map(Name::as_str).collect::<Vec<_>>().join(",")
+}
+
+/// Details travel in a header: of the texts, so many bytes.
+const FAULTS_SAID: usize = 2_500;
+
+/// Which of the reasons a fault of a scheme is.
+pub(super) fn fault_reason(fault: &SchemeFault) -> ErrorReason {
+    match &fault.problem {
+        SchemeProblem::Unreachable { .. } => ErrorReason::SchemeStarUnreachable,
+        SchemeProblem::BoughtBack { .. } => ErrorReason::SchemeBonusBuysBack,
+        SchemeProblem::Unreadable(_)
+        | SchemeProblem::Version
+        | SchemeProblem::Duplicate(_)
+        | SchemeProblem::Undefined { .. }
+        | SchemeProblem::Empty
+        | SchemeProblem::Step { .. }
+        | SchemeProblem::Range { .. }
+        | SchemeProblem::Caps(_)
+        | SchemeProblem::CapIdle { .. }
+        | SchemeProblem::Mode
+        | SchemeProblem::Order(_)
+        | SchemeProblem::Easier
+        | SchemeProblem::Effect
+        | SchemeProblem::Unsupported(_)
+        | SchemeProblem::TooFine => ErrorReason::SchemeInvalid,
+    }
+}
+
+/// All faults at once; the first one names the reason.
+fn scheme_faults(faults: &SchemeFaults) -> Status {
+    let mut metadata = Vec::new();
+    let mut reason = ErrorReason::SchemeInvalid;
+    if let Some(first) = faults.0.first() {
+        reason = fault_reason(first);
+        metadata.push(("place", first.place.clone()));
+        if let SchemeProblem::Unreachable { star, .. } | SchemeProblem::BoughtBack { star, .. } =
+            &first.problem
+        {
+            metadata.push(("star", star.to_string()));
+        }
+        if let SchemeProblem::BoughtBack { example, .. } = &first.problem {
+            metadata.push(("counterexample", example.to_string()));
+        }
+    }
+    let mut room = FAULTS_SAID;
+    let mut told = Vec::new();
+    for fault in &faults.0 {
+        let said = fault.said();
+        match room.checked_sub(said.zh.len() + said.en.len() + fault.place.len()) {
+            Some(left) => room = left,
+            None => break,
+        }
+        told.push(fault.clone());
+    }
+    let places: Vec<_> = told
+        .iter()
+        .map(|fault| (fault.place.clone(), fault_reason(fault), fault.said()))
+        .collect();
+    let said = match SchemeFaults(told.into_iter().take(1).collect()) {
+        one if faults.0.len() == 1 => one.said(),
+        first => {
+            let said = first.said();
+            let count = faults.0.len();
+            greenstar_kernel::LocalizedText::new(
+                format!("共 {count} 处。{}", said.zh),
+                format!("{count} faults. {}", said.en),
+            )
+        }
+    };
+    greenstar_rpc::fields(reason, &said, &metadata, &places)
 }

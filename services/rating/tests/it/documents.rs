@@ -65,6 +65,7 @@ fn world() -> World {
         scheme,
         source: FILE.to_owned(),
         created_at: at(),
+        author: None,
     }));
     world.firms.insert(uscc(), firm);
     world

@@ -62,6 +62,7 @@ pub(crate) fn event(kind: &str, number: &str, on: &str) -> Event {
         revoked_at: None,
         cause: None,
         under_appeal: false,
+        suspensions: Vec::new(),
         recorder: Officer("rating".into()),
         department: Department::parse("rating").unwrap(),
         recorded_at: date(on).start(),

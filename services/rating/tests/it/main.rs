@@ -14,4 +14,5 @@ mod sample;
 mod schemes;
 mod scoring;
 mod service;
+mod shipped;
 mod watching;

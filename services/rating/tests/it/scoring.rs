@@ -434,7 +434,9 @@ fn ending(events: &[Event], now: &str) -> Vec<String> {
     causes
         .map(|cause| match cause {
             Cause::Validity => "validity".to_owned(),
-            Cause::Veto(ended) | Cause::Window(ended) | Cause::Penalty(ended) => ended.event.to_string(),
+            Cause::Veto(ended) | Cause::Window(ended) | Cause::Penalty(ended) | Cause::Suspension(ended) => {
+                ended.event.to_string()
+            }
         })
         .collect()
 }

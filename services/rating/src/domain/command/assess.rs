@@ -57,6 +57,7 @@ pub(super) fn record(
         revoked_at: None,
         cause: None,
         under_appeal: false,
+        suspensions: Vec::new(),
         recorder: officer.clone(),
         department: department.clone(),
         recorded_at: at,

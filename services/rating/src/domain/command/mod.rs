@@ -1,5 +1,6 @@
 //! Commands and their decisions. Pure: the state is handed in, the changes are left in it.
 
+mod activate;
 mod assess;
 mod follow;
 mod register;
@@ -27,6 +28,13 @@ pub enum Command {
     CreateScheme {
         /// The file.
         source: String,
+    },
+    /// Bring a version of a scheme into use.
+    ActivateScheme {
+        /// The version.
+        key: SchemeKey,
+        /// From when on; `None`: now.
+        from: Option<Timestamp>,
     },
     /// Register an enterprise.
     CreateEnterprise {
@@ -189,7 +197,8 @@ pub enum Notice {
 pub fn decide(world: &mut World, order: &Order) -> Result<(Answer, Vec<Notice>), Refusal> {
     let Order { by, at, command } = order;
     match command {
-        Command::CreateScheme { source } => register::create_scheme(world, source, *at),
+        Command::CreateScheme { source } => activate::create(world, by, source, *at),
+        Command::ActivateScheme { key, from } => activate::activate(world, by, key, *from, *at),
         Command::CreateEnterprise { uscc, profile } => register::create(world, uscc, profile),
         Command::UpdateEnterprise { uscc, etag, changes } => register::update(world, uscc, etag, changes),
         Command::CreateRound { id, title, scheme } => rounds::create(world, id, title, scheme, *at),

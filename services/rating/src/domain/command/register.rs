@@ -1,33 +1,11 @@
-//! Schemes and enterprises.
+//! Enterprises.
 
-use std::sync::Arc;
+use greenstar_kernel::Uscc;
 
-use greenstar_kernel::{Timestamp, Uscc};
-
-use super::{Answer, Notice, StoredScheme, World};
+use super::{Answer, Notice, World};
 use crate::domain::enterprise::{Change, Enterprise, Profile};
 use crate::domain::error::Refusal;
 use crate::domain::firm::Firm;
-use crate::domain::scheme::Scheme;
-
-pub(super) fn create_scheme(
-    world: &mut World,
-    source: &str,
-    at: Timestamp,
-) -> Result<(Answer, Vec<Notice>), Refusal> {
-    let scheme = Scheme::parse(source)?;
-    let key = scheme.key.clone();
-    if world.scheme(&key).is_ok() {
-        return Err(Refusal::SchemeExists(key));
-    }
-    world.changes.schemes.insert(key.clone());
-    world.schemes.push(Arc::new(StoredScheme {
-        scheme,
-        source: source.to_owned(),
-        created_at: at,
-    }));
-    Ok((Answer::Scheme(key.clone()), vec![Notice::Scheme(key)]))
-}
 
 pub(super) fn create(
     world: &mut World,

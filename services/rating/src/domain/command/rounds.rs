@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use greenstar_kernel::{Caller, Code, LocalizedText, Points, Standing, Star, Timestamp, Uscc};
 
 use super::{Answer, Notice, World};
+use crate::domain::activation::in_force;
 use crate::domain::error::Refusal;
 use crate::domain::event::Evidence;
 use crate::domain::firm::Rated;
@@ -22,6 +23,13 @@ pub(super) fn create(
     at: Timestamp,
 ) -> Result<(Answer, Vec<Notice>), Refusal> {
     world.scheme(scheme)?;
+    // Until a scheme is activated for the first time, any of its versions may be tried.
+    let in_force = in_force(&world.activations, &scheme.id, at);
+    if let Some(in_force) = in_force.filter(|in_force| in_force.key != *scheme) {
+        return Err(Refusal::SchemeNotInForce {
+            in_force: in_force.key.clone(),
+        });
+    }
     if world.rounds.contains_key(id) {
         return Err(Refusal::RoundExists(id.clone()));
     }

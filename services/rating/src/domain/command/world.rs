@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use greenstar_kernel::{Code, Timestamp, Uscc};
+use greenstar_kernel::{Code, Officer, Timestamp, Uscc};
 
 use super::{Cursor, Notice};
+use crate::domain::activation::Activation;
 use crate::domain::error::Refusal;
 use crate::domain::event::{Event, Meaning};
 use crate::domain::firm::{Firm, Rated};
@@ -23,6 +24,8 @@ pub struct StoredScheme {
     pub source: String,
     /// When it was stored.
     pub created_at: Timestamp,
+    /// Who stored it; `None`: it was shipped.
+    pub author: Option<Officer>,
 }
 
 /// The loaded part of the state. What a command names and is absent here does not exist.
@@ -30,6 +33,8 @@ pub struct StoredScheme {
 pub struct World {
     /// All schemes, oldest first.
     pub schemes: Vec<Arc<StoredScheme>>,
+    /// Which version of which scheme is in use since when.
+    pub activations: Vec<Activation>,
     /// Enterprises by code.
     pub firms: BTreeMap<Uscc, Firm>,
     /// Rounds by id.
@@ -49,6 +54,8 @@ pub struct World {
 pub struct Changes {
     /// New schemes.
     pub schemes: BTreeSet<SchemeKey>,
+    /// Versions that come into use.
+    pub activations: Vec<Activation>,
     /// New or changed enterprises and their ratings.
     pub firms: BTreeSet<Uscc>,
     /// New or changed events.
@@ -92,7 +99,8 @@ impl World {
             .ok_or_else(|| Refusal::SchemeUnknown(key.to_string()))
     }
 
-    /// The scheme by which an enterprise is rated; of one that never was, the newest that knows the kind.
+    /// The scheme by which an enterprise is rated; of one that never was, the newest that knows the kind, of those made
+    /// most closely for its district.
     ///
     /// # Errors
     /// [`Refusal::KindUnknown`]
@@ -105,7 +113,12 @@ impl World {
                 .iter()
                 .find(|stored| stored.scheme.key == rated.scheme)
                 .filter(knows),
-            None => self.schemes.iter().rev().find(knows),
+            None => {
+                let district = firm.enterprise.profile.district.as_str();
+                let known = self.schemes.iter().filter(knows);
+                // Of equals the last is taken: the newest.
+                known.max_by_key(|stored| stored.scheme.covers(district))
+            }
         };
         found.cloned().ok_or_else(unknown)
     }
@@ -134,6 +147,11 @@ impl World {
     pub(super) fn caused(&self, firm: &Firm, cause: String) -> Notice {
         let schemes = self.schemes.iter().map(|stored| &stored.scheme);
         Notice::Caused(Box::new(firm.fact(schemes)), cause)
+    }
+
+    pub(super) fn put_activation(&mut self, activation: Activation) {
+        self.changes.activations.push(activation.clone());
+        self.activations.push(activation);
     }
 
     pub(super) fn put_documents(&mut self, uscc: Uscc, documents: Documents) {

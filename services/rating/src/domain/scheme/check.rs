@@ -1,15 +1,17 @@
-//! From the file as written to a scheme that holds together, or the first place where it does not.
+//! From the file as written to a scheme that holds together, or every place where it does not.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use greenstar_kernel::{Code, LocalizedText, Month, Points, RatingState};
 
+use super::fault::Faults;
+use super::grades::grades;
 use super::items::{escalations, index, items};
 use super::raw::{self, Number};
 use super::{
-    Category, Effect, EvidenceKind, Grade, Publicity, STEP, Scheme, SchemeError, SchemeKey, SchemeProblem,
-    Veto,
+    Category, Effect, EvidenceKind, Item, Mode, Publicity, STEP, Scheme, SchemeFaults, SchemeKey,
+    SchemeProblem, Veto,
 };
 use crate::domain::round::RoundState;
 
@@ -24,385 +26,330 @@ const ORDER: [&str; 7] = [
     "deliberation_may_confirm_or_lower_with_reason",
 ];
 const MAX_MONTHS: Month = Month(600);
+/// Nobody splits points finer than this.
+const FINEST_STEP: Points = Points::from_milli(10);
+const MOST_POINTS: Points = Points::whole(10_000);
 
-pub(super) fn checked(file: raw::File) -> Result<Scheme, SchemeError> {
+pub(super) fn checked(file: raw::File) -> Result<Scheme, SchemeFaults> {
+    let mut faults = Faults::default();
     let head = &file.scheme;
-    let key = SchemeKey::new(head.id.clone(), &head.version)
-        .ok_or_else(|| wrong("scheme.version", SchemeProblem::Version))?;
-    supported(
-        "scheme.event_clock",
-        head.event_clock == "decision_date",
-        "decision_date",
-    )?;
-    supported(
-        "scheme.repaired_event",
-        head.repaired_event == "stops_counting",
-        "stops_counting",
-    )?;
-    supported(
-        "calculation_order",
-        file.calculation_order == ORDER,
-        "the order A, B to E, thresholds, drop, cap, strip",
-    )?;
-    supported(
-        "rating_states",
-        file.rating_states
-            .iter()
-            .map(String::as_str)
-            .eq(RatingState::ALL.map(RatingState::as_str)),
-        "the six rating states, RATED first",
-    )?;
-    supported(
-        "round_states",
-        file.round_states
-            .iter()
-            .map(String::as_str)
-            .eq(RoundState::ALL.map(RoundState::as_str)),
-        "the eight round states, DRAFT first",
-    )?;
-    supported(
-        "below_threshold.state",
-        file.below_threshold.state == "NOT_LISTED",
-        "NOT_LISTED",
-    )?;
-    months("scheme.evaluation_cycle_months", head.evaluation_cycle_months)?;
+    let key = SchemeKey::new(head.id.clone(), &head.version);
+    faults.check(key.is_some(), "scheme.version", || SchemeProblem::Version);
+    if let Some(step) = head.step {
+        within(
+            &mut faults,
+            "scheme.step",
+            step.0,
+            FINEST_STEP,
+            Points::whole(100),
+        );
+    }
+    let step = head.step.map_or(STEP, |step| step.0.max(FINEST_STEP));
+    words(&mut faults, &file);
     months(
+        &mut faults,
+        "scheme.evaluation_cycle_months",
+        head.evaluation_cycle_months,
+    );
+    let days = &file.process_days;
+    months(
+        &mut faults,
         "process_days.rating_valid_months",
-        file.process_days.rating_valid_months,
-    )?;
-    let max_total = points("scheme.max_total", head.max_total)?;
+        days.rating_valid_months,
+    );
+    let max_total = points(&mut faults, "scheme.max_total", head.max_total, step);
+    within(&mut faults, "scheme.max_total", max_total, step, MOST_POINTS);
 
     let severities = &head.severity_map;
     let publicity = [
-        publicity("scheme.severity_map.minor", &severities.minor)?,
-        publicity("scheme.severity_map.ordinary", &severities.ordinary)?,
-        publicity("scheme.severity_map.serious", &severities.serious)?,
+        publicity(&mut faults, "scheme.severity_map.minor", &severities.minor),
+        publicity(&mut faults, "scheme.severity_map.ordinary", &severities.ordinary),
+        publicity(&mut faults, "scheme.severity_map.serious", &severities.serious),
     ];
-    let evidence_kinds = evidence_kinds(&file.evidence_kinds)?;
+    let evidence_kinds = evidence_kinds(&mut faults, &file.evidence_kinds);
     let known: BTreeSet<&Code> = evidence_kinds.iter().map(|kind| &kind.code).collect();
-    let categories = categories(&file.categories, max_total)?;
-    let vetoes = vetoes(&file.vetoes, &known, &file.stars)?;
-    let items = items(&file, &categories, &known, &vetoes)?;
-    let rules = index(&items)?;
+    let categories = categories(&mut faults, &file.categories, max_total, step);
+    let vetoes = vetoes(&mut faults, &file.vetoes, &known, &file.stars);
+    let items = items(&mut faults, &file, &categories, &known, &vetoes, step);
+    idle_caps(&mut faults, &categories, &items);
+    let rules = index(&mut faults, &items);
+    let excluded = head.penalty_gate_excludes.as_deref().unwrap_or_default();
     for (list, codes) in [
-        ("penalty_gate_excludes", &head.penalty_gate_excludes),
+        ("penalty_gate_excludes", excluded),
         ("always_rectify", &head.always_rectify),
+        ("suspended_while_rectifying", &head.suspended_while_rectifying),
     ] {
         for (position, code) in codes.iter().enumerate() {
-            defined(
-                &format!("scheme.{list}[{position}]"),
-                "event",
-                code,
-                rules.contains_key(code),
-            )?;
+            let place = format!("scheme.{list}[{position}]");
+            defined(&mut faults, &place, "event", code, rules.contains_key(code));
         }
     }
-    let escalations = escalations(&head.escalations, &rules)?;
-    let grades = grades(&file.stars, &categories, max_total)?;
+    let escalations = escalations(&mut faults, &head.escalations, &rules);
+    let grades = grades(&mut faults, &file.stars, &categories, step);
     let below = &file.below_threshold;
     let below_en = below
         .en
         .clone()
         .or_else(|| below.note.clone())
         .unwrap_or_else(|| "not listed".to_owned());
-
-    Ok(Scheme {
+    let Some(key) = key else {
+        return Err(faults.into_faults());
+    };
+    let scheme = Scheme {
         key,
         district: head.jurisdiction.gb2260.clone(),
         district_name: LocalizedText::new(head.jurisdiction.zh.clone(), head.jurisdiction.en.clone()),
         cycle: head.evaluation_cycle_months,
         max_total,
+        step,
+        offsets: head.bonus_may_offset.clone(),
         categories,
         items,
         vetoes,
         grades,
         below: LocalizedText::new(below.zh.clone(), below_en),
         escalations,
-        valid: file.process_days.rating_valid_months,
-        process_days: file.process_days.days,
+        valid: days.rating_valid_months,
+        process_days: days.days.clone(),
         evidence_kinds,
         publicity,
         rules,
+    };
+    faults.into_result(scheme)
+}
+
+/// What a file may say in one way only.
+fn words(faults: &mut Faults, file: &raw::File) {
+    let head = &file.scheme;
+    let states = |written: &Option<Vec<String>>, known: Vec<&str>| {
+        let written = written.as_deref();
+        written.is_none_or(|written| written.iter().map(String::as_str).eq(known))
+    };
+    let known = RatingState::ALL.map(RatingState::as_str).to_vec();
+    let rating_states = states(&file.rating_states, known);
+    let known = RoundState::ALL.map(RoundState::as_str).to_vec();
+    let round_states = states(&file.round_states, known);
+    let order = states(&file.calculation_order, ORDER.to_vec());
+    for (place, holds, what) in [
+        (
+            "scheme.event_clock",
+            head.event_clock == "decision_date",
+            "decision_date",
+        ),
+        (
+            "scheme.repaired_event",
+            head.repaired_event == "stops_counting",
+            "stops_counting",
+        ),
+        (
+            "calculation_order",
+            order,
+            "the order A, B to E, thresholds, drop, cap, strip",
+        ),
+        (
+            "rating_states",
+            rating_states,
+            "the six rating states, RATED first",
+        ),
+        (
+            "round_states",
+            round_states,
+            "the eight round states, DRAFT first",
+        ),
+        (
+            "below_threshold.state",
+            file.below_threshold.state == "NOT_LISTED",
+            "NOT_LISTED",
+        ),
+    ] {
+        faults.check(holds, place, || SchemeProblem::Unsupported(what));
+    }
+}
+
+pub(super) fn defined(
+    faults: &mut Faults,
+    place: &str,
+    kind: &'static str,
+    code: &Code,
+    holds: bool,
+) -> bool {
+    faults.check(holds, place, || SchemeProblem::Undefined {
+        kind,
+        code: code.clone(),
     })
 }
 
-pub(super) fn wrong(place: impl Into<String>, problem: SchemeProblem) -> SchemeError {
-    SchemeError {
-        place: place.into(),
-        problem,
-    }
-}
-
-fn supported(place: &str, holds: bool, what: &'static str) -> Result<(), SchemeError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(wrong(place, SchemeProblem::Unsupported(what)))
-    }
-}
-
-pub(super) fn defined(place: &str, kind: &'static str, code: &Code, holds: bool) -> Result<(), SchemeError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(wrong(
-            place,
-            SchemeProblem::Undefined {
-                kind,
-                code: code.clone(),
-            },
-        ))
-    }
-}
-
 pub(super) fn within<T: PartialOrd + Display>(
+    faults: &mut Faults,
     place: &str,
     got: T,
     least: T,
     most: T,
-) -> Result<T, SchemeError> {
-    if got >= least && got <= most {
-        return Ok(got);
-    }
-    let (got, least, most) = (got.to_string(), least.to_string(), most.to_string());
-    Err(wrong(place, SchemeProblem::Range { got, least, most }))
+) -> bool {
+    let holds = got >= least && got <= most;
+    faults.check(holds, place, || SchemeProblem::Range {
+        got: got.to_string(),
+        least: least.to_string(),
+        most: most.to_string(),
+    })
 }
 
-pub(super) fn points(place: &str, raw: Number) -> Result<Points, SchemeError> {
-    let Number(points) = raw;
-    if points.is_negative() || points.milli() % STEP.milli() != 0 {
-        return Err(wrong(place, SchemeProblem::Step(points)));
-    }
-    Ok(points)
+pub(super) fn points(faults: &mut Faults, place: &str, raw: Number, step: Points) -> Points {
+    let Number(got) = raw;
+    let holds = !got.is_negative() && got.milli() % step.milli() == 0;
+    faults.check(holds, place, || SchemeProblem::Step { got, step });
+    got
 }
 
-pub(super) fn months(place: &str, months: Month) -> Result<Month, SchemeError> {
-    within(place, months.0, 1, MAX_MONTHS.0).map(Month)
+pub(super) fn months(faults: &mut Faults, place: &str, months: Month) -> bool {
+    within(faults, place, months.0, 1, MAX_MONTHS.0)
 }
 
-/// Every code once.
-pub(super) fn unique<'a>(list: &str, codes: impl Iterator<Item = &'a Code>) -> Result<(), SchemeError> {
+/// Every code once, and at least one.
+pub(super) fn unique<'a>(faults: &mut Faults, list: &str, codes: impl Iterator<Item = &'a Code>) {
     let mut seen = BTreeSet::new();
     for (position, code) in codes.enumerate() {
-        if !seen.insert(code) {
-            return Err(wrong(
-                format!("{list}[{position}]"),
-                SchemeProblem::Duplicate(code.clone()),
-            ));
-        }
+        faults.check(seen.insert(code), format!("{list}[{position}]"), || {
+            SchemeProblem::Duplicate(code.clone())
+        });
     }
-    if seen.is_empty() {
-        Err(wrong(list, SchemeProblem::Empty))
-    } else {
-        Ok(())
-    }
+    faults.check(!seen.is_empty(), list, || SchemeProblem::Empty);
 }
 
-fn publicity(place: &str, raw: &raw::Publicity) -> Result<Publicity, SchemeError> {
+fn publicity(faults: &mut Faults, place: &str, raw: &raw::Publicity) -> Publicity {
+    let most = raw.max_public.0;
     within(
+        faults,
         &format!("{place}.max_public"),
-        raw.max_public.0,
+        most,
         raw.min_public.0,
         MAX_MONTHS.0,
-    )?;
-    Ok(Publicity {
+    );
+    Publicity {
         zh: raw.zh.clone(),
         publish: raw.publish,
         min: raw.min_public,
         max: raw.max_public,
-    })
+    }
 }
 
-fn evidence_kinds(raw: &[raw::EvidenceKind]) -> Result<Vec<EvidenceKind>, SchemeError> {
-    unique("evidence_kinds", raw.iter().map(|kind| &kind.code))?;
-    Ok(raw
-        .iter()
+fn evidence_kinds(faults: &mut Faults, raw: &[raw::EvidenceKind]) -> Vec<EvidenceKind> {
+    unique(faults, "evidence_kinds", raw.iter().map(|kind| &kind.code));
+    raw.iter()
         .map(|kind| EvidenceKind {
             code: kind.code.clone(),
             name: kind.name(),
             issuer: kind.issuer,
         })
-        .collect())
+        .collect()
 }
 
 pub(super) fn evidence(
+    faults: &mut Faults,
     place: &str,
     codes: &[Code],
     known: &BTreeSet<&Code>,
-) -> Result<Vec<Code>, SchemeError> {
+) -> Vec<Code> {
     let place = format!("{place}.evidence");
-    unique(&place, codes.iter())?;
+    unique(faults, &place, codes.iter());
     for (position, code) in codes.iter().enumerate() {
-        defined(
-            &format!("{place}[{position}]"),
-            "evidence kind",
-            code,
-            known.contains(code),
-        )?;
+        let place = format!("{place}[{position}]");
+        defined(faults, &place, "evidence kind", code, known.contains(code));
     }
-    Ok(codes.to_vec())
+    codes.to_vec()
 }
 
-fn categories(raw: &[raw::Category], max_total: Points) -> Result<Vec<Category>, SchemeError> {
-    unique("categories", raw.iter().map(|category| &category.code))?;
+fn categories(faults: &mut Faults, raw: &[raw::Category], max_total: Points, step: Points) -> Vec<Category> {
+    unique(faults, "categories", raw.iter().map(|category| &category.code));
     let mut categories = Vec::with_capacity(raw.len());
     for (position, category) in raw.iter().enumerate() {
         let place = format!("categories[{position}]");
-        let cap = points(&format!("{place}.cap"), category.cap)?;
-        let base = within(
-            &format!("{place}.base"),
-            points(&place, category.base)?,
-            Points::ZERO,
-            cap,
-        )?;
-        let floor = within(
-            &format!("{place}.floor"),
-            points(&place, category.floor)?,
-            Points::ZERO,
-            base,
-        )?;
-        let (name, mode) = (
-            LocalizedText::new(category.zh.clone(), category.en.clone()),
-            category.mode,
-        );
+        let cap = points(faults, &format!("{place}.cap"), category.cap, step);
+        let at = format!("{place}.base");
+        let base = points(faults, &at, category.base, step);
+        within(faults, &at, base, Points::ZERO, cap);
+        let at = format!("{place}.floor");
+        let floor = points(faults, &at, category.floor, step);
+        within(faults, &at, floor, Points::ZERO, base);
         categories.push(Category {
             code: category.code.clone(),
-            name,
-            mode,
+            name: LocalizedText::new(category.zh.clone(), category.en.clone()),
+            mode: category.mode,
             base,
             floor,
             cap,
         });
     }
     let sum: Points = categories.iter().map(|category| category.cap).sum();
-    if sum == max_total {
-        Ok(categories)
-    } else {
-        Err(wrong("categories", SchemeProblem::Caps(sum)))
+    faults.check(sum == max_total, "categories", || SchemeProblem::Caps(sum));
+    categories
+}
+
+/// A cap is a promise of points: base and items can fill it.
+fn idle_caps(faults: &mut Faults, categories: &[Category], items: &[Item]) {
+    for (position, category) in categories.iter().enumerate() {
+        let of_it = items.iter().filter(|item| item.category == position);
+        let most = of_it.fold(category.base, |sum, item| sum + item.gives());
+        let cap = category.cap;
+        faults.check(cap <= most, format!("categories[{position}].cap"), || {
+            SchemeProblem::CapIdle { cap, most }
+        });
     }
 }
 
 fn vetoes(
+    faults: &mut Faults,
     raw: &[raw::Veto],
     known: &BTreeSet<&Code>,
     grades: &[raw::Grade],
-) -> Result<Vec<Veto>, SchemeError> {
-    unique("vetoes", raw.iter().map(|veto| &veto.code))?;
+) -> Vec<Veto> {
+    if !raw.is_empty() {
+        unique(faults, "vetoes", raw.iter().map(|veto| &veto.code));
+    }
     let mut vetoes = Vec::with_capacity(raw.len());
     for (position, veto) in raw.iter().enumerate() {
         let place = format!("vetoes[{position}]");
         let effect = match (veto.effect, veto.max_star, veto.stars) {
             (raw::Effect::Strip, None, None) => Effect::Strip,
             (raw::Effect::Cap, Some(star), None) => {
-                if !grades.iter().any(|grade| grade.star == star) {
-                    return Err(wrong(format!("{place}.max_star"), SchemeProblem::Effect));
-                }
+                let exists = grades.iter().any(|grade| grade.star == star);
+                faults.check(exists, format!("{place}.max_star"), || SchemeProblem::Effect);
                 Effect::Cap(star)
             }
             (raw::Effect::Drop, None, Some(stars)) => {
-                Effect::Drop(within(&format!("{place}.stars"), stars, 1, 5)?)
+                within(faults, &format!("{place}.stars"), stars, 1, 5);
+                Effect::Drop(stars)
             }
             (raw::Effect::Strip | raw::Effect::Cap | raw::Effect::Drop, _, _) => {
-                return Err(wrong(place, SchemeProblem::Effect));
+                faults.add(&place, SchemeProblem::Effect);
+                Effect::Strip
             }
         };
+        months(faults, &format!("{place}.min_months"), veto.min_months);
         vetoes.push(Veto {
             code: veto.code.clone(),
             name: LocalizedText::new(veto.zh.clone(), veto.en.clone()),
             effect,
-            min: months(&format!("{place}.min_months"), veto.min_months)?,
+            min: veto.min_months,
             repairable: veto.repairable,
             basis: veto.basis.clone(),
-            evidence: evidence(&place, &veto.evidence, known)?,
+            evidence: evidence(faults, &place, &veto.evidence, known),
             note: veto.note.clone(),
         });
     }
-    Ok(vetoes)
+    vetoes
 }
 
-fn grades(raw: &[raw::Grade], categories: &[Category], max_total: Points) -> Result<Vec<Grade>, SchemeError> {
-    let mut grades: Vec<Grade> = Vec::with_capacity(raw.len());
-    for (position, grade) in raw.iter().enumerate() {
-        let place = format!("stars[{position}]");
-        let mut min_each = Vec::new();
-        // `min_A` is the short form of `min_each: { A: … }`.
-        let short = Code::parse("A").ok().zip(grade.min_a);
-        for (code, least) in short
-            .into_iter()
-            .chain(grade.min_each.iter().map(|(code, n)| (code.clone(), *n)))
-        {
-            let at = categories.iter().position(|category| category.code == code);
-            let (Some(at), Some(category)) = (at, at.and_then(|at| categories.get(at))) else {
-                return Err(wrong(
-                    place,
-                    SchemeProblem::Undefined {
-                        kind: "category",
-                        code,
-                    },
-                ));
-            };
-            if min_each.iter().any(|(seen, _)| *seen == at) {
-                return Err(wrong(place, SchemeProblem::Duplicate(code)));
-            }
-            let least = points(&place, least)?;
-            min_each.push((
-                at,
-                within(&format!("{place}.min_{code}"), least, Points::ZERO, category.cap)?,
-            ));
-        }
-        let least = points(&place, grade.min_total)?;
-        let next = Grade {
-            star: grade.star,
-            name: LocalizedText::new(
-                grade.zh.clone(),
-                grade
-                    .en
-                    .clone()
-                    .unwrap_or_else(|| format!("{} stars", grade.star)),
-            ),
-            min_total: within(&format!("{place}.min_total"), least, Points::ZERO, max_total)?,
-            min_each,
-            max_penalties: grade.max_penalties_24m,
-            allows_open_rectification: grade.open_rectification,
-        };
-        if let Some(above) = grades.last() {
-            // Without steps between, "minus one star" has one meaning.
-            if i64::from(above.star) - 1 != i64::from(next.star) {
-                return Err(wrong(
-                    place,
-                    SchemeProblem::Order("the highest star down, without gaps"),
-                ));
-            }
-            if easier(above, &next) {
-                return Err(wrong(place, SchemeProblem::Easier));
-            }
-        }
-        grades.push(next);
+/// Whether an item may stand in a category.
+pub(super) fn fits(category: Mode, item: Mode) -> bool {
+    match (category, item) {
+        (Mode::Mixed, Mode::Deduction | Mode::Bonus)
+        | (Mode::Deduction, Mode::Deduction)
+        | (Mode::Bonus, Mode::Bonus) => true,
+        (Mode::Mixed | Mode::Deduction | Mode::Bonus, Mode::Mixed)
+        | (Mode::Deduction, Mode::Bonus)
+        | (Mode::Bonus, Mode::Deduction) => false,
     }
-    match grades.first() {
-        Some(_) => Ok(grades),
-        None => Err(wrong("stars", SchemeProblem::Empty)),
-    }
-}
-
-/// Whether a firm could reach the upper star without reaching the lower one.
-fn easier(upper: &Grade, lower: &Grade) -> bool {
-    let least = |category: usize| {
-        upper
-            .min_each
-            .iter()
-            .find(|(at, _)| *at == category)
-            .map_or(Points::ZERO, |(_, least)| *least)
-    };
-    upper.min_total < lower.min_total
-        || lower
-            .min_each
-            .iter()
-            .any(|(category, needed)| least(*category) < *needed)
-        || lower
-            .max_penalties
-            .is_some_and(|allowed| upper.max_penalties.is_none_or(|more| more > allowed))
-        || (!lower.allows_open_rectification && upper.allows_open_rectification)
 }
 
 #[cfg(test)]
@@ -413,10 +360,14 @@ mod tests {
 
     const FILE: &str = include_str!("../../../data/schemes/daxing-green-credit.yaml");
 
-    fn refused(from: &str, to: &str) -> (String, SchemeProblem) {
+    fn faults(from: &str, to: &str) -> Vec<crate::domain::scheme::SchemeFault> {
         assert!(FILE.contains(from), "{from}");
-        let error = Scheme::parse(&FILE.replacen(from, to, 1)).unwrap_err();
-        (error.place, error.problem)
+        Scheme::proved(&FILE.replacen(from, to, 1)).unwrap_err().0
+    }
+
+    fn refused(from: &str, to: &str) -> (String, SchemeProblem) {
+        let first = faults(from, to).swap_remove(0);
+        (first.place, first.problem)
     }
 
     #[test]
@@ -442,7 +393,7 @@ mod tests {
         assert_eq!(scheme.valid, Month(12));
         let titled = |item: &Item| match &item.scoring {
             Scoring::Deduction { rules, .. } => rules.iter().all(|rule| !rule.title.en.contains('_')),
-            Scoring::Steps | Scoring::Tiers(_) => true,
+            Scoring::Steps | Scoring::Tiers(_) | Scoring::Marks => true,
         };
         assert!(scheme.items.iter().all(titled));
         let (item, rule) = scheme.rule(&Code::parse("warning").unwrap()).unwrap();
@@ -485,7 +436,7 @@ mod tests {
             };
             let file: Vec<String> = FILE.lines().enumerate().map(damaged).collect();
             if let Err(error) = Scheme::parse(&file.join("\n")) {
-                proptest::prop_assert!(!error.place.is_empty());
+                proptest::prop_assert!(error.0.iter().all(|fault| !fault.place.is_empty()));
             }
         }
     }
@@ -497,12 +448,12 @@ mod tests {
             (_, SchemeProblem::Caps(_))
         ));
         assert!(
-            matches!(refused("points: 1,  window", "points: 1.25,  window"), (place, SchemeProblem::Step(_))
-            if place == "items[1].rules[0]")
+            matches!(refused("points: 1,  window", "points: 1.25,  window"), (place, SchemeProblem::Step { .. })
+            if place == "items[1].rules[0].points")
         );
         assert!(
             matches!(refused("points: 12, window", "points: 13, window"), (place, SchemeProblem::Range { .. })
-            if place == "items[7].rules[4]")
+            if place == "items[7].rules[4].points")
         );
         assert!(
             matches!(refused("code: B02", "code: B01"), (place, SchemeProblem::Duplicate(_))
@@ -538,7 +489,7 @@ mod tests {
         ));
         assert!(matches!(
             refused("min_A: 57", "min_A: 61"),
-            (_, SchemeProblem::Range { .. })
+            (_, SchemeProblem::Unreachable { .. })
         ));
         assert!(matches!(
             refused("star: 3, zh", "star: 6, zh"),

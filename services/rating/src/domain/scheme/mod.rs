@@ -3,17 +3,26 @@
 //! Several schemes, and several versions of one, stand side by side; a rating names the one that made it.
 
 mod check;
+mod fault;
+mod grades;
 mod items;
+mod prove;
 mod raw;
+mod sums;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use greenstar_kernel::{Code, LocalizedText, Month, Points, Said, Star};
+use greenstar_kernel::{Code, Date, LocalizedText, Month, Points, Star, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Points come in halves.
-pub const STEP: Points = Points::from_milli(500);
+use fault::Faults;
+pub use fault::{Obstacle, Offset, SchemeFault, SchemeFaults, SchemeProblem};
+
+/// Points come in halves where a scheme does not say otherwise.
+const STEP: Points = Points::from_milli(500);
+/// The best mark of an indicator that is marked and weighted.
+pub const FULL_MARK: Points = Points::whole(100);
 /// The months that the penalty gate looks back.
 pub const PENALTY_MONTHS: Month = Month(24);
 
@@ -54,6 +63,8 @@ pub enum Mode {
     Deduction,
     /// Starts from nothing; verified achievements add.
     Bonus,
+    /// Of a category alone: starts from a base; events take away and achievements add, and only the sum has limits.
+    Mixed,
 }
 
 /// Who makes a kind of evidence, from the strongest to the weakest.
@@ -144,6 +155,17 @@ pub struct Item {
     pub scoring: Scoring,
 }
 
+impl Item {
+    /// The most that it gives; nothing if it takes.
+    fn gives(&self) -> Points {
+        match &self.scoring {
+            Scoring::Deduction { .. } => Points::ZERO,
+            Scoring::Steps | Scoring::Marks => self.max,
+            Scoring::Tiers(tiers) => tiers.last().map(|tier| tier.points).unwrap_or_default(),
+        }
+    }
+}
+
 /// What an item counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scoring {
@@ -158,6 +180,8 @@ pub enum Scoring {
     Steps,
     /// The verifier ticks conditions; the highest counts.
     Tiers(Vec<Tier>),
+    /// The verifier gives a mark of 0 to 100 in whole points; the item's max is its weight.
+    Marks,
 }
 
 /// What one kind of event deducts.
@@ -172,15 +196,36 @@ pub struct Rule {
     /// What each event takes away.
     pub points: Points,
     /// How long it counts, from the document's date.
-    pub window: Month,
+    pub window: Window,
     /// An administrative penalty.
     pub penalty: bool,
     /// Counts for the penalty gate.
     pub gated: bool,
     /// Its rectification stays open until it is confirmed, whatever the recorder says.
     pub rectify: bool,
+    /// It takes no points while an agreed plan of rectification that names it runs.
+    pub suspendable: bool,
     /// A remark of the scheme's author.
     pub note: Option<String>,
+}
+
+/// How long an event counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// So many months from the document's date.
+    Months(Month),
+    /// To the end of the document's calendar year: every firm starts anew on the first of January.
+    CalendarYear,
+}
+
+impl Window {
+    /// When an event of a document of this date stops to count.
+    pub fn end(self, date: Date) -> Timestamp {
+        match self {
+            Window::Months(months) => date.term_end(months),
+            Window::CalendarYear => date.next_year().start(),
+        }
+    }
 }
 
 /// A condition of a tiered item.
@@ -249,8 +294,10 @@ pub enum Effect {
 pub struct Grade {
     /// The star.
     pub star: Star,
-    /// What it is called.
+    /// What it is called: stars, or whatever the jurisdiction calls its ranks.
     pub name: LocalizedText,
+    /// Its colour, where ranks have colours, e.g. `green`.
+    pub color: Option<Code>,
     /// Total needed.
     pub min_total: Points,
     /// Points needed in single categories, by the category's index.
@@ -274,6 +321,10 @@ pub struct Scheme {
     pub cycle: Month,
     /// The best total.
     pub max_total: Points,
+    /// What points are multiples of.
+    pub step: Points,
+    /// Why bonus points may make up for violations, where the scheme means it so.
+    pub offsets: Option<LocalizedText>,
     /// In the file's order.
     pub evidence_kinds: Vec<EvidenceKind>,
     /// In the file's order.
@@ -300,16 +351,30 @@ impl Scheme {
     /// Reads and checks a scheme file.
     ///
     /// # Errors
-    /// [`SchemeError`] names the first wrong place.
-    pub fn parse(yaml: &str) -> Result<Scheme, SchemeError> {
-        let file: raw::File = serde_yaml_ng::from_str(yaml).map_err(|error| SchemeError {
-            place: match error.location() {
-                Some(location) => format!("line {}, column {}", location.line(), location.column()),
-                None => "file".to_owned(),
-            },
-            problem: SchemeProblem::Unreadable(error.to_string()),
+    /// [`SchemeFaults`] names every wrong place.
+    pub fn parse(yaml: &str) -> Result<Scheme, SchemeFaults> {
+        let file: raw::File = serde_yaml_ng::from_str(yaml).map_err(|error| {
+            SchemeFaults(vec![SchemeFault {
+                place: match error.location() {
+                    Some(location) => format!("line {}, column {}", location.line(), location.column()),
+                    None => "file".to_owned(),
+                },
+                problem: SchemeProblem::Unreadable(error.to_string()),
+            }])
         })?;
         check::checked(file)
+    }
+
+    /// As [`Scheme::parse`], and proves what no look at a single place shows: every star can be reached, and no bonus
+    /// buys back a violation. For a scheme that somebody hands in; a stored one was proved then.
+    ///
+    /// # Errors
+    /// [`SchemeFaults`]
+    pub fn proved(yaml: &str) -> Result<Scheme, SchemeFaults> {
+        let scheme = Scheme::parse(yaml)?;
+        let mut faults = Faults::default();
+        prove::prove(&scheme, &mut faults);
+        faults.into_result(scheme)
     }
 
     /// The rule of an event, with its item.
@@ -318,8 +383,23 @@ impl Scheme {
         let item = self.items.get(*item)?;
         match &item.scoring {
             Scoring::Deduction { rules, .. } => Some((item, rules.get(*rule)?)),
-            Scoring::Steps | Scoring::Tiers(_) => None,
+            Scoring::Steps | Scoring::Tiers(_) | Scoring::Marks => None,
         }
+    }
+
+    /// How closely it is made for a district: digits of its own code that the district's begins with. `None`: it is
+    /// another district's. A province's scheme covers its districts, the nation's all.
+    pub fn covers(&self, district: &str) -> Option<usize> {
+        let mut own = self.district.as_str();
+        while let Some(wider) = own.strip_suffix("00") {
+            own = wider;
+        }
+        district.starts_with(own).then_some(own.len())
+    }
+
+    /// The rank that a star is.
+    pub fn grade(&self, star: Star) -> Option<&Grade> {
+        self.grades.iter().find(|grade| grade.star == star)
     }
 
     /// A veto by code.
@@ -340,98 +420,5 @@ impl Scheme {
             Severity::Ordinary => ordinary,
             Severity::Serious => serious,
         }
-    }
-}
-
-/// A scheme that cannot be used, and where.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {problem}")]
-pub struct SchemeError {
-    /// E.g. `items[7].rules[2]`, or line and column.
-    pub place: String,
-    /// What is wrong there.
-    pub problem: SchemeProblem,
-}
-
-/// What can be wrong with a scheme.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SchemeProblem {
-    /// Not YAML, a missing key, an unknown key, or a value of another kind.
-    #[error("cannot be read: {0}")]
-    Unreadable(String),
-    /// The version would not fit a resource name.
-    #[error("a version is 1 to 40 letters, digits, dots and hyphens")]
-    Version,
-    /// A code stands twice.
-    #[error("code {0} is used twice")]
-    Duplicate(Code),
-    /// A code names nothing in the file.
-    #[error("{kind} {code} is not defined in this scheme")]
-    Undefined {
-        /// What was looked for.
-        kind: &'static str,
-        /// The code.
-        code: Code,
-    },
-    /// A list that needs an entry has none.
-    #[error("must not be empty")]
-    Empty,
-    /// Not a multiple of a half, or negative.
-    #[error("points are multiples of 0.5 and not negative, got {0}")]
-    Step(Points),
-    /// Outside what its frame allows.
-    #[error("{got} is not between {least} and {most}")]
-    Range {
-        /// What the file says.
-        got: String,
-        /// The smallest value.
-        least: String,
-        /// The largest value.
-        most: String,
-    },
-    /// The caps do not add up to the best total.
-    #[error("the caps of the categories add up to {0}, not to max_total")]
-    Caps(Points),
-    /// The item's mode is not its category's, or it has rules where it needs tiers.
-    #[error("the mode does not fit the category, or the item has what its mode does not use")]
-    Mode,
-    /// Stars or tiers not in order.
-    #[error("must be listed from {0}")]
-    Order(&'static str),
-    /// A higher star asks for less than a lower one.
-    #[error("a higher star must not be easier to reach than a lower one")]
-    Easier,
-    /// `stars` and `max_star` do not fit the effect.
-    #[error("a cap names max_star, a drop names stars, a strip names neither")]
-    Effect,
-    /// Something this program does not do.
-    #[error("only {0} is supported")]
-    Unsupported(&'static str),
-}
-
-impl Said for SchemeError {
-    fn said(&self) -> LocalizedText {
-        let zh = match &self.problem {
-            SchemeProblem::Unreadable(detail) => format!("无法读取：{detail}"),
-            SchemeProblem::Version => "版本号应为 1 至 40 位字母、数字、点或连字符".to_owned(),
-            SchemeProblem::Duplicate(code) => format!("代码 {code} 重复"),
-            SchemeProblem::Undefined { code, .. } => format!("代码 {code} 在本办法中没有定义"),
-            SchemeProblem::Empty => "不能为空".to_owned(),
-            SchemeProblem::Step(points) => format!("分值应为 0.5 的非负整数倍，现为 {points}"),
-            SchemeProblem::Range { got, least, most } => format!("{got} 不在 {least} 与 {most} 之间"),
-            SchemeProblem::Caps(sum) => format!("各类上限之和为 {sum}，与 max_total 不符"),
-            SchemeProblem::Mode => "计分方式与所属类别不符，或含有该方式不用的内容".to_owned(),
-            SchemeProblem::Order(order) => format!("排列顺序应为 {order}"),
-            SchemeProblem::Easier => "高星级的条件不得低于低星级".to_owned(),
-            SchemeProblem::Effect => "cap 须写 max_star，drop 须写 stars，strip 两者均不写".to_owned(),
-            SchemeProblem::Unsupported(what) => format!("目前只支持 {what}"),
-        };
-        LocalizedText::new(
-            format!("评价办法有误，位置 {}：{zh}。请更正后重新提交。", self.place),
-            format!(
-                "The scheme is wrong at {}: {}. Correct it and submit it again.",
-                self.place, self.problem
-            ),
-        )
     }
 }

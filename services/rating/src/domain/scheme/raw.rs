@@ -14,13 +14,18 @@ pub(super) struct File {
     pub(super) evidence_kinds: Vec<EvidenceKind>,
     pub(super) categories: Vec<Category>,
     pub(super) items: Vec<Item>,
+    #[serde(default)]
     pub(super) vetoes: Vec<Veto>,
     pub(super) stars: Vec<Grade>,
     pub(super) below_threshold: Below,
-    pub(super) rating_states: Vec<String>,
-    pub(super) round_states: Vec<String>,
+    /// Left out: the ones there are.
+    #[serde(default)]
+    pub(super) rating_states: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) round_states: Option<Vec<String>>,
     pub(super) process_days: Process,
-    pub(super) calculation_order: Vec<String>,
+    #[serde(default)]
+    pub(super) calculation_order: Option<Vec<String>>,
     /// Read by tests, not by the scorer.
     #[serde(default)]
     #[expect(
@@ -47,17 +52,19 @@ pub(super) struct Head {
     pub(super) event_clock: String,
     pub(super) repaired_event: String,
     pub(super) severity_map: SeverityMap,
-    #[serde(default = "warnings")]
-    pub(super) penalty_gate_excludes: Vec<Code>,
+    /// Left out: `warning`, where there is one.
+    #[serde(default)]
+    pub(super) penalty_gate_excludes: Option<Vec<Code>>,
+    #[serde(default)]
+    pub(super) step: Option<Number>,
+    #[serde(default)]
+    pub(super) bonus_may_offset: Option<LocalizedText>,
+    #[serde(default)]
+    pub(super) suspended_while_rectifying: Vec<Code>,
     #[serde(default)]
     pub(super) always_rectify: Vec<Code>,
     #[serde(default)]
     pub(super) escalations: Vec<Escalation>,
-}
-
-/// The head of the scheme file says so for every scheme: a warning is a penalty that the gate does not count.
-fn warnings() -> Vec<Code> {
-    Code::parse("warning").into_iter().collect()
 }
 
 #[derive(Debug, Deserialize)]
@@ -127,6 +134,9 @@ pub(super) struct Item {
     #[serde(default)]
     pub(super) seed: bool,
     pub(super) max: Number,
+    /// Marked 0 to 100 and weighted with `max`.
+    #[serde(default)]
+    pub(super) marks: bool,
     pub(super) evidence: Vec<Code>,
     #[serde(default)]
     pub(super) veto: Vec<Code>,
@@ -146,11 +156,20 @@ pub(super) struct Rule {
     pub(super) en: Option<String>,
     pub(super) severity: Severity,
     pub(super) points: Number,
-    pub(super) window_months: Month,
+    #[serde(default)]
+    pub(super) window_months: Option<Month>,
+    #[serde(default)]
+    pub(super) window: Option<NamedWindow>,
     #[serde(default)]
     pub(super) penalty: bool,
     #[serde(default)]
     pub(super) note: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum NamedWindow {
+    CalendarYear,
 }
 
 #[derive(Debug, Deserialize)]
@@ -199,6 +218,8 @@ pub(super) struct Grade {
     pub(super) zh: String,
     #[serde(default)]
     pub(super) en: Option<String>,
+    #[serde(default)]
+    pub(super) color: Option<Code>,
     pub(super) min_total: Number,
     #[serde(default, rename = "min_A")]
     pub(super) min_a: Option<Number>,
