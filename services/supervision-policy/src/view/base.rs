@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use greenstar_kernel::Uscc;
-use hashbrown::HashTable;
 
+use super::index::Index;
 use super::row::{Packed, Side};
 
 /// Rows, not columns: a decision reads the whole row, which is two cache lines this way and a dozen the other.
 #[derive(Debug, Default)]
 pub(super) struct Base {
     rows: Vec<Packed>,
-    index: HashTable<u32>,
+    index: Index,
     /// By number of the row.
     sides: HashMap<u32, Arc<Side>, RandomState>,
     hasher: RandomState,
@@ -28,9 +28,9 @@ impl Base {
     ) -> Base {
         let mut base = Base {
             rows: Vec::with_capacity(expected),
+            index: Index::with_room(expected),
             ..Base::default()
         };
-        base.index.reserve(expected, |_| 0);
         for (row, side) in rows {
             base.put(row, side);
         }
@@ -43,10 +43,7 @@ impl Base {
             rows, index, hasher, ..
         } = &mut self;
         rows.shrink_to_fit();
-        index.shrink_to_fit(|at| {
-            rows.get(*at as usize)
-                .map_or(0, |row| hasher.hash_one(row.uscc()))
-        });
+        index.shrink(|at| hash_at(rows, hasher, at));
         self
     }
 
@@ -59,18 +56,15 @@ impl Base {
         } = self;
         let hash = hasher.hash_one(row.uscc());
         let found = index.find(hash, |at| {
-            rows.get(*at as usize)
+            rows.get(at as usize)
                 .is_some_and(|other| other.uscc() == row.uscc())
         });
         let at = match found {
-            Some(at) => *at,
+            Some(at) => at,
             None => {
                 // 4,294,967,295 rows are more enterprises than there are.
                 let at = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-                index.insert_unique(hash, at, |at| {
-                    rows.get(*at as usize)
-                        .map_or(0, |row| hasher.hash_one(row.uscc()))
-                });
+                index.insert(hash, at, |at| hash_at(rows, hasher, at));
                 rows.push(row);
                 at
             }
@@ -91,10 +85,9 @@ impl Base {
     /// Number of an enterprise's row.
     pub(super) fn find(&self, code: &[u8; 18]) -> Option<u32> {
         let hash = self.hasher.hash_one(code);
-        let found = self.index.find(hash, |at| {
-            self.rows.get(*at as usize).is_some_and(|row| row.uscc() == code)
-        });
-        found.copied()
+        self.index.find(hash, |at| {
+            self.rows.get(at as usize).is_some_and(|row| row.uscc() == code)
+        })
     }
 
     /// The row of this number.
@@ -126,8 +119,12 @@ impl Base {
         let slot = size_of::<(u32, Arc<Side>)>() + 1;
         let sides = self.sides.values().map(|side| side.bytes());
         self.rows.capacity() * size_of::<Packed>()
-            + self.index.allocation_size()
+            + self.index.bytes()
             + self.sides.capacity() * slot * 8 / 7
             + sides.sum::<usize>()
     }
+}
+
+fn hash_at(rows: &[Packed], hasher: &RandomState, at: u32) -> u64 {
+    rows.get(at as usize).map_or(0, |row| hasher.hash_one(row.uscc()))
 }

@@ -54,9 +54,8 @@ impl Reading {
 
     /// Whether anything is known about an enterprise, found as [`Reading::facts`] finds it.
     pub(crate) fn finds(&self, uscc: &Uscc) -> bool {
-        let rated = self.ratings.as_ref().is_some_and(|ratings| ratings.finds(uscc));
-        let flagged = self.flags.as_ref().is_some_and(|flags| flags.finds(uscc));
-        rated | flagged
+        self.ratings.as_ref().is_some_and(|ratings| ratings.finds(uscc))
+            || self.flags.as_ref().is_some_and(|flags| flags.finds(uscc))
     }
 
     /// All enterprises with flags; those that can be read.

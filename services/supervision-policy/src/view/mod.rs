@@ -7,6 +7,7 @@
 mod base;
 mod compared;
 mod flags;
+mod index;
 mod look;
 mod names;
 mod policies;

@@ -1,7 +1,7 @@
 //! The ratings: an immutable base, a concurrent overlay of whole rows, and folding the one into the other.
 //! Readers never lock; writers take turns.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwapOption, Guard};
@@ -39,6 +39,8 @@ pub(super) struct Generation {
     applied: AtomicU64,
     base: Arc<Base>,
     overlay: HashMap<Uscc, Held, RandomState>,
+    /// Whether anything ever came into the overlay: without it nobody looks there.
+    changed: AtomicBool,
     shared: Arc<Shared>,
 }
 
@@ -61,8 +63,9 @@ impl Generation {
 
     /// The enterprise's facts with these flags.
     pub(super) fn facts(&self, uscc: &Uscc, flags: Arc<[Flag]>) -> Result<Facts, Unreadable> {
-        let overlay = self.overlay.pin();
-        let (packed, side) = match overlay.get(uscc) {
+        let overlay = self.is_changed().then(|| self.overlay.pin());
+        let newer = overlay.as_ref().and_then(|overlay| overlay.get(uscc));
+        let (packed, side) = match newer {
             Some(held) => (&held.packed, held.side.as_ref()),
             None => match self.base.get(uscc) {
                 Some(found) => found,
@@ -78,7 +81,12 @@ impl Generation {
     }
 
     pub(super) fn finds(&self, uscc: &Uscc) -> bool {
-        self.overlay.pin().contains_key(uscc) || self.base.find(uscc.as_bytes()).is_some()
+        (self.is_changed() && self.overlay.pin().contains_key(uscc))
+            || self.base.find(uscc.as_bytes()).is_some()
+    }
+
+    fn is_changed(&self) -> bool {
+        self.changed.load(Ordering::Acquire)
     }
 
     /// All rows as they are now.
@@ -220,6 +228,9 @@ impl Ratings {
             return;
         };
         let overlay = generation.overlay.pin();
+        if !rows.is_empty() {
+            generation.changed.store(true, Ordering::Release);
+        }
         for (uscc, facts) in rows {
             *writing += 1;
             let (packed, side) = Packed::pack(uscc, facts, &self.shared);
@@ -281,11 +292,13 @@ impl Ratings {
     ) {
         let applied = AtomicU64::new(revision.0);
         let shared = self.shared.clone();
+        let changed = AtomicBool::new(!overlay.is_empty());
         self.generation.store(Some(Arc::new(Generation {
             epoch,
             applied,
             base,
             overlay,
+            changed,
             shared,
         })));
     }
