@@ -1,5 +1,7 @@
 //! Whom a policy would hit: simulated over everybody and over what was recorded, and beside live traffic.
 
+use greenstar_proto::common::v1 as common;
+use greenstar_proto::rating::v1::RatingFact;
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_proto::supervision::v1::policy_content::Form;
 use greenstar_proto::supervision::v1::policy_service_client::PolicyServiceClient;
@@ -128,6 +130,35 @@ async fn a_candidate_is_counted_over_everybody_and_the_changed_are_named() {
     let (_, told) = simulate(&server, "finance", of(stricter())).await.unwrap();
     let hit = moved(&told, "/eia-approval", "FAST_TRACK", "STANDARD").unwrap();
     assert_eq!((hit.count, hit.sample.len()), (1, 0));
+    server.stop().await;
+}
+
+/// A table may ask for any fact: who is named by it has told the fact.
+#[tokio::test]
+async fn a_department_is_named_nobody_who_was_not_listed() {
+    let (sources, scratch) = (Sources::start().await, Scratch::sqlite());
+    let server = Server::start(&sources, &scratch).await;
+    sources.star(FIRM, 4).await;
+    let below = RatingFact {
+        star: None,
+        state: common::RatingState::NotListed.into(),
+        points: "68".to_owned(),
+        ..sources.fact(OTHER, 1)
+    };
+    let token = sources.rating.rate(vec![below]).await;
+    server
+        .permit(FIRM, "eia-approval", Ask::token(&token))
+        .await
+        .unwrap();
+    let five = "    - when: { star: 5,";
+    let asking = "    - when: { state: '\"NOT_LISTED\"', points: '>=68' }\n      outcome: FAST_TRACK\n      measures: { fast-track: }\n      \
+                  reason: { zh: 试, en: try }\n      basis:\n        - { zh: 国发〔2016〕33号, en: \"Guofa [2016] No. 33\" }\n";
+    let source = stricter().replacen(five, &format!("{asking}{five}"), 1);
+    for (caller, names) in [("licensing", 0), ("rating", 1)] {
+        let (_, result) = simulate(&server, caller, of(source.clone())).await.unwrap();
+        let hit = moved(&result, "/eia-approval", "STANDARD", "FAST_TRACK").unwrap();
+        assert_eq!((hit.count, hit.sample.len()), (1, names), "{caller}");
+    }
     server.stop().await;
 }
 

@@ -41,6 +41,14 @@ impl Sees {
         }
     }
 
+    /// Whether every enterprise may be named.
+    fn all(&self) -> bool {
+        match self {
+            Sees::Own(_) => false,
+            Sees::All => true,
+        }
+    }
+
     fn department(&self, department: &str) -> bool {
         match self {
             Sees::Own(own) => own == department,

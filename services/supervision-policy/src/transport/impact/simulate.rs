@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use greenstar_kernel::{Code, Timestamp};
+use greenstar_kernel::{Code, Standing, Timestamp};
 use greenstar_proto::supervision::v1 as pb;
 use greenstar_proto::supervision::v1::simulate_policy_response::Event;
 use greenstar_rpc::accept;
@@ -210,14 +210,27 @@ fn count(
         Over::Everybody(population) => {
             let impact = everybody(&comparison, population, plan.as_of, plan.sample, going)?;
             let name = |position| {
-                population
-                    .uscc(position)
-                    .map(|uscc| format!("enterprises/{uscc}"))
+                let seen = plan.sees.all() || is_told(population, position, plan.as_of);
+                let uscc = population.uscc(position).filter(|_| seen)?;
+                Some(format!("enterprises/{uscc}"))
             };
             Some(Ok(convert::result(plan, impact, name)))
         }
         Over::Recorded(records) => records.decide_again(desk, plan, &comparison, going),
     }
+}
+
+/// Whether a department may be told who stands there: a table may ask for any fact, so that being named by it tells the
+/// fact. Who has lost its star, or never got one, is counted only (docs/adr/0003).
+fn is_told(population: &Population, position: usize, as_of: Timestamp) -> bool {
+    let mut told = false;
+    population.each(position..position + 1, as_of, |_, facts| {
+        told = facts.is_ok_and(|facts| match facts.rating.standing {
+            Standing::Rated(_) | Standing::NotRated => true,
+            Standing::NotListed | Standing::Vetoed | Standing::Suspended | Standing::Expired => false,
+        });
+    });
+    told
 }
 
 fn progress(done: usize, total: usize) -> pb::SimulatePolicyResponse {
