@@ -162,10 +162,22 @@ impl Flag {
         }
     }
 
-    /// Whether a repair or an appeal has settled it for good: its document is not flagged so again.
-    pub fn is_settled(&self) -> bool {
+    /// Whether a repair or an appeal has settled for good what `department` would flag so. A repair acts on the body's whole
+    /// document, whatever the kind and scope; an appeal may have annulled the kind alone.
+    pub fn settles(&self, other: &Identity, department: &Department) -> bool {
+        let Identity {
+            enterprise,
+            document,
+            site,
+            kind: _,
+            scope: _,
+        } = &self.identity;
         match &self.stage {
-            Stage::Repaired { .. } | Stage::Revoked { appeal: Some(_), .. } => true,
+            Stage::Repaired { .. } => {
+                let same = (enterprise, document, site) == (&other.enterprise, &other.document, &other.site);
+                same && (self.department == *department || self.identity == *other)
+            }
+            Stage::Revoked { appeal: Some(_), .. } => self.identity == *other,
             Stage::Proposed
             | Stage::Withdrawn { .. }
             | Stage::InForce { .. }

@@ -147,7 +147,9 @@ impl Ledger {
         let admitted = self.admit(claim, now)?;
         // Another department's proposal is not for these eyes, so it is in nobody's way.
         let seen = |flag: &Flag| flag.is_known() || flag.department == actor.department;
-        self.unflagged(identity, |flag| flag.is_open(now) && seen(flag))?;
+        self.unflagged(identity, &actor.department, |flag| {
+            flag.is_open(now) && seen(flag)
+        })?;
         Ok(Flag {
             id: id.clone(),
             identity: identity.clone(),
@@ -170,13 +172,18 @@ impl Ledger {
     }
 
     /// One document restricts once: none of the flags with this identity may be `in_the_way`, or settled for good.
-    fn unflagged(&self, identity: &Identity, in_the_way: impl Fn(&Flag) -> bool) -> Result<(), Refusal> {
-        let same = self
-            .flags
-            .values()
-            .find(|flag| flag.identity == *identity && (in_the_way(flag) || flag.is_settled()));
-        match same {
-            Some(flag) if flag.is_settled() => Err(Refusal::Settled { flag: flag.name() }),
+    fn unflagged(
+        &self,
+        identity: &Identity,
+        department: &Department,
+        in_the_way: impl Fn(&Flag) -> bool,
+    ) -> Result<(), Refusal> {
+        let mut flags = self.flags.values();
+        if let Some(flag) = flags.find(|flag| flag.settles(identity, department)) {
+            return Err(Refusal::Settled { flag: flag.name() });
+        }
+        let mut same = self.flags.values().filter(|flag| flag.identity == *identity);
+        match same.find(|flag| in_the_way(flag)) {
             Some(flag) => Err(Refusal::FlagExists { flag: flag.name() }),
             None => Ok(()),
         }
@@ -198,7 +205,9 @@ impl Ledger {
         }
         let admitted = self.admit(flag.claim(), now)?;
         // Another department may have proposed the same, and was first to confirm it.
-        self.unflagged(&flag.identity, |other| other.is_known() && other.is_open(now))?;
+        self.unflagged(&flag.identity, &actor.department, |other| {
+            other.is_known() && other.is_open(now)
+        })?;
         Ok(Flag {
             title: admitted.title,
             severity: admitted.severity,

@@ -74,7 +74,9 @@ impl Ledger {
         };
         let admitted = self.admit(claim, now)?;
         let seen = |flag: &Flag| flag.is_known() || flag.department == actor.department;
-        self.unflagged(&identity, |flag| flag.is_open(now) && seen(flag))?;
+        self.unflagged(&identity, &actor.department, |flag| {
+            flag.is_open(now) && seen(flag)
+        })?;
         let right = FlagName {
             enterprise: *enterprise,
             id: id.clone(),

@@ -410,7 +410,7 @@ fn a_firm_asks_for_one_thing_at_a_time() {
 }
 
 #[test]
-fn a_document_that_was_repaired_or_annulled_is_not_flagged_so_again() {
+fn a_document_that_was_repaired_is_not_flagged_again_and_one_that_was_annulled_not_so() {
     let mut world = World::on("2026-04-10");
     world.flagged("a", "online-exceedance", "1号", None);
     world.flagged("b", "online-exceedance", "2号", None);
@@ -422,8 +422,10 @@ fn a_document_that_was_repaired_or_annulled_is_not_flagged_so_again() {
         let again = world.raise("again", "online-exceedance", number, None, "enforcement");
         assert!(matches!(again, Err(Refusal::Settled { .. })), "{again:?}");
     }
-    // Another kind is another fault of the document, and of another document all the more.
-    world.flagged("c", "complaint-verified", "1号", None);
+    // A repair acts on the document, so no other kind brings it back; an appeal may have annulled the kind alone.
+    let other = world.raise("other", "complaint-verified", "1号", None, "enforcement");
+    assert!(matches!(other, Err(Refusal::Settled { .. })), "{other:?}");
+    world.flagged("c", "complaint-verified", "2号", None);
     world.flagged("d", "online-exceedance", "3号", None);
 }
 
