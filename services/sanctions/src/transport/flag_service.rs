@@ -71,7 +71,7 @@ impl FlagService for FlagRpc {
         let correction = Correction {
             name: named(&request.name)?,
             id: self.fresh_id()?,
-            enterprise: names::enterprise("enterprise", &request.enterprise)?,
+            enterprise: parse::flaggable("enterprise", &request.enterprise, request.accept_failed_check)?,
             reason: parse::filled("reason", &request.reason)?,
         };
         let command = Command::Correct {
@@ -131,7 +131,7 @@ impl FlagService for FlagRpc {
     ) -> Result<Response<Self::WaitConvergedStream>, Status> {
         let (call, request) = accept(request)?;
         let question = Question::read(&call, request.question)?;
-        let answers = converge::wait(&self.watching, &self.rating, question)?;
+        let answers = converge::wait(&self.watching, &self.feed, &self.rating, question)?;
         Ok(Response::new(answers))
     }
 
@@ -208,7 +208,7 @@ impl FlagService for FlagRpc {
             None => None,
             Some(wait) => {
                 let deadline = watching::deadline(&call, wait);
-                Some(converge::after(&self.watching, position.clone(), deadline).await)
+                Some(converge::after(&self.watching, &self.feed, position.clone(), deadline).await)
             }
         };
         Ok(Response::new(pb::ConfirmFlagResponse {

@@ -1,6 +1,6 @@
 //! Requests in the domain's words.
 
-use greenstar_kernel::{Caller, Clock, Code, Date, Document, LocalizedText, Timestamp, Uscc};
+use greenstar_kernel::{Caller, Clock, Code, Date, Document, LocalizedText, Timestamp, Uscc, Verdict};
 use greenstar_proto::common::v1::{self as common, ErrorReason};
 use greenstar_proto::sanctions::v1 as pb;
 use greenstar_rpc::{Call, field, names, status, stored};
@@ -72,8 +72,26 @@ pub(super) fn flag_name(raw: &str) -> Result<FlagName, Status> {
     }
 }
 
+/// The enterprise of a flag that is to be. A code whose check character fails is taken only where the officer says that it is
+/// so on the licence: a flag on a code that nobody has leaves the firm that was meant clear everywhere.
+pub(super) fn flaggable(name: &str, raw: &str, accepted: bool) -> Result<Uscc, Status> {
+    let enterprise = names::enterprise(name, raw)?;
+    match enterprise.verdict() {
+        Verdict::Valid | Verdict::UnknownArea => Ok(enterprise),
+        Verdict::CheckFailedOrgOk if accepted => Ok(enterprise),
+        Verdict::CheckFailedOrgOk => {
+            let said = LocalizedText::new(
+                "统一社会信用代码末位校验不通过，请与营业执照核对；确认无误的，请注明 accept_failed_check",
+                "the enterprise code's check character does not match: compare it with the licence, and if it is so there, set accept_failed_check",
+            );
+            let value = ("value", raw.to_owned());
+            Err(field(name, ErrorReason::UsccMalformed, &said, &[value]))
+        }
+    }
+}
+
 pub(super) fn proposal(id: Code, request: pb::RaiseFlagRequest) -> Result<Proposal, Status> {
-    let enterprise: Uscc = names::enterprise("parent", &request.parent)?;
+    let enterprise = flaggable("parent", &request.parent, request.accept_failed_check)?;
     let severity = severity(request.severity());
     let document = document(request.document.unwrap_or_default())?;
     let kind = Code::parse(request.kind.trim()).map_err(|_| {

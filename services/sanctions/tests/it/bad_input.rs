@@ -50,6 +50,12 @@ async fn a_bad_proposal_is_refused_by_the_rule_it_breaks() {
             Code::InvalidArgument,
             "USCC_MALFORMED",
         ),
+        // The check character alone fails: a slip of the pen, unless the licence says so.
+        (
+            parent("enterprises/91110115MAX000015K"),
+            Code::InvalidArgument,
+            "USCC_MALFORMED",
+        ),
         (
             parent("enterprises/9111O115MAX000015J"),
             Code::InvalidArgument,

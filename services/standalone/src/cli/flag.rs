@@ -18,6 +18,7 @@ pub(super) async fn run(common: &Common, flag: Flag) -> Result<Answer, Failure> 
             date,
             scope,
             reason,
+            accept_failed_check,
         } => {
             let mut client = FlagServiceClient::new(connect(common, "enforcement")?);
             let request = pb::RaiseFlagRequest {
@@ -30,6 +31,7 @@ pub(super) async fn run(common: &Common, flag: Flag) -> Result<Answer, Failure> 
                 }),
                 scope: scope.unwrap_or_default(),
                 reason: reason.unwrap_or_default(),
+                accept_failed_check,
                 ..Default::default()
             };
             let raised = client.raise_flag(request).await?.into_inner();
