@@ -283,6 +283,9 @@ impl<S: Source, K: Sink<Row = S::Row>> Follower<S, K> {
             if error.wants_snapshot() {
                 self.fresh = true;
                 tracing::warn!(log = self.log.as_str(), %error, "the watch starts over with a snapshot; what is there serves on");
+            } else if matches!(error, Ended::Closed) {
+                // A source that stops says so.
+                tracing::info!(log = self.log.as_str(), %error, "the watch is opened again");
             } else {
                 tracing::warn!(log = self.log.as_str(), %error, "the watch is opened again");
             }

@@ -139,6 +139,11 @@ impl Feed {
         }
     }
 
+    /// Waits until the feed is closed.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.stop.clone().cancelled_owned()
+    }
+
     /// Ends the tail and every watch.
     pub async fn close(&self) {
         self.stop.cancel();

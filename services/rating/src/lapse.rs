@@ -81,7 +81,7 @@ impl Lapses {
         let now = self.clock.now();
         let before = std::mem::replace(&mut self.trusted, self.trust.look(now, self.clock.monotonic()));
         if before && !self.trusted {
-            tracing::warn!(wall = %now, "the clock was moved ahead, or differs from the newest change; transitions wait");
+            tracing::warn!(wall = %now, "the clock was moved ahead, or the newest change is long ago and nothing else vouches for it; transitions wait for a minute");
         }
         if self.trusted && (!self.known || self.next.is_some_and(|next| next <= now)) {
             match write_due(&self.database, &self.writer, now).await {

@@ -53,7 +53,7 @@ pub(crate) async fn run(
         });
         let before = std::mem::replace(&mut trusted, trust.look(now, monotonic));
         if before && !trusted {
-            tracing::warn!(wall = %now, "the clock was moved ahead, or differs from the newest change; lapses wait");
+            tracing::warn!(wall = %now, "the clock was moved ahead, or the newest change is long ago and nothing else vouches for it; lapses wait for a minute");
         }
         if !trusted {
             witness = Witness::default();

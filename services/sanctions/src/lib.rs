@@ -9,6 +9,7 @@ mod store;
 mod transport;
 
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use greenstar_feed::Feed;
@@ -157,6 +158,12 @@ impl Sanctions {
             .tells_of_followers(&self.watching)
     }
 
+    /// Ends every watch and answers who waits for convergence, so that a server that stops need not wait for them. Cursors
+    /// stay valid.
+    pub async fn end_watches(&self) {
+        self.feed.close().await;
+    }
+
     /// Finishes what was handed in, then lets go of the database.
     pub async fn close(&self) {
         self.stop.cancel();
@@ -217,18 +224,14 @@ pub async fn serve(
 ) -> io::Result<()> {
     let stack = sanctions.add_to(Stack::builder(credentials)).build();
     stack.health().serving(true).await;
-    let over = stop.child_token();
-    let serving = async {
-        let served = stack.serve(listener, stop).await;
-        over.cancel();
-        served
+    let mut served = pin!(stack.serve(listener, stop.clone()));
+    let served = tokio::select! {
+        served = &mut served => served,
+        () = stop.cancelled() => {
+            sanctions.end_watches().await;
+            served.await
+        }
     };
-    // A watch has no end of its own: the server would wait for it in vain.
-    let ending = async {
-        over.cancelled().await;
-        sanctions.feed.close().await;
-    };
-    let (served, ()) = tokio::join!(serving, ending);
     sanctions.close().await;
     served
 }

@@ -71,16 +71,19 @@ impl Settings {
 /// Why the suite does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("{path}: {source}")]
+    #[error("{path}: {source}; name another folder with --data; 数据目录无法使用，请用 --data 指定其他目录")]
     Folder { path: PathBuf, source: io::Error },
     #[error(
         "DATABASE_READ_ONLY: {path}: cannot be written; check the owner and permissions of folder and files, and \
          whether the disk is mounted read-only; 无法写入，请检查目录和文件的所有者、权限，以及磁盘是否只读挂载"
     )]
     ReadOnly { path: PathBuf },
-    #[error("cannot listen on {address}: {source}")]
+    #[error(
+        "cannot listen on {address}: {source}; stop what uses it, or name another address with --listen; \
+         无法监听该地址，请停止占用它的程序，或者用 --listen 指定其他地址"
+    )]
     Listen { address: SocketAddr, source: io::Error },
-    #[error("{path}: {source}")]
+    #[error("{path}: {source}; correct the file; 凭证文件无法使用，请更正该文件")]
     Credentials { path: PathBuf, source: CredentialsError },
     #[error(transparent)]
     Database(#[from] stored::NotOpened),
@@ -220,6 +223,8 @@ impl Suite {
     /// Lets calls finish, then closes door, services and databases.
     pub async fn stop(self) {
         self.stop.cancel();
+        // A watch has no end of its own: the door would wait for it in vain.
+        tokio::join!(self.rating.end_watches(), self.sanctions.end_watches());
         if let Ok(Err(error)) = self.door.await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
@@ -249,11 +254,14 @@ fn writing(path: &Path, source: io::Error) -> StartError {
     }
 }
 
-/// The address is written when a start has gone well, so from then on every database was there.
+/// A start makes the databases one after another, then the credentials, and writes the address when it has gone well. So
+/// where the address is, or credentials beside a database, or the last database, every one was there.
 fn nothing_is_gone(places: &Places) -> Result<(), StartError> {
-    let used = places.address().exists();
-    let mut databases = Log::ALL.into_iter().map(|log| places.database(log));
-    match databases.find(|path| used && !path.exists()) {
+    let databases = Log::ALL.map(|log| places.database(log));
+    let used = places.address().exists()
+        || databases.last().is_some_and(|last| last.exists())
+        || (places.credentials().exists() && databases.iter().any(|path| path.exists()));
+    match databases.into_iter().find(|path| used && !path.exists()) {
         Some(path) => Err(StartError::Missing { path }),
         None => Ok(()),
     }
@@ -272,8 +280,21 @@ fn known(places: &Places) -> Result<Arc<Credentials>, StartError> {
         callers::create(&path)
     };
     match read.and_then(|()| Credentials::read(&path)) {
-        Ok(credentials) => Ok(Arc::new(credentials)),
+        Ok(credentials) => {
+            keep_private(&path);
+            Ok(Arc::new(credentials))
+        }
         Err(source) => Err(StartError::Credentials { path, source }),
+    }
+}
+
+/// Secrets are for their owner's eyes, also after an editor has written the file anew. Who may not change that is not
+/// the owner, and may read it all the same.
+fn keep_private(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let open = std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0);
+    if open && std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).is_ok() {
+        tracing::warn!(path = %path.display(), "others could read the credentials; now only their owner can");
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
+use greenstar_feed::Feed;
 use greenstar_kernel::{Log, Position, Token};
 use greenstar_proto::common::v1 as common;
 use greenstar_proto::rating::v1 as rating;
@@ -22,9 +23,10 @@ const GRACE: Duration = Duration::from_millis(250);
 /// The rating service, once somebody has said where it is.
 pub(crate) type Rating = Arc<OnceLock<RatingServiceClient<Client>>>;
 
-/// Answers again and again until all have, or until the question's deadline.
+/// Answers again and again until all have, until the question's deadline, or until the service stops.
 pub(super) fn wait(
     watching: &Watching,
+    feed: &Feed,
     known: &Rating,
     question: Question,
 ) -> Result<Answers<pb::WaitConvergedResponse>, Status> {
@@ -36,7 +38,8 @@ pub(super) fn wait(
     };
     let own = own.map(|answer| answer.map(|(own, _)| Heard::Own(own)));
     let caused = caused.map(|answer| answer.map(Heard::Caused));
-    let both = stream::select(own, caused).map(Some).chain(stream::iter([None]));
+    let both = stream::select(own, caused).take_until(feed.closed());
+    let both = both.map(Some).chain(stream::iter([None]));
     let mut said = pb::WaitConvergedResponse::default();
     let mut failed = false;
     let answers = both.filter_map(move |heard| {
@@ -67,8 +70,16 @@ pub(super) fn wait(
 }
 
 /// Who has applied the write at `position` when the wait is over. The write stands, so that not knowing is an answer.
-pub(super) async fn after(watching: &Watching, position: Position, deadline: Instant) -> common::Convergence {
-    let mut answers = watching.converge(position, deadline);
+pub(super) async fn after(
+    watching: &Watching,
+    feed: &Feed,
+    position: Position,
+    deadline: Instant,
+) -> common::Convergence {
+    let mut answers = watching
+        .converge(position, deadline)
+        .take_until(feed.closed())
+        .boxed();
     let mut last = common::Convergence {
         log: Log::Sanctions.as_str().to_owned(),
         ..common::Convergence::default()
