@@ -42,8 +42,8 @@ const CANDIDATES: [Candidate; 3] = [
     },
     Candidate {
         name: "baseline",
-        from: "outcome: WATCH",
-        to: "outcome: RESTRICT",
+        from: "default:\n    outcome: FAVOUR",
+        to: "default:\n    outcome: NEUTRAL",
     },
 ];
 

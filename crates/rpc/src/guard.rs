@@ -286,12 +286,13 @@ fn dressed(status: Status, path: &str) -> Status {
 const OPEN: &str = "/grpc.";
 
 /// How tonic's errors about what a caller sent begin.
-const READING: [&str; 5] = [
+const READING: [&str; 6] = [
     "failed to decode",
     "protocol error",
     "Unexpected EOF",
     "Missing request message",
     "Error decompressing",
+    "tonic-web: malformed base64 request",
 ];
 
 /// `grpc-timeout`: at most eight digits and a unit. One that cannot be read is as good as none.

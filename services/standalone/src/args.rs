@@ -30,6 +30,21 @@ pub(crate) struct Args {
 }
 
 /// What every command takes.
+const DATA: &str = "greenstar-data";
+const LISTEN: &str = "127.0.0.1:8420";
+
+/// A variable that is set to nothing is as good as none.
+fn data(raw: &str) -> Result<PathBuf, std::convert::Infallible> {
+    Ok(PathBuf::from(if raw.is_empty() { DATA } else { raw }))
+}
+
+/// Without a host, or by its name, it is this machine alone.
+fn listen(raw: &str) -> Result<SocketAddr, std::net::AddrParseError> {
+    let raw = if raw.is_empty() { LISTEN } else { raw };
+    let port = raw.strip_prefix("localhost:").or_else(|| raw.strip_prefix(':'));
+    port.map_or_else(|| raw.parse(), |port| format!("127.0.0.1:{port}").parse())
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Common {
     /// Folder of databases, decision records and credentials.
@@ -37,7 +52,8 @@ pub(crate) struct Common {
         long,
         global = true,
         env = "GREENSTAR_DATA",
-        default_value = "greenstar-data",
+        default_value = DATA,
+        value_parser = data,
         value_name = "DIR"
     )]
     pub(crate) data: PathBuf,
@@ -120,12 +136,13 @@ pub(crate) struct Converge {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Starting the suite")]
 pub(crate) struct Up {
-    /// Address of the one door. Port 0 lets the system choose.
+    /// Address of the one door, e.g. 127.0.0.1:8420 or localhost:8420. Port 0 lets the system choose.
     #[arg(
         long,
         global = true,
         env = "GREENSTAR_LISTEN",
-        default_value = "127.0.0.1:8420",
+        default_value = LISTEN,
+        value_parser = listen,
         value_name = "ADDR"
     )]
     pub(crate) listen: SocketAddr,
@@ -209,6 +226,9 @@ pub(crate) enum Flag {
         /// Why, for people.
         #[arg(long)]
         reason: Option<String>,
+        /// The code's check character fails, and it is so on the licence.
+        #[arg(long)]
+        accept_failed_check: bool,
     },
     /// Confirms a proposal: now it binds. Another officer (default: the department's second).
     Confirm {

@@ -85,7 +85,10 @@ pub(crate) async fn run(common: &Common, ask: Ask) -> ExitCode {
         Ok(answer) if output::print(&answer, common.output) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(failure) => {
-            eprintln!("greenstar: {failure}");
+            match common.output {
+                Output::Table => eprintln!("greenstar: {failure}"),
+                Output::Json => eprintln!("{}", output::failure(&failure)),
+            }
             ExitCode::FAILURE
         }
     }

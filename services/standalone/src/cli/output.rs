@@ -10,7 +10,7 @@ use greenstar_rpc::Client;
 use pbjson_types::Timestamp;
 use tonic::Status;
 
-use super::Answer;
+use super::{Answer, Failure};
 use crate::args::{Common, Output};
 
 /// False: nobody reads, as after a closed pipe or on a full disk.
@@ -121,6 +121,22 @@ pub(super) fn refusal(status: &Status) -> String {
     let zh = greenstar_rpc::said_of(status).zh;
     let zh = if zh.is_empty() { zh } else { format!("\n{zh}") };
     format!("{reason}: {}{zh}", status.message())
+}
+
+/// Why there is no answer, for programs.
+pub(super) fn failure(failure: &Failure) -> serde_json::Value {
+    match failure {
+        Failure::Refused(status) => {
+            let said = greenstar_rpc::said_of(status);
+            serde_json::json!({ "error": {
+                "code": format!("{:?}", status.code()),
+                "reason": greenstar_rpc::reason_of(status),
+                "message": status.message(),
+                "zh": said.zh,
+            } })
+        }
+        Failure::Local(message) => serde_json::json!({ "error": { "message": message } }),
+    }
 }
 
 /// What there is to say against a code, or about a firm that nobody registered.

@@ -138,10 +138,22 @@ fn a_damaged_or_newer_database_is_refused_and_left_alone() {
 }
 
 #[test]
+fn credentials_that_others_could_read_are_made_private_again() {
+    let folder = tempfile::tempdir().unwrap();
+    Process::start(folder.path()).kill();
+    let path = folder.path().join("credentials.json");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    Process::start(folder.path()).kill();
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
 fn a_database_that_is_gone_is_no_empty_one() {
     let folder = tempfile::tempdir().unwrap();
     Process::start(folder.path()).kill();
-    for leftover in ["sanctions.db", "sanctions.db-wal", "sanctions.db-shm"] {
+    // The address is no part of a backup.
+    for leftover in ["sanctions.db", "sanctions.db-wal", "sanctions.db-shm", "address"] {
         let _ = std::fs::remove_file(folder.path().join(leftover));
     }
     let (code, said) = refused(folder.path(), &[]);
