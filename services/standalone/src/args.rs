@@ -110,6 +110,8 @@ pub(crate) enum Command {
     Dossier(Decision),
     /// Evaluates a recorded decision again and shows what differs.
     Replay(Decision),
+    /// Says which smallest change gives a firm a better outcome, and from when time alone does.
+    Improve(Improve),
     /// Has decisions signed, screens enterprises, and verifies receipts.
     #[command(subcommand)]
     Receipt(Receipt),
@@ -390,6 +392,19 @@ pub(crate) struct Directory {
 pub(crate) struct Decision {
     /// decisions/{decision}, as the answer named it.
     pub(crate) name: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Improve {
+    /// departments/{department}/matters/{matter}, or short: {department}/{matter}.
+    pub(crate) matter: String,
+    /// Unified social credit code.
+    pub(crate) uscc: String,
+    /// An argument of the matter. May be repeated.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = policy::argument)]
+    pub(crate) argument: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) fresh: Fresh,
 }
 
 /// Bad settings are one line on standard error and exit 64; help is no error.

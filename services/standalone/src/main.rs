@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         Command::Converge(asked) => runtime.block_on(cli::run(&common, cli::Ask::Converge(asked))),
         Command::Decision(decision) => runtime.block_on(cli::run(&common, cli::Ask::Decision(decision))),
         Command::Dossier(decision) => runtime.block_on(cli::run(&common, cli::Ask::Dossier(decision))),
+        Command::Improve(asked) => runtime.block_on(cli::run(&common, cli::Ask::Improve(asked))),
         Command::Replay(decision) => runtime.block_on(cli::run(&common, cli::Ask::Replay(decision))),
         Command::Receipt(receipt) => runtime.block_on(cli::run(&common, cli::Ask::Receipt(receipt))),
         Command::Directory(directory) => runtime.block_on(cli::run(&common, cli::Ask::Directory(directory))),

@@ -106,7 +106,7 @@ pub(crate) struct Simulate {
     pub(crate) sample: Option<u32>,
 }
 
-fn argument(raw: &str) -> Result<(String, String), String> {
+pub(super) fn argument(raw: &str) -> Result<(String, String), String> {
     let (name, value) = raw.split_once('=').ok_or("write it as name=value")?;
     Ok((name.to_owned(), value.to_owned()))
 }

@@ -101,7 +101,7 @@ async fn inspection(common: &Common, uscc: String, fresh: Fresh) -> Result<Answe
     Answer::new(&answer, facts(rows), token(&answer.token))
 }
 
-fn consistency(fresh: Fresh) -> Option<Consistency> {
+pub(super) fn consistency(fresh: Fresh) -> Option<Consistency> {
     let asked = fresh.fully_consistent || !fresh.token.is_empty();
     asked.then_some(Consistency {
         at_least_as_fresh: fresh.token,

@@ -6,6 +6,7 @@ mod decision;
 mod directory;
 mod dossier;
 mod flag;
+mod improve;
 mod offline;
 mod output;
 mod policy;
@@ -27,7 +28,7 @@ use greenstar_standalone::Places;
 use tonic::Status;
 
 use crate::args::{
-    Appeal, Check, Common, Converge, Decision, Directory, Flag, Output, Policy, Rating, Repair,
+    Appeal, Check, Common, Converge, Decision, Directory, Flag, Improve, Output, Policy, Rating, Repair,
 };
 
 /// What the command line asked.
@@ -43,6 +44,7 @@ pub(crate) enum Ask {
     Decision(Decision),
     Dossier(Decision),
     Replay(Decision),
+    Improve(Improve),
     Receipt(Receipt),
     Subscribers,
     Converge(Converge),
@@ -77,6 +79,7 @@ pub(crate) async fn run(common: &Common, ask: Ask) -> ExitCode {
         Ask::Decision(decision) => decision::run(common, decision).await,
         Ask::Dossier(asked) => dossier::run(common, asked).await,
         Ask::Replay(asked) => replay::run(common, asked).await,
+        Ask::Improve(asked) => improve::run(common, asked).await,
         Ask::Receipt(receipt) => receipt::run(common, receipt).await,
         Ask::Subscribers => subscribers::list(common).await,
         Ask::Converge(asked) => subscribers::converge(common, asked).await,

@@ -54,3 +54,23 @@ fn a_policy_is_written_approved_published_and_rolled_back_by_commands_and_surviv
     assert_eq!(replicas["replicas"].as_array().unwrap().len(), 1, "{replicas}");
     suite.kill();
 }
+
+#[test]
+fn a_firm_asks_by_command_what_gives_it_a_better_outcome() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = Process::start(folder.path());
+    let firm = "91110115MAX000023D";
+    let asked = suite.ask(&["improve", "finance/green-loan", firm]);
+    let verdict = asked["verdict"].as_str().unwrap();
+    match verdict {
+        "IMPROVEMENT_VERDICT_BEST" => assert_eq!(asked["outcome"], "PRIORITY"),
+        _ => assert_eq!(asked["improvements"][0]["steps"][0]["kind"], "IMPROVEMENT_KIND_STAR"),
+    }
+    let whole = "departments/finance/matters/green-loan";
+    let again = suite.ask(&["improve", whole, firm, "--fully-consistent"]);
+    assert_eq!(again["outcome"], asked["outcome"]);
+    let other = suite.command(&["improve", whole, firm, "--as", "licensing"]);
+    let said = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert!(!other.status.success() && said.contains("MATTER_NOT_YOURS"), "{said}");
+    suite.kill();
+}

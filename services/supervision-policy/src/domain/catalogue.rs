@@ -52,6 +52,9 @@ const MAX_DEPARTMENTS: usize = 63;
 pub struct CatalogueParts {
     pub edition: String,
     pub ceilings: Ceilings,
+    /// Absent in records of programs that did not ask for it.
+    #[serde(default)]
+    pub publicity_windows: PublicityWindows,
     pub bases: Vec<LegalBasis>,
     pub flag_kinds: Vec<FlagKind>,
     pub measures: Vec<MeasureEntry>,
@@ -64,6 +67,22 @@ pub struct Ceilings {
     pub minor: Month,
     pub ordinary: Month,
     pub serious: Month,
+}
+
+/// How long a fault is published at least, by its severity: before, there is no repair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicityWindows {
+    pub minor: PublicityWindow,
+    pub ordinary: PublicityWindow,
+    pub serious: PublicityWindow,
+}
+
+/// Of one severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicityWindow {
+    /// Months from the document's date; `None`: nobody says.
+    #[serde(default)]
+    pub min: Option<Month>,
 }
 
 /// A law or document on which a flag or measure stands.
@@ -95,6 +114,13 @@ pub struct FlagKind {
     /// A list entry whose basis names all departments.
     #[serde(default)]
     pub reaches_all: bool,
+    /// False: the law leaves no repair.
+    #[serde(default = "yes")]
+    pub repairable: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A measure that the law carries.
@@ -312,6 +338,26 @@ impl Catalogue {
         let gate = self.gates.get(position).into_iter();
         gate.flat_map(move |gate| gate.bases(as_of))
             .filter_map(|basis| self.parts.bases.get(basis))
+    }
+
+    /// From when on a flag's repair can be granted: the least publicity of its document has passed. `None`: the law
+    /// leaves no repair, or nobody says when.
+    pub(super) fn repair_from(
+        &self,
+        kind: &FlagKind,
+        severity: Severity,
+        document: Date,
+    ) -> Option<Timestamp> {
+        let windows = &self.parts.publicity_windows;
+        let window = match severity {
+            Severity::Minor => windows.minor,
+            Severity::Ordinary => windows.ordinary,
+            Severity::Serious => windows.serious,
+        };
+        window.min.filter(|_| kind.repairable).map(|least| match least {
+            Month(0) => document.start(),
+            least => document.term_end(least),
+        })
     }
 
     /// From here on no measure rests on a document of this date and severity.

@@ -272,7 +272,7 @@ impl FactColumn {
 /// Any department that no kind of flag names, so that a flag of one is seen too (P10). No department can be called so.
 const OTHER_DEPARTMENT: &str = "OTHER";
 /// Points of the schemes in use end at 100; a scheme beyond is read as 100.
-const MAX_POINTS: i64 = 100;
+pub(super) const MAX_POINTS: i64 = 100;
 /// Months and counts beyond are read as this.
 const MAX_COUNT: i64 = 120;
 

@@ -16,6 +16,7 @@ pub mod facts;
 pub mod feedback;
 mod gate;
 pub mod impact;
+pub mod improve;
 mod loader;
 pub mod matter;
 mod offered;

@@ -10,7 +10,7 @@ use prost::Message as _;
 use super::wire;
 use crate::domain::catalogue::{
     Catalogue, CatalogueParts, Ceilings, FlagKind, LegalBasis, MeasureClass, MeasureEntry, Parameter,
-    Severity, Stricter, Support,
+    PublicityWindow, PublicityWindows, Severity, Stricter, Support,
 };
 use crate::view::{Edition, Unreadable};
 
@@ -56,7 +56,18 @@ fn parts(edition: pb::Catalogue) -> Result<CatalogueParts, Unreadable> {
             .find(|term| wire::severity(term.severity) == Ok(severity));
         month(found.ok_or(Unreadable)?.months)
     };
+    let window = |severity: Severity| -> Result<PublicityWindow, Unreadable> {
+        let mut windows = edition.publicity_windows.iter();
+        let found = windows.find(|window| wire::severity(window.severity) == Ok(severity));
+        let min = found.map(|window| month(window.min_months)).transpose()?;
+        Ok(PublicityWindow { min })
+    };
     Ok(CatalogueParts {
+        publicity_windows: PublicityWindows {
+            minor: window(Severity::Minor)?,
+            ordinary: window(Severity::Ordinary)?,
+            serious: window(Severity::Serious)?,
+        },
         edition: edition
             .name
             .strip_prefix("catalogues/")
@@ -105,6 +116,7 @@ fn flag_kind(kind: pb::FlagKind) -> Result<FlagKind, Unreadable> {
             .map(|raw| Department::parse(raw).map_err(|_| Unreadable))
             .collect::<Result<_, _>>()?,
         reaches_all: kind.reaches_all,
+        repairable: kind.repairable,
     })
 }
 

@@ -166,6 +166,13 @@ impl DecisionService for DecisionRpc {
         super::listed::list_record_writers(&self.0, request).await
     }
 
+    async fn find_improvement(
+        &self,
+        request: Request<pb::FindImprovementRequest>,
+    ) -> Result<Response<pb::FindImprovementResponse>, Status> {
+        super::improvement::find_improvement(&self.0, request).await
+    }
+
     async fn report_application(
         &self,
         request: Request<pb::ReportApplicationRequest>,

@@ -67,9 +67,21 @@ pub(crate) fn catalogue(edition: &str) -> pb::Catalogue {
         (Severity::Ordinary, parts.ceilings.ordinary),
         (Severity::Serious, parts.ceilings.serious),
     ];
+    let windows = [
+        (Severity::Minor, parts.publicity_windows.minor),
+        (Severity::Ordinary, parts.publicity_windows.ordinary),
+        (Severity::Serious, parts.publicity_windows.serious),
+    ];
     pb::Catalogue {
         name: format!("catalogues/{edition}"),
         effective_time: None,
+        publicity_windows: windows
+            .map(|(of, window)| pb::PublicityWindow {
+                severity: self::severity(of),
+                min_months: window.min.map_or(0, |min| u32::from(min.0)),
+                ..pb::PublicityWindow::default()
+            })
+            .into(),
         flag_kinds: parts
             .flag_kinds
             .iter()
@@ -78,6 +90,7 @@ pub(crate) fn catalogue(edition: &str) -> pb::Catalogue {
                 title: Some(text(&kind.title)),
                 bases: codes(&kind.bases),
                 reaches_all: kind.reaches_all,
+                repairable: kind.repairable,
                 ..pb::FlagKind::default()
             })
             .collect(),

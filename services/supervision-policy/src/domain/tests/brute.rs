@@ -14,7 +14,7 @@ use crate::domain::matter::Matter;
 use crate::domain::policy::Policy;
 
 /// A small world: two kinds of flag, four measures, one more fact.
-fn small_world() -> Policy {
+pub(super) fn small_world() -> Policy {
     let catalogue = Catalogue::from_yaml(
         "edition: small
 ceilings: { minor: 3, ordinary: 12, serious: 36 }
@@ -84,7 +84,7 @@ fn any_row() -> impl Strategy<Value = String> {
     })
 }
 
-fn small_policy(hit: &str, rows: &[String]) -> String {
+pub(super) fn small_policy(hit: &str, rows: &[String]) -> String {
     format!(
         "policy: small
 version: 1

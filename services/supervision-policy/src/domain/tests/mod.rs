@@ -8,6 +8,7 @@ mod dossier;
 mod drafts;
 mod headline;
 mod impact;
+mod improve;
 mod naive;
 mod policies;
 mod properties;
