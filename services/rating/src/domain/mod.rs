@@ -9,6 +9,7 @@ pub mod event;
 pub mod filter;
 pub mod firm;
 pub mod flagged;
+pub mod next_star;
 pub mod repeat;
 pub mod round;
 pub mod scheme;

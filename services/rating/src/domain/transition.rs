@@ -53,7 +53,7 @@ pub struct Ended {
 }
 
 impl Cause {
-    fn text(&self) -> LocalizedText {
+    pub(super) fn text(&self) -> LocalizedText {
         match self {
             Cause::Validity => LocalizedText::new("评级有效期届满", "the rating's validity ends"),
             Cause::Veto(Ended { title, .. }) => LocalizedText::new(
@@ -178,7 +178,7 @@ fn changes(before: &Assessment, after: &Assessment) -> bool {
 }
 
 /// Whether the thing had a part in the result: an event beside a stronger one of its document has none.
-fn counted(before: &Assessment, end: End<'_>) -> bool {
+pub(super) fn counted(before: &Assessment, end: End<'_>) -> bool {
     match end {
         End::Validity | End::Penalty(_) | End::Suspension(_) => true,
         End::Veto(id) => before.vetoes.iter().any(|veto| veto.event == *id),
@@ -189,7 +189,7 @@ fn counted(before: &Assessment, end: End<'_>) -> bool {
     }
 }
 
-fn cause(meant: &[(&Event, Meaning<'_>)], end: End<'_>) -> Option<Cause> {
+pub(super) fn cause(meant: &[(&Event, Meaning<'_>)], end: End<'_>) -> Option<Cause> {
     let ended = |id: &Code| {
         let (_, meaning) = meant.iter().find(|(event, _)| event.id == *id)?;
         Some(Ended {
@@ -208,7 +208,7 @@ fn cause(meant: &[(&Event, Meaning<'_>)], end: End<'_>) -> Option<Cause> {
 }
 
 /// Everything that ends after `now`, in order.
-fn ends<'a>(
+pub(super) fn ends<'a>(
     meant: &[(&'a Event, Meaning<'a>)],
     valid_until: Timestamp,
     now: Timestamp,

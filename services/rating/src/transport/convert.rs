@@ -10,6 +10,7 @@ use crate::domain::enterprise::{Enterprise, PolluterClass};
 use crate::domain::event::{Event, Evidence, Meaning};
 use crate::domain::firm::{Fact, FactRating, Rated, RatingView};
 use crate::domain::flagged;
+use crate::domain::next_star::NextStar;
 use crate::domain::round::{DirectoryLine, Round, RoundState};
 use crate::domain::scheme::{Effect, Scheme, SchemeKey, Severity};
 use crate::domain::score::{Assessment, Award, CategoryPoints, Deduction, Grant, ItemLine};
@@ -48,7 +49,7 @@ pub(super) fn scheme_name(key: &SchemeKey) -> String {
     format!("schemes/{}/versions/{}", key.id, key.version)
 }
 
-fn rank(star: Star) -> i32 {
+pub(super) fn rank(star: Star) -> i32 {
     i32::from(star.get())
 }
 
@@ -257,7 +258,7 @@ fn evidence(evidence: Evidence) -> pb::Evidence {
     }
 }
 
-fn event_name(uscc: &Uscc, id: &Code) -> String {
+pub(super) fn event_name(uscc: &Uscc, id: &Code) -> String {
     format!("enterprises/{uscc}/events/{id}")
 }
 
@@ -348,6 +349,7 @@ pub(super) fn assessment(
     rated: &Rated,
     events: &[Event],
     scheme: &Scheme,
+    next: Option<NextStar>,
 ) -> pb::Assessment {
     let uscc = view.uscc;
     let items = assessed.lines.into_iter().filter_map(|line| {
@@ -382,6 +384,7 @@ pub(super) fn assessment(
             .collect(),
     });
     pb::Assessment {
+        next_star: next.map(|next| super::next_star::said(&uscc, next, scheme)),
         items: items.collect(),
         vetoes: vetoes.collect(),
         gates: gates.collect(),

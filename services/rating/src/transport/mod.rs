@@ -3,6 +3,7 @@
 mod converge;
 mod convert;
 mod enterprise_service;
+mod next_star;
 mod parse;
 mod rating_service;
 mod round_service;

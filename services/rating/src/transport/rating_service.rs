@@ -19,6 +19,7 @@ use crate::domain::command::{Answer, Command, NewEvent};
 use crate::domain::enterprise::District;
 use crate::domain::error::Refusal;
 use crate::domain::event::Event;
+use crate::domain::next_star::next_star;
 use crate::domain::repeat::Repeats;
 use crate::domain::visibility;
 use crate::store::{Directory, RequestId, firm, round};
@@ -264,7 +265,15 @@ impl RatingService for Desk {
             .map_err(corrupt)?
             .ok_or_else(unknown)?;
         let rated = firm.rated.as_ref().ok_or_else(unknown)?;
-        let assessment = convert::assessment(view, assessed, rated, &firm.events, &stored.scheme);
+        let next = next_star(
+            &stored.scheme,
+            &rated.awards,
+            &firm.events,
+            rated.valid_until,
+            now,
+        );
+        let next = next.map_err(corrupt)?;
+        let assessment = convert::assessment(view, assessed, rated, &firm.events, &stored.scheme, next);
         Ok(Response::new(pb::GetAssessmentResponse {
             assessment: Some(assessment),
             token,

@@ -8,6 +8,7 @@ mod enterprises;
 mod events;
 mod facts;
 mod followers;
+mod next_star;
 mod reference;
 mod rounds;
 mod sample;
