@@ -31,6 +31,7 @@ use greenstar_proto::supervision::v1::finance_service_server::FinanceServiceServ
 use greenstar_proto::supervision::v1::licensing_service_server::LicensingServiceServer;
 use greenstar_proto::supervision::v1::policy_service_server::PolicyServiceServer;
 use greenstar_proto::supervision::v1::receipt_service_server::ReceiptServiceServer;
+use greenstar_proto::supervision::v1::subscription_service_server::SubscriptionServiceServer;
 use greenstar_rpc::{Client, Credentials, Health, Stack, StackBuilder};
 use greenstar_store::{Database, StoreError, SubmitError, Writer};
 use tokio::net::TcpListener;
@@ -56,7 +57,7 @@ use signing::Signer;
 use store::lifecycle::{Command, PolicyJournal, Seed};
 use transport::{
     DecisionRpc, Desk, Direct, EnforcementRpc, FinanceRpc, LicensingRpc, Pins, PolicyRpc, ReceiptRpc,
-    Siblings,
+    Siblings, SubscriptionRpc,
 };
 use view::View;
 
@@ -264,6 +265,7 @@ impl Supervision {
             ))
             .with(PolicyServiceServer::new(PolicyRpc(desk())))
             .with(ReceiptServiceServer::new(ReceiptRpc(desk())))
+            .with(SubscriptionServiceServer::new(SubscriptionRpc(desk())))
     }
 
     /// Returns once every log was caught up with and its age was measured.

@@ -11,6 +11,7 @@ pub(crate) mod recorded;
 pub(crate) mod replica;
 pub(crate) mod retold;
 pub(crate) mod shadow;
+pub(crate) mod treatment;
 
 use greenstar_store::Migrations;
 
@@ -33,5 +34,10 @@ pub static MIGRATIONS: Migrations = Migrations {
         (6, "shadow", include_str!("../../migrations/0006_shadow.sql")),
         (7, "chain", include_str!("../../migrations/0007_chain.sql")),
         (8, "receipt", include_str!("../../migrations/0008_receipt.sql")),
+        (
+            9,
+            "treatment",
+            include_str!("../../migrations/0009_treatment.sql"),
+        ),
     ],
 };

@@ -77,8 +77,8 @@ pub(super) struct Question {
 
 /// Computed and not yet recorded: nothing of it may leave.
 #[derive(Debug)]
-struct Computed {
-    answer: Answer,
+pub(super) struct Computed {
+    pub(super) answer: Answer,
     /// What to record, and how; `None`: it is not one of those that are kept.
     record: Option<(RecordMode, Vec<u8>)>,
     /// For drafts that are evaluated beside live traffic; `None`: none answers this matter.
@@ -166,7 +166,7 @@ impl Desk {
         self.record_all(computed).await
     }
 
-    fn compute(
+    pub(super) fn compute(
         &self,
         look: &Look,
         call: &Call,
@@ -323,7 +323,10 @@ impl Desk {
     }
 
     /// What must be on the disk goes there as one group, and what must be in the database with one wait.
-    async fn record_all(&self, computed: Vec<Result<Computed, Status>>) -> Vec<Result<Answer, Status>> {
+    pub(super) async fn record_all(
+        &self,
+        computed: Vec<Result<Computed, Status>>,
+    ) -> Vec<Result<Answer, Status>> {
         let mut group = Vec::new();
         let mut last_stored = None;
         // With each answer its place in the group, and whether the database must have it, too.

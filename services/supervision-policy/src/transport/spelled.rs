@@ -45,6 +45,10 @@ impl Out {
         Out(Vec::with_capacity(bytes))
     }
 
+    pub(super) fn written(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.0
     }

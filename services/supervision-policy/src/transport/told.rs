@@ -119,6 +119,10 @@ impl Answer {
         self.0.text(12, name);
     }
 
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.written()
+    }
+
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.0.into_bytes()
     }

@@ -15,6 +15,7 @@ mod population;
 mod ratings;
 mod row;
 mod saved;
+mod touches;
 
 use std::io;
 use std::path::Path;
@@ -38,6 +39,7 @@ pub(crate) use population::Population;
 pub(crate) use ratings::{RatingRow, Snapshot};
 pub(crate) use row::Unreadable;
 pub(crate) use saved::{Saved, Unusable};
+pub(crate) use touches::{Touched as Touch, Touches};
 
 /// Who measures how long a change takes through the suite listens to this target.
 const PASSAGE: &str = "greenstar::passage";
@@ -59,6 +61,8 @@ pub(crate) struct View {
     notes: [compared::Notes; 2],
     /// Held while the copy on disk takes its place or goes.
     copy: Mutex<()>,
+    /// Of those who follow some enterprises.
+    touches: touches::Listeners,
     /// The token that was told last: it changes far more seldom than it is told.
     told: ArcSwapOption<Told>,
 }
@@ -110,6 +114,7 @@ impl View {
             folding: AtomicBool::new(false),
             notes: Default::default(),
             copy: Mutex::new(()),
+            touches: touches::Listeners::default(),
             told: ArcSwapOption::empty(),
         }
     }
@@ -280,6 +285,7 @@ impl View {
     pub(crate) fn replace_ratings(&self, at: Position, snapshot: Snapshot) {
         let notes = self.notes(Followed::Rating);
         notes.replaced(|| self.ratings.replace(at, snapshot));
+        self.touches.tell(|touched| touched.all = true);
         self.moved.notify_waiters();
     }
 
@@ -288,6 +294,8 @@ impl View {
         let notes = self.notes(Followed::Rating);
         notes.note(|touched| touched.enterprises.extend(rows.iter().map(|(uscc, _)| *uscc)));
         self.ratings.apply(rows, to);
+        self.touches
+            .tell(|touched| touched.ratings.extend(rows.iter().map(|(uscc, _)| *uscc)));
         self.moved.notify_waiters();
     }
 
@@ -322,6 +330,7 @@ impl View {
             self.policies.replace_editions(editions, now);
             self.flags.replace(at, rows);
         });
+        self.touches.tell(|touched| touched.all = true);
         self.moved.notify_waiters();
     }
 
@@ -337,6 +346,8 @@ impl View {
         notes.note(|touched| touched.enterprises.extend(rows.iter().map(|row| row.uscc)));
         self.follow_starts(&mut rows, now);
         self.flags.apply(&rows, to);
+        self.touches
+            .tell(|touched| touched.flags.extend(rows.iter().map(|row| row.uscc)));
         tracing::trace!(target: PASSAGE, step = "applied", to = to.0);
         self.moved.notify_waiters();
     }
@@ -351,6 +362,11 @@ impl View {
             }
             self.as_of.advance(flag.start);
         }
+    }
+
+    /// From now on it hears who changed, each after the change can be seen.
+    pub(crate) fn listen(&self) -> Arc<Touches> {
+        self.touches.listen()
     }
 
     /// Notes from now on which enterprises change; one at a time for each log.
