@@ -347,7 +347,7 @@ impl Scorer {
     async fn rated(&self) -> rating::Rating {
         let request = rating::GetRatingRequest {
             name: format!("enterprises/{FIRM}/rating"),
-            consistency: None,
+            ..Default::default()
         };
         let rated = self.ratings("rating").get_rating(request).await.unwrap();
         rated.into_inner().rating.unwrap()

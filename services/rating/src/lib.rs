@@ -17,7 +17,10 @@ use std::sync::Arc;
 
 use greenstar_feed::Feed;
 use greenstar_kernel::{Caller, Clock, Date, LocalizedText, Log, Said, Trust};
+use greenstar_proto::rating::v1::data_quality_service_server::DataQualityServiceServer;
 use greenstar_proto::rating::v1::enterprise_service_server::EnterpriseServiceServer;
+use greenstar_proto::rating::v1::event_service_server::EventServiceServer;
+use greenstar_proto::rating::v1::notice_service_server::NoticeServiceServer;
 use greenstar_proto::rating::v1::rating_service_server::RatingServiceServer;
 use greenstar_proto::rating::v1::round_service_server::RoundServiceServer;
 use greenstar_proto::rating::v1::scheme_service_server::SchemeServiceServer;
@@ -150,13 +153,16 @@ impl Rating {
         ));
     }
 
-    /// Adds the four services to a stack.
+    /// Adds the services to a stack.
     pub fn add_to(&self, builder: StackBuilder) -> StackBuilder {
         builder
             .with(EnterpriseServiceServer::new(self.desk.clone()))
             .with(SchemeServiceServer::new(self.desk.clone()))
             .with(RoundServiceServer::new(self.desk.clone()))
             .with(RatingServiceServer::new(self.desk.clone()))
+            .with(EventServiceServer::new(self.desk.clone()))
+            .with(NoticeServiceServer::new(self.desk.clone()))
+            .with(DataQualityServiceServer::new(self.desk.clone()))
             .tells_of(Log::Rating, &self.desk.feed, self.desk.writer.tally())
             .tells_of_followers(&self.desk.watching)
     }

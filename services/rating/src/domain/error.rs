@@ -2,8 +2,9 @@
 
 use greenstar_kernel::{Code, Date, Department, LocalizedText, Officer, Said, Timestamp, Uscc};
 
+use super::quality::ClaimState;
 use super::round::{MAX_ENROLLED, RoundState};
-use super::scheme::{SchemeFaults, SchemeKey};
+use super::scheme::{Scheme, SchemeFaults, SchemeKey};
 use super::score::{GrantError, ScoreError};
 
 /// A refusal. Nothing was changed.
@@ -102,8 +103,13 @@ pub enum Refusal {
         allowed: Vec<Code>,
     },
     /// The scheme has no such event or veto.
-    #[error("the scheme has no event or veto {0}")]
-    KindUnknown(Code),
+    #[error("the scheme has no event or veto {kind}")]
+    KindUnknown {
+        /// What was given.
+        kind: Code,
+        /// What the scheme has; empty where that does not help.
+        known: Vec<Code>,
+    },
     /// No event has this id.
     #[error("no event has this name")]
     EventUnknown,
@@ -135,11 +141,52 @@ pub enum Refusal {
     #[error("the event is repaired or ended already, or nothing of it is open")]
     EventEnded,
     /// The enterprise has no such site.
-    #[error("the enterprise has no site {0}")]
-    SiteUnknown(String),
+    #[error("the enterprise has no site {site}")]
+    SiteUnknown {
+        /// What was given.
+        site: String,
+        /// What is registered.
+        known: Vec<String>,
+    },
     /// Never took part.
     #[error("enterprise {0} has no assessment")]
     AssessmentUnknown(Uscc),
+    /// The firm was told nothing under this name.
+    #[error("no notice has this name")]
+    NoticeUnknown,
+    /// It is suspended already, or it is not.
+    #[error("the rating is {}suspended", if *suspended { "" } else { "not " })]
+    SuspensionState {
+        /// How it is.
+        suspended: bool,
+    },
+    /// A snapshot is frozen once.
+    #[error("snapshot {0} exists already")]
+    SnapshotExists(Code),
+    /// No such snapshot.
+    #[error("no snapshot has the name {0}")]
+    SnapshotUnknown(String),
+    /// Neither a day nor an instant, or in the future.
+    #[error("{field} must be a day YYYY-MM-DD or an instant of RFC 3339, and not in the future")]
+    Instant {
+        /// The field.
+        field: &'static str,
+    },
+    /// No such source.
+    #[error("no source has the name {0}")]
+    SourceUnknown(String),
+    /// The enterprise has no such datum.
+    #[error("the enterprise has no datum {0}")]
+    DatumUnknown(String),
+    /// The same caller's claim is open.
+    #[error("your claim {0} against this datum is open")]
+    DataErrorExists(Code),
+    /// No such claim.
+    #[error("no claim has this name")]
+    DataErrorUnknown,
+    /// It is answered.
+    #[error("the claim is {} already", .0.as_str())]
+    DataErrorState(ClaimState),
     /// Two steps, two people.
     #[error("officer {0} did the step before; another officer must do this one")]
     SameOfficer(Officer),
@@ -173,12 +220,23 @@ impl Refusal {
             en: said.1,
         }
     }
+
+    /// A kind that the scheme does not have, with those that it has.
+    pub fn kind(scheme: &Scheme, kind: &Code) -> Refusal {
+        Refusal::KindUnknown {
+            kind: kind.clone(),
+            known: scheme.kinds(),
+        }
+    }
 }
 
 impl From<ScoreError> for Refusal {
     fn from(error: ScoreError) -> Refusal {
         match error {
-            ScoreError::KindUnknown(kind) => Refusal::KindUnknown(kind),
+            ScoreError::KindUnknown(kind) => Refusal::KindUnknown {
+                kind,
+                known: Vec::new(),
+            },
             ScoreError::Grant(error) => Refusal::Grant(error),
         }
     }
@@ -296,9 +354,13 @@ impl Said for Refusal {
                     list(allowed)
                 ),
             ),
-            Refusal::KindUnknown(kind) => both(
+            Refusal::KindUnknown { kind, known } if known.is_empty() => both(
                 format!("评价办法中没有事件或否决情形 {kind}，请核对代码。"),
                 format!("The scheme has no event or veto {kind}. Check the code."),
+            ),
+            Refusal::KindUnknown { kind, known } => both(
+                format!("评价办法中没有事件或否决情形 {kind}，请从以下代码中选择：{}。", list(known)),
+                format!("The scheme has no event or veto {kind}. Use one of: {}.", list(known)),
             ),
             Refusal::EventUnknown => both(
                 "没有该事件，请核对名称。".to_owned(),
@@ -337,9 +399,76 @@ impl Said for Refusal {
                 "The event is repaired or ended, or nothing of it is open. There is nothing to do."
                     .to_owned(),
             ),
-            Refusal::SiteUnknown(site) => both(
-                format!("企业没有编号为 {site} 的场所，请核对或先登记场所。"),
-                format!("The enterprise has no site {site}. Check it, or register the site first."),
+            Refusal::SiteUnknown { site, known } if known.is_empty() => both(
+                format!("企业没有编号为 {site} 的场所，也未登记任何场所。请先登记场所，或不填场所。"),
+                format!(
+                    "The enterprise has no site {site}, nor any other. Register the site first, or leave it out."
+                ),
+            ),
+            Refusal::SiteUnknown { site, known } => both(
+                format!(
+                    "企业没有编号为 {site} 的场所，已登记：{}。请核对或先登记场所。",
+                    known.join("、")
+                ),
+                format!(
+                    "The enterprise has no site {site}; it has {}. Check it, or register the site first.",
+                    known.join(", ")
+                ),
+            ),
+            Refusal::NoticeUnknown => both(
+                "没有该告知书，请核对名称。".to_owned(),
+                "No notice has this name. Check it.".to_owned(),
+            ),
+            Refusal::SuspensionState { suspended: true } => both(
+                "该评级已处于暂停状态，无需再次暂停；如已有结论，请恢复。".to_owned(),
+                "The rating is suspended already. Resume it once the authority has decided.".to_owned(),
+            ),
+            Refusal::SuspensionState { suspended: false } => both(
+                "该评级未处于暂停状态，无需恢复。".to_owned(),
+                "The rating is not suspended. There is nothing to resume.".to_owned(),
+            ),
+            Refusal::SnapshotExists(id) => both(
+                format!("快照 {id} 已冻结，不可更改。如需新的名单请换用其他编号。"),
+                format!("Snapshot {id} is frozen and never changes. Choose another id for another list."),
+            ),
+            Refusal::SnapshotUnknown(name) => both(
+                format!("没有名为 {name} 的快照，请从列表中选择。"),
+                format!("No snapshot has the name {name}. Choose one of the list."),
+            ),
+            Refusal::SourceUnknown(name) => both(
+                format!(
+                    "没有数据来源 {name}。可用：sources/register、sources/declarations、sources/events-部门代码。"
+                ),
+                format!(
+                    "No source has the name {name}. Use sources/register, sources/declarations or \
+                     sources/events-{{department}}."
+                ),
+            ),
+            Refusal::DatumUnknown(datum) => both(
+                format!(
+                    "该企业没有数据 {datum}。请写作 events/事件编号、items/小项代码或 register/字段名。"
+                ),
+                format!(
+                    "The enterprise has no datum {datum}. Write events/{{event}}, items/{{item}} or register/{{field}}."
+                ),
+            ),
+            Refusal::DataErrorExists(id) => both(
+                format!("您对该数据的更正申请 {id} 正在处理，请等待答复。"),
+                format!("Your claim {id} against this datum is open. Wait for its answer."),
+            ),
+            Refusal::DataErrorUnknown => both(
+                "没有该数据更正申请，请核对名称。".to_owned(),
+                "No claim has this name. Check it.".to_owned(),
+            ),
+            Refusal::DataErrorState(state) => both(
+                format!("该申请已答复（{}），不可再次答复。", state.as_str()),
+                format!("The claim is answered ({}). A new fact takes a new claim.", state.as_str()),
+            ),
+            Refusal::Instant { field } => both(
+                format!("{field} 应为日期 YYYY-MM-DD 或 RFC 3339 时刻，且不晚于现在，请更正。"),
+                format!(
+                    "{field} must be a day YYYY-MM-DD or an instant of RFC 3339, and not in the future. Correct it."
+                ),
             ),
             Refusal::AssessmentUnknown(uscc) => both(
                 format!("企业 {uscc} 未参加过任何已发布批次，没有评价明细。"),

@@ -1,6 +1,6 @@
 //! An enterprise with its events and its rating: what one command changes as a whole.
 
-use greenstar_kernel::{Code, Date, LocalizedText, Points, Standing, Timestamp, Uscc};
+use greenstar_kernel::{Code, Date, LocalizedText, Officer, Points, Standing, Timestamp, Uscc};
 use serde::{Deserialize, Serialize};
 
 use super::enterprise::{District, Enterprise, PolluterClass, Sector, uscc_text};
@@ -44,6 +44,20 @@ pub struct Rated {
     pub categories: Vec<CategoryPoints>,
     /// What time alone will change.
     pub next: Option<Transition>,
+    /// It is set aside while an authority decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<Suspension>,
+}
+
+/// Why a rating is set aside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspension {
+    /// Since when.
+    pub at: Timestamp,
+    /// Which authority decides what.
+    pub reason: String,
+    /// Who set it aside.
+    pub by: Officer,
 }
 
 /// The whole row of an enterprise as followers of ratings keep it.
@@ -160,7 +174,8 @@ impl RatingView {
 }
 
 impl Rated {
-    fn fact(&self) -> FactRating {
+    /// What followers keep of it.
+    pub fn fact(&self) -> FactRating {
         FactRating {
             total: self.total,
             categories: self.categories.clone(),
@@ -171,6 +186,38 @@ impl Rated {
             valid_until: self.valid_until,
             next: self.next.clone(),
         }
+    }
+
+    /// The standing that an assessment gives, unless it is set aside. What a veto took, or time, is not hidden by that.
+    fn held(&self, standing: Standing) -> Standing {
+        match standing {
+            Standing::Rated(_) | Standing::NotListed if self.suspended.is_some() => Standing::Suspended,
+            Standing::Rated(_)
+            | Standing::NotRated
+            | Standing::NotListed
+            | Standing::Vetoed
+            | Standing::Suspended
+            | Standing::Expired => standing,
+        }
+    }
+
+    fn assess(&self, scheme: &Scheme, events: &[Event], at: Timestamp) -> Result<Assessment, ScoreError> {
+        let mut assessment = assess(scheme, &self.awards, events, self.valid_until, at)?;
+        assessment.standing = self.held(assessment.standing);
+        Ok(assessment)
+    }
+
+    fn next(
+        &self,
+        scheme: &Scheme,
+        events: &[Event],
+        at: Timestamp,
+    ) -> Result<Option<Transition>, ScoreError> {
+        let mut next = next_transition(scheme, &self.awards, events, self.valid_until, at)?;
+        if let Some(next) = &mut next {
+            next.standing = self.held(next.standing);
+        }
+        Ok(next)
     }
 }
 
@@ -197,8 +244,8 @@ impl Firm {
     /// [`ScoreError`]; the firm is as before.
     pub fn rate(&mut self, scheme: &Scheme, at: Timestamp) -> Result<Option<Assessment>, ScoreError> {
         let Some(rated) = &self.rated else { return Ok(None) };
-        let assessment = assess(scheme, &rated.awards, &self.events, rated.valid_until, at)?;
-        let next = next_transition(scheme, &rated.awards, &self.events, rated.valid_until, at)?;
+        let assessment = rated.assess(scheme, &self.events, at)?;
+        let next = rated.next(scheme, &self.events, at)?;
         let rated = Rated {
             version: rated.version + 1,
             rated_at: at,
@@ -218,7 +265,7 @@ impl Firm {
     /// As the score.
     pub fn assessment(&self, scheme: &Scheme, at: Timestamp) -> Result<Option<Assessment>, ScoreError> {
         let Some(rated) = &self.rated else { return Ok(None) };
-        assess(scheme, &rated.awards, &self.events, rated.valid_until, at).map(Some)
+        rated.assess(scheme, &self.events, at).map(Some)
     }
 
     /// The rating as of an instant: what time has changed since the last version is in it. `scheme` is the
@@ -235,10 +282,10 @@ impl Firm {
         let (Some(rated), Some(scheme)) = (&self.rated, scheme) else {
             return Ok(view);
         };
-        let assessment = assess(scheme, &rated.awards, &self.events, rated.valid_until, at)?;
+        let assessment = rated.assess(scheme, &self.events, at)?;
         let mut rating = rated.fact();
         if rating.next.as_ref().is_some_and(|next| next.at <= at) {
-            rating.next = next_transition(scheme, &rated.awards, &self.events, rated.valid_until, at)?;
+            rating.next = rated.next(scheme, &self.events, at)?;
         }
         view.standing = assessment.standing;
         let grade = assessment.standing.star().and_then(|star| scheme.grade(star));

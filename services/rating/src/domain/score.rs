@@ -164,19 +164,19 @@ pub struct CategoryPoints {
 }
 
 /// What one item gave or took.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemLine {
     /// The item.
     pub item: Code,
     /// Points given, or taken (negative), within the item's max.
     pub points: Points,
     /// What was deducted.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deductions: Vec<Deduction>,
 }
 
 /// What one event takes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deduction {
     /// The event.
     pub event: Code,
@@ -189,7 +189,7 @@ pub struct Deduction {
 }
 
 /// A veto in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActiveVeto {
     /// Its code.
     pub veto: Code,

@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use greenstar_kernel::{Caller, Code, Timestamp, Uscc};
 use greenstar_store::{Journal, Request, StoreError, Turn, Tx, Value};
 
-use super::followed;
 use super::rows::{self, json};
 use super::schemes::{Schemes, activations};
+use super::{followed, notices, quality, snapshots};
 use crate::domain::command::{Answer, Command, Frame, NewEvent, Notice, Order, World, decide};
 use crate::domain::error::Refusal;
+use crate::domain::snapshot::Snapshot;
 
 /// Kind of the log entries that carry an enterprise's whole row.
 pub(crate) const FACT: &str = "fact";
@@ -66,6 +67,13 @@ struct Named<'a> {
     frames: Vec<&'a Frame>,
     /// Which version of a scheme is in use matters.
     activations: bool,
+    notices: Vec<(Uscc, String)>,
+    snapshots: BTreeSet<Code>,
+    /// Sources are named.
+    sources: bool,
+    /// Enterprises against whose data somebody claims.
+    claimed: BTreeSet<Uscc>,
+    claims: Vec<(Uscc, Code)>,
 }
 
 impl<'a> Named<'a> {
@@ -84,6 +92,29 @@ impl<'a> Named<'a> {
                 Command::RecordEvent(NewEvent { uscc, .. }) | Command::RepairEvent { uscc, .. } => {
                     named.firms.insert(*uscc);
                     named.documents.insert(*uscc);
+                }
+                Command::RecordEvents(events) => {
+                    let codes = || events.iter().map(|event| event.uscc);
+                    named.firms.extend(codes());
+                    named.documents.extend(codes());
+                }
+                Command::SuspendRating { uscc, .. } | Command::ResumeRating { uscc, .. } => {
+                    named.firms.insert(*uscc);
+                }
+                Command::AcknowledgeNotice { uscc, notice } => {
+                    named.notices.push((*uscc, notice.clone()));
+                }
+                Command::StageSnapshot { id, .. } | Command::FreezeSnapshot(Snapshot { id, .. }) => {
+                    named.snapshots.insert(id.clone());
+                }
+                Command::SetCutoff { .. } => named.sources = true,
+                Command::ReportDataError(claimed) => {
+                    named.firms.insert(claimed.uscc);
+                    named.claimed.insert(claimed.uscc);
+                }
+                Command::DecideDataError { uscc, id, .. } => {
+                    named.firms.insert(*uscc);
+                    named.claims.push((*uscc, id.clone()));
                 }
                 Command::Follow(frame) => {
                     named.frames.push(frame);
@@ -177,6 +208,12 @@ impl Journal for RatingJournal {
         }
         world.firms = rows::firms(tx, usccs(&named.firms)).await?;
         world.documents = followed::documents(tx, usccs(&named.documents)).await?;
+        world.notices = notices::load(tx, &named.notices).await?;
+        world.snapshots = snapshots::snapshots(tx, codes(&named.snapshots)).await?;
+        if named.sources {
+            world.sources = quality::cutoffs(tx).await?;
+        }
+        world.data_errors = quality::load(tx, usccs(&named.claimed), &named.claims).await?;
         Ok(world)
     }
 
@@ -194,6 +231,11 @@ impl Journal for RatingJournal {
                 Notice::Scheme(key) => turn.push("scheme", None, &key, None),
                 Notice::Round(id, state) => turn.push("round", None, &(id, state), None),
                 Notice::Declaration(round, uscc) => turn.push("declaration", Some(uscc), &round, None),
+                Notice::Acknowledged(uscc, notice) => turn.push("notice", Some(uscc), &notice, None),
+                Notice::Staged(id, entries) => turn.push("staged", None, &(id, entries), None),
+                Notice::Snapshot(id, digest) => turn.push("snapshot", None, &(id, digest), None),
+                Notice::Source(id) => turn.push("source", None, &id, None),
+                Notice::DataError(uscc, id) => turn.push("data_error", Some(uscc), &id, None),
             };
         }
         Ok(answer)
@@ -292,6 +334,9 @@ impl Journal for RatingJournal {
             .map(|(round, line)| rows::directory_row(round, line))
             .collect();
         tx.insert("directory", &rows::DIRECTORY, lines).await?;
+        notices::write(tx, &world).await?;
+        snapshots::write(tx, &world).await?;
+        quality::write(tx, &world).await?;
         followed::write(tx, &world).await
     }
 }

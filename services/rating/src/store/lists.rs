@@ -36,6 +36,34 @@ impl Conditions {
         self.text.push_str(&numbered);
     }
 
+    /// Of several rounds, newest first, each lists whom no newer one took in: who was not listed by a newer one is not
+    /// listed by an older.
+    fn listed_by(&mut self, rounds: &[Code]) {
+        let numbers: Vec<String> = rounds
+            .iter()
+            .map(|round| format!("${}", self.value(round.as_str())))
+            .collect();
+        let listed = numbers.iter().enumerate().map(|(place, number)| {
+            let newer = numbers.get(..place).unwrap_or_default().join(", ");
+            if newer.is_empty() {
+                format!("round = {number}")
+            } else {
+                format!(
+                    "(round = {number} AND NOT EXISTS (SELECT 1 FROM enrolment \
+                     WHERE enrolment.uscc = directory.uscc AND enrolment.round IN ({newer})))"
+                )
+            }
+        });
+        let joint = if self.text.is_empty() { " WHERE " } else { " AND " };
+        let listed: Vec<String> = listed.collect();
+        self.text.push_str(joint);
+        if listed.is_empty() {
+            self.text.push_str("1 = 0");
+        } else {
+            self.text.push_str(&format!("({})", listed.join(" OR ")));
+        }
+    }
+
     /// The number of a further value.
     fn value(&mut self, value: impl Into<Value>) -> usize {
         self.values.push(value.into());
@@ -61,7 +89,8 @@ const NAME: &str = "names_folded LIKE $ ESCAPE '\\'";
 /// What a directory is asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Directory {
-    pub(crate) round: Code,
+    /// Newest first. An enterprise is listed by the newest that it takes part in.
+    pub(crate) rounds: Vec<Code>,
     pub(crate) star: Option<Star>,
     pub(crate) district: Option<District>,
     pub(crate) name: Option<String>,
@@ -70,7 +99,7 @@ pub(crate) struct Directory {
 impl Directory {
     fn conditions(&self) -> Conditions {
         let mut conditions = Conditions::default();
-        conditions.and("round = $", self.round.as_str());
+        conditions.listed_by(&self.rounds);
         if let Some(star) = self.star {
             conditions.and("star = $", i64::from(star));
         }

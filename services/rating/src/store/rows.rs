@@ -158,8 +158,20 @@ pub(super) fn enterprise_row(firm: &Firm) -> Result<Vec<Value>, StoreError> {
     ])
 }
 
-pub(super) const RATING: [&str; 10] = [
-    "uscc", "version", "round", "state", "star", "total", "rated_at", "cause", "body", "lines",
+pub(super) const RATING: [&str; 13] = [
+    "uscc",
+    "version",
+    "round",
+    "state",
+    "star",
+    "total",
+    "rated_at",
+    "cause",
+    "body",
+    "lines",
+    "recorded_at",
+    "explained",
+    "awards",
 ];
 
 pub(super) fn rating_row(version: &Version) -> Result<Vec<Value>, StoreError> {
@@ -175,6 +187,15 @@ pub(super) fn rating_row(version: &Version) -> Result<Vec<Value>, StoreError> {
         (&version.cause).into(),
         json(rated)?,
         json(&version.lines)?,
+        version.recorded_at.into(),
+        json(&version.explained)?,
+        version
+            .awards
+            .as_ref()
+            .map(serde_json::to_string)
+            .transpose()
+            .map_err(StoreError::corrupt)?
+            .into(),
     ])
 }
 

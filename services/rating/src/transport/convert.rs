@@ -116,7 +116,7 @@ pub(super) fn enterprise(enterprise: Enterprise) -> pb::Enterprise {
     }
 }
 
-fn categories(categories: Vec<CategoryPoints>) -> Vec<pb::CategoryPoints> {
+pub(super) fn categories(categories: Vec<CategoryPoints>) -> Vec<pb::CategoryPoints> {
     let one = |category: CategoryPoints| pb::CategoryPoints {
         category: category.category.to_string(),
         points: category.points.to_string(),
@@ -242,7 +242,7 @@ pub(super) fn fact(fact: Fact, explained: bool) -> pb::RatingFact {
     row
 }
 
-fn document(document: Document) -> common::Document {
+pub(super) fn document(document: Document) -> common::Document {
     common::Document {
         issuer: document.issuer,
         number: document.number,

@@ -1,10 +1,15 @@
-//! The contract's four services over the domain: parse, ask, convert.
+//! The contract's services over the domain: parse, ask, convert.
 
 mod converge;
 mod convert;
 mod enterprise_service;
 mod next_star;
+mod event_service;
+mod notice_service;
 mod parse;
+mod past;
+mod past_convert;
+mod quality_service;
 mod rating_service;
 mod round_service;
 mod scheme_convert;

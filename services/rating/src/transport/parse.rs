@@ -1,6 +1,6 @@
 //! From messages to the domain's words. What the contract's rules cannot say is checked here.
 
-use greenstar_kernel::{Code, Document, LocalizedText, Points, Position, Star, Timestamp, Token, Uscc};
+use greenstar_kernel::{Code, Date, Document, LocalizedText, Points, Position, Star, Timestamp, Token, Uscc};
 use greenstar_kernel::{Log, MalformedToken};
 use greenstar_proto::common::v1 as common;
 use greenstar_proto::common::v1::ErrorReason;
@@ -222,6 +222,39 @@ pub(super) fn star(raw: i32) -> Result<Star, Status> {
         let metadata = [("value", raw.to_string())];
         greenstar_rpc::field("star", ErrorReason::StarOutOfRange, &said, &metadata)
     })
+}
+
+/// The instant that a question about the past names: a day to its end, or an instant, neither in the future; `now` if
+/// nothing is written.
+pub(super) fn instant(field: &'static str, raw: &str, now: Timestamp) -> Result<Timestamp, Status> {
+    if raw.is_empty() {
+        return Ok(now);
+    }
+    let wrong = || refused(&Refusal::Instant { field });
+    if let Ok(day) = raw.parse::<Date>() {
+        if day > now.date() {
+            return Err(wrong());
+        }
+        let end = Timestamp::from_micros(day.plus_days(1).start().micros() - 1);
+        return Ok(end.min(now));
+    }
+    let text = serde_json::Value::String(raw.to_owned());
+    let read: pbjson_types::Timestamp = serde_json::from_value(text).map_err(|_| wrong())?;
+    let at = greenstar_rpc::following::instant(&read);
+    if at > now { Err(wrong()) } else { Ok(at) }
+}
+
+/// A new snapshot's id.
+pub(super) fn snapshot_id(raw: &str) -> Result<Code, Status> {
+    let said = (
+        "小写字母、数字和连字符，至多 64 位",
+        "lower-case letters, digits and hyphens, at most 64",
+    );
+    let fits = raw
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let id = Code::parse(raw).ok().filter(|_| fits);
+    id.ok_or_else(|| refused(&Refusal::field("snapshot_id", said)))
 }
 
 /// The rating part of what a reader has seen elsewhere, if any.

@@ -1,6 +1,7 @@
 //! RatingService.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use futures::StreamExt as _;
 use greenstar_kernel::{Code, Date, Uscc};
@@ -15,14 +16,14 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::Span;
 
 use super::{Desk, converge, convert, parse, repeat, status, unexpected, watch};
-use crate::domain::command::{Answer, Command, NewEvent};
+use crate::domain::command::{Answer, Command, StoredScheme};
 use crate::domain::enterprise::District;
 use crate::domain::error::Refusal;
 use crate::domain::event::Event;
-use crate::domain::next_star::next_star;
+use crate::domain::firm::RatingView;
 use crate::domain::repeat::Repeats;
 use crate::domain::visibility;
-use crate::store::{Directory, RequestId, firm, round};
+use crate::store::{Directory, RequestId, firm};
 
 #[tonic::async_trait]
 impl RatingService for Desk {
@@ -132,7 +133,10 @@ impl RatingService for Desk {
                 return Err(status::feed(&greenstar_feed::FeedError::Ahead));
             }
         }
-        let view = self.views(&mut tx, &BTreeSet::from([uscc])).await?.remove(&uscc);
+        let view = match self.asked(&request.as_of, &request.as_of_known)? {
+            Some(times) => Some(self.view_at(&mut tx, &uscc, times).await?),
+            None => self.views(&mut tx, &BTreeSet::from([uscc])).await?.remove(&uscc),
+        };
         let explained = visibility::assessment(&call.caller, &uscc).is_ok();
         if !explained {
             // It may say that the firm was not listed; who asked this of whom must be found later.
@@ -142,7 +146,10 @@ impl RatingService for Desk {
                 "a rating was told to another department"
             );
         }
-        let rating = view.map(|view| convert::rating(view, explained));
+        let mut rating = view.map(|view| convert::rating(view, explained));
+        if let Some(rating) = &mut rating {
+            rating.sources = self.freshness(&mut tx).await?;
+        }
         Ok(Response::new(pb::GetRatingResponse { rating, token }))
     }
 
@@ -168,12 +175,14 @@ impl RatingService for Desk {
             .collect();
         let (mut tx, token) = self.reading().await?;
         let views = self.views(&mut tx, &codes).await?;
+        let sources = self.freshness(&mut tx).await?;
         let results = asked.into_iter().map(|(name, uscc)| {
             let result = match uscc {
                 Ok(uscc) => views.get(&uscc).map(|view| {
                     let explained = visibility::assessment(&call.caller, &uscc).is_ok();
-                    let rating =
-                        convert::rating(visibility::among_many(&call.caller, view.clone()), explained);
+                    let view = visibility::among_many(&call.caller, view.clone());
+                    let mut rating = convert::rating(view, explained);
+                    rating.sources.clone_from(&sources);
                     pb::batch_get_ratings_result::Result::Rating(rating)
                 }),
                 Err(error) => Some(pb::batch_get_ratings_result::Result::Error(item_error(&error))),
@@ -195,26 +204,29 @@ impl RatingService for Desk {
         let star = request.star.map(parse::star).transpose()?;
         let rank = star.map(|star| star.to_string()).unwrap_or_default();
         let name = request.name_contains.trim();
-        let query = ["ListDirectory", &request.round, &rank, &request.district, name];
+        let query = [
+            "ListDirectory",
+            &request.round,
+            &rank,
+            &request.district,
+            name,
+            &request.as_of,
+        ];
         let page = pages::page(request.page_size, &request.page_token, &query)?;
         let after = page.after.as_deref().map(|raw| {
             let (star, uscc) = raw.split_once(':')?;
             Some((parse::star(star.parse().ok()?).ok()?, uscc.parse::<Uscc>().ok()?))
         });
         let after = after.map(|key| key.ok_or_else(parse::stale_page)).transpose()?;
-        let id = parse::round("round", &request.round)?;
         let district = match request.district.as_str() {
             "" => None,
             raw => Some(District::parse(raw).map_err(|refusal| status::refused(&refusal))?),
         };
         let (mut tx, token) = self.reading().await?;
-        let published = round(&mut tx, &id).await.map_err(|error| status::store(&error))?;
-        if published.is_none_or(|round| round.publication.is_none()) {
-            return Err(status::refused(&Refusal::RoundUnknown(request.round)));
-        }
+        let rounds = self.directories(&mut tx, &request.round, &request.as_of).await?;
         let name = (!name.is_empty()).then(|| name.to_owned());
         let directory = Directory {
-            round: id,
+            rounds,
             star,
             district,
             name,
@@ -246,38 +258,79 @@ impl RatingService for Desk {
         &self,
         request: Request<pb::GetAssessmentRequest>,
     ) -> Result<Response<pb::GetAssessmentResponse>, Status> {
-        let (call, request) = accept(request)?;
-        let uscc = names::enterprise_part("name", &request.name, "assessment")?;
-        Span::current().record(attributes::ENTERPRISE, uscc.as_str());
-        parse::allowed(visibility::assessment(&call.caller, &uscc))?;
-        let unknown = || status::refused(&Refusal::AssessmentUnknown(uscc));
-        let corrupt = |error| status::store(&StoreError::corrupt(error));
-        let (mut tx, token) = self.reading().await?;
-        let found = firm(&mut tx, &uscc)
-            .await
-            .map_err(|error| status::store(&error))?;
-        let firm = found.ok_or_else(unknown)?;
-        let stored = self.scheme_of(&mut tx, &firm).await?.ok_or_else(unknown)?;
-        let now = self.instant();
-        let view = firm.view(Some(&stored.scheme), now).map_err(corrupt)?;
-        let assessed = firm
-            .assessment(&stored.scheme, now)
-            .map_err(corrupt)?
-            .ok_or_else(unknown)?;
-        let rated = firm.rated.as_ref().ok_or_else(unknown)?;
-        let next = next_star(
-            &stored.scheme,
-            &rated.awards,
-            &firm.events,
-            rated.valid_until,
-            now,
-        );
-        let next = next.map_err(corrupt)?;
-        let assessment = convert::assessment(view, assessed, rated, &firm.events, &stored.scheme, next);
-        Ok(Response::new(pb::GetAssessmentResponse {
-            assessment: Some(assessment),
-            token,
-        }))
+        self.assessed(request).await
+    }
+
+    #[tracing::instrument(skip_all, fields(greenstar.enterprise))]
+    async fn list_rating_history(
+        &self,
+        request: Request<pb::ListRatingHistoryRequest>,
+    ) -> Result<Response<pb::ListRatingHistoryResponse>, Status> {
+        self.history(request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn create_snapshot(
+        &self,
+        request: Request<pb::CreateSnapshotRequest>,
+    ) -> Result<Response<pb::CreateSnapshotResponse>, Status> {
+        self.freeze(request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn get_snapshot(
+        &self,
+        request: Request<pb::GetSnapshotRequest>,
+    ) -> Result<Response<pb::GetSnapshotResponse>, Status> {
+        self.snapshot(request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn list_snapshots(
+        &self,
+        request: Request<pb::ListSnapshotsRequest>,
+    ) -> Result<Response<pb::ListSnapshotsResponse>, Status> {
+        self.all_snapshots(request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn list_snapshot_entries(
+        &self,
+        request: Request<pb::ListSnapshotEntriesRequest>,
+    ) -> Result<Response<pb::ListSnapshotEntriesResponse>, Status> {
+        self.snapshot_entries(request).await
+    }
+
+    #[tracing::instrument(skip_all, fields(greenstar.enterprise))]
+    async fn suspend_rating(
+        &self,
+        request: Request<pb::SuspendRatingRequest>,
+    ) -> Result<Response<pb::SuspendRatingResponse>, Status> {
+        let (call, mut request) = accept(request)?;
+        let id = std::mem::take(&mut request.request_id);
+        let repeat = repeat("SuspendRating", id, &request);
+        let uscc = names::enterprise_part("name", &request.name, "rating")?;
+        let reason = request.reason;
+        let command = Command::SuspendRating { uscc, reason };
+        let (rating, token) = self.held(&call, &uscc, command, repeat).await?;
+        let rating = Some(rating);
+        Ok(Response::new(pb::SuspendRatingResponse { rating, token }))
+    }
+
+    #[tracing::instrument(skip_all, fields(greenstar.enterprise))]
+    async fn resume_rating(
+        &self,
+        request: Request<pb::ResumeRatingRequest>,
+    ) -> Result<Response<pb::ResumeRatingResponse>, Status> {
+        let (call, mut request) = accept(request)?;
+        let id = std::mem::take(&mut request.request_id);
+        let repeat = repeat("ResumeRating", id, &request);
+        let uscc = names::enterprise_part("name", &request.name, "rating")?;
+        let reason = request.reason;
+        let command = Command::ResumeRating { uscc, reason };
+        let (rating, token) = self.held(&call, &uscc, command, repeat).await?;
+        let rating = Some(rating);
+        Ok(Response::new(pb::ResumeRatingResponse { rating, token }))
     }
 
     #[tracing::instrument(skip_all, fields(greenstar.enterprise))]
@@ -288,17 +341,9 @@ impl RatingService for Desk {
         let (call, mut request) = accept(request)?;
         let id = std::mem::take(&mut request.request_id);
         let repeat = repeat("RecordEvent", id, &request);
-        let uscc = names::enterprise("parent", &request.parent)?;
-        let evidence = request.evidence.unwrap_or_default();
-        let command = Command::RecordEvent(NewEvent {
-            uscc,
-            id: self.fresh_id()?,
-            kind: parse::code("kind", &request.kind)?,
-            document: parse::document(request.document)?,
-            evidence: parse::evidence("evidence.kind", evidence)?,
-            site: (!request.site.is_empty()).then_some(request.site),
-            rectification_required: request.rectification_required,
-        });
+        let event = self.new_event(request)?;
+        let uscc = event.uscc;
+        let command = Command::RecordEvent(event);
         let (event, rating, token) = self.scored(&call, &uscc, command, repeat).await?;
         Ok(Response::new(pb::RecordEventResponse {
             event: Some(event),
@@ -470,12 +515,49 @@ impl Desk {
             return Err(unexpected());
         };
         let (event, view) = *changed;
+        let context = self.context().await?;
+        let (shown, rating) = self.shown(&context, call, uscc, event, view)?;
+        Ok((shown, rating, token))
+    }
+
+    /// A command that changes nothing but whether the rating is set aside.
+    async fn held(
+        &self,
+        call: &Call,
+        uscc: &Uscc,
+        command: Command,
+        repeat: Option<RequestId>,
+    ) -> Result<(pb::Rating, String), Status> {
+        Span::current().record(attributes::ENTERPRISE, uscc.as_str());
+        let (answer, token) = self.submit(call, command, repeat).await?;
+        let Answer::Rating(view) = answer else {
+            return Err(unexpected());
+        };
+        let explained = visibility::assessment(&call.caller, uscc).is_ok();
+        let mut rating = convert::rating(*view, explained);
         let (mut tx, _) = self.reading().await?;
-        let schemes = self
-            .schemes
-            .all(&mut tx)
-            .await
-            .map_err(|error| status::store(&error))?;
+        rating.sources = self.freshness(&mut tx).await?;
+        Ok((rating, token))
+    }
+
+    /// What every answer about an event is shown by: the schemes, and how fresh the sources are.
+    pub(super) async fn context(&self) -> Result<Context, Status> {
+        let (mut tx, _) = self.reading().await?;
+        let schemes = self.schemes.all(&mut tx).await;
+        let schemes = schemes.map_err(|error| status::store(&error))?;
+        let sources = self.freshness(&mut tx).await?;
+        Ok((schemes, sources))
+    }
+
+    /// An event and the rating right after it, as the caller may see them.
+    pub(super) fn shown(
+        &self,
+        (schemes, sources): &Context,
+        call: &Call,
+        uscc: &Uscc,
+        event: Event,
+        view: RatingView,
+    ) -> Result<(pb::Event, pb::Rating), Status> {
         let rated = view.rating.as_ref().map(|rating| &rating.scheme);
         let shown = schemes
             .iter()
@@ -489,6 +571,11 @@ impl Desk {
             )))
         })?;
         let explained = visibility::assessment(&call.caller, uscc).is_ok();
-        Ok((shown, convert::rating(view, explained), token))
+        let mut rating = convert::rating(view, explained);
+        rating.sources.clone_from(sources);
+        Ok((shown, rating))
     }
 }
+
+/// What answers about events are shown by.
+pub(super) type Context = (Vec<Arc<StoredScheme>>, Vec<pb::SourceFreshness>);

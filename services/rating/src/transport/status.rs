@@ -83,11 +83,10 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             let metadata = vec![("evidence", evidence.to_string()), ("allowed", list(allowed))];
             (InvalidArgument, R::EvidenceNotAccepted, metadata)
         }
-        Refusal::KindUnknown(kind) => (
-            InvalidArgument,
-            R::EventKindUnknown,
-            vec![("kind", kind.to_string())],
-        ),
+        Refusal::KindUnknown { kind, known } => {
+            let metadata = vec![("kind", kind.to_string()), ("known", list(known))];
+            (InvalidArgument, R::EventKindUnknown, metadata)
+        }
         Refusal::EventUnknown => (NotFound, R::EventUnknown, vec![]),
         Refusal::EventExists { event } => (AlreadyExists, R::EventExists, vec![("event", event.to_string())]),
         Refusal::NotRepairable(kind) => (
@@ -111,7 +110,38 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             vec![("department", department.to_string())],
         ),
         Refusal::EventEnded => (FailedPrecondition, R::EventEnded, vec![]),
-        Refusal::SiteUnknown(site) => (InvalidArgument, R::SiteUnknown, vec![("site", site.clone())]),
+        Refusal::SiteUnknown { site, known } => {
+            let metadata = vec![("site", site.clone()), ("known", known.join(","))];
+            (InvalidArgument, R::SiteUnknown, metadata)
+        }
+        Refusal::NoticeUnknown => (NotFound, R::NoticeUnknown, vec![]),
+        Refusal::SuspensionState { suspended } => {
+            let state = if *suspended { "SUSPENDED" } else { "NOT_SUSPENDED" };
+            let metadata = vec![("state", state.to_owned())];
+            (FailedPrecondition, R::SuspensionState, metadata)
+        }
+        Refusal::SnapshotExists(id) => (
+            AlreadyExists,
+            R::SnapshotExists,
+            vec![("snapshot", format!("snapshots/{id}"))],
+        ),
+        Refusal::SnapshotUnknown(name) => (NotFound, R::SnapshotUnknown, vec![("snapshot", name.clone())]),
+        Refusal::SourceUnknown(name) => (InvalidArgument, R::SourceUnknown, vec![("source", name.clone())]),
+        Refusal::DatumUnknown(datum) => (InvalidArgument, R::DatumUnknown, vec![("datum", datum.clone())]),
+        Refusal::DataErrorExists(id) => (
+            AlreadyExists,
+            R::DataErrorExists,
+            vec![("data_error", id.to_string())],
+        ),
+        Refusal::DataErrorUnknown => (NotFound, R::DataErrorUnknown, vec![]),
+        Refusal::DataErrorState(state) => (
+            FailedPrecondition,
+            R::DataErrorState,
+            vec![("state", state.as_str().to_owned())],
+        ),
+        Refusal::Instant { field } => {
+            return greenstar_rpc::field(field, R::InstantInvalid, &refusal.said(), &[]);
+        }
         Refusal::AssessmentUnknown(_) => (NotFound, R::AssessmentUnknown, vec![]),
         Refusal::SameOfficer(officer) => (
             PermissionDenied,

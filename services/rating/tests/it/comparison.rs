@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::facts::{code, date, event, five_star, never, scheme};
 use crate::scoring::REFERENCE;
 
-const KINDS: [&str; 25] = [
+pub(crate) const KINDS: [&str; 25] = [
     "eia_filing_missing",
     "acceptance_incomplete",
     "execution_report_late",
@@ -39,7 +39,7 @@ const KINDS: [&str; 25] = [
 ];
 
 prop_compose! {
-    fn some_event()(
+    pub(crate) fn some_event()(
         kind in 0..KINDS.len(),
         number in 0..6u8,
         days in 0..900i32,
@@ -60,7 +60,7 @@ prop_compose! {
     }
 }
 
-fn some_awards() -> impl Strategy<Value = Vec<Award>> {
+pub(crate) fn some_awards() -> impl Strategy<Value = Vec<Award>> {
     proptest::collection::vec(0..=8i64, 20).prop_map(|steps| {
         let scheme = scheme();
         let mut awards = Vec::new();
@@ -83,7 +83,7 @@ fn some_awards() -> impl Strategy<Value = Vec<Award>> {
 }
 
 /// A document with one kind stands once: the domain refuses it a second time.
-fn distinct(mut events: Vec<Event>) -> Vec<Event> {
+pub(crate) fn distinct(mut events: Vec<Event>) -> Vec<Event> {
     let mut kept: Vec<Event> = Vec::new();
     events.retain(|event| {
         let fresh = !kept

@@ -24,7 +24,7 @@ const NOW: &str = "2026-06-01";
 const DAY: &str = "2026-02-01";
 const OTHER: &str = "91110115MAX000023D";
 
-fn uscc() -> Uscc {
+pub(crate) fn uscc() -> Uscc {
     "91110115MAX000015J".parse().unwrap()
 }
 
@@ -33,7 +33,7 @@ fn at() -> Timestamp {
 }
 
 /// An enterprise with five stars and two sites.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let scheme = Scheme::parse(FILE).unwrap();
     let site = |number: &str| Site::new(&uscc(), number, LocalizedText::new("厂", "Plant"), "", "").unwrap();
     let mut firm = Firm::new(Enterprise {
@@ -58,6 +58,7 @@ fn world() -> World {
         total: Points::ZERO,
         categories: Vec::new(),
         next: None,
+        suspended: None,
     });
     firm.rate(&scheme, at()).unwrap();
     let mut world = World::default();
@@ -71,7 +72,7 @@ fn world() -> World {
     world
 }
 
-fn by(name: &str) -> Caller {
+pub(crate) fn by(name: &str) -> Caller {
     Caller::Department {
         department: Department::parse("rating").unwrap(),
         officer: Officer(name.to_owned()),

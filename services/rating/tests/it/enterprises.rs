@@ -85,7 +85,7 @@ async fn a_registered_firm_without_a_round_is_not_rated_but_known() {
     }
     let bad = pb::GetRatingRequest {
         name: "enterprises/91310115MA1G4L1WXK/rating".into(),
-        consistency: None,
+        ..Default::default()
     };
     let answer = suite.ratings("licensing").get_rating(bad).await;
     assert_eq!(refused(answer), (Code::InvalidArgument, "USCC_MALFORMED".into()));
@@ -240,7 +240,7 @@ async fn a_firm_sees_only_itself_and_the_public_no_rating() {
     assert!(suite.rating_of(&own, FIRST).await.known);
     let other = pb::GetRatingRequest {
         name: format!("enterprises/{SECOND}/rating"),
-        consistency: None,
+        ..Default::default()
     };
     let answer = suite.ratings(&own).get_rating(other.clone()).await;
     assert_eq!(
@@ -313,6 +313,7 @@ async fn a_token_is_honoured_or_refused_never_ignored() {
         let request = pb::GetRatingRequest {
             name: format!("enterprises/{FIRST}/rating"),
             consistency: Some(consistency),
+            ..Default::default()
         };
         suite.ratings("licensing").get_rating(request).await
     };
@@ -358,7 +359,10 @@ async fn an_answer_is_never_of_an_earlier_instant_than_the_one_before() {
     let seconds = |day: &str| noon(day).micros() / 1_000_000;
     let told = async || {
         let name = format!("enterprises/{FIRST}/assessment");
-        let request = pb::GetAssessmentRequest { name };
+        let request = pb::GetAssessmentRequest {
+            name,
+            ..Default::default()
+        };
         let assessment = suite.ratings("rating").get_assessment(request).await.unwrap();
         let explained = assessment.into_inner().assessment.unwrap().rating.unwrap();
         let rating = suite.rating_of("rating", FIRST).await;

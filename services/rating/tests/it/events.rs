@@ -20,7 +20,7 @@ fn evidence_of(kind: &str) -> &'static str {
     }
 }
 
-fn event(uscc: &str, kind: &str, number: &str, date: &str) -> pb::RecordEventRequest {
+pub(crate) fn event(uscc: &str, kind: &str, number: &str, date: &str) -> pb::RecordEventRequest {
     pb::RecordEventRequest {
         parent: format!("enterprises/{uscc}"),
         kind: kind.into(),
@@ -63,7 +63,7 @@ fn midnight(day: &str) -> i64 {
     date(day).start().micros() / 1_000_000
 }
 
-async fn repair(suite: &Suite, who: &str, name: &str) -> Result<pb::Rating, tonic::Status> {
+pub(crate) async fn repair(suite: &Suite, who: &str, name: &str) -> Result<pb::Rating, tonic::Status> {
     let request = pb::RepairEventRequest {
         name: name.into(),
         reason: "准予修复".into(),
@@ -78,7 +78,7 @@ async fn repair(suite: &Suite, who: &str, name: &str) -> Result<pb::Rating, toni
         .unwrap())
 }
 
-async fn confirm(suite: &Suite, who: &str, name: &str) -> Result<pb::Rating, tonic::Status> {
+pub(crate) async fn confirm(suite: &Suite, who: &str, name: &str) -> Result<pb::Rating, tonic::Status> {
     let request = pb::ConfirmRectificationRequest {
         name: name.into(),
         request_id: String::new(),
@@ -166,6 +166,7 @@ async fn a_veto_strips_the_star_and_a_crime_is_not_repaired() {
     );
     let request = pb::GetAssessmentRequest {
         name: format!("enterprises/{FIRST}/assessment"),
+        ..Default::default()
     };
     let answer = suite
         .ratings("rating")
@@ -477,6 +478,7 @@ async fn why_a_star_is_not_higher_is_for_the_rating_department_and_the_firm() {
     assert!(suite.rating_of("licensing", FIRST).await.blocked_by.is_none());
     let request = pb::GetAssessmentRequest {
         name: format!("enterprises/{FIRST}/assessment"),
+        ..Default::default()
     };
     let answer = suite.ratings("licensing").get_assessment(request.clone()).await;
     assert_eq!(

@@ -147,7 +147,7 @@ async fn a_rating_has_converged_when_its_followers_have_it() {
         create(&suite, firm(FIRST, "甲", "A")).await;
         let request = pb::GetRatingRequest {
             name: format!("enterprises/{FIRST}/rating"),
-            consistency: None,
+            ..Default::default()
         };
         let token = suite
             .ratings("rating")

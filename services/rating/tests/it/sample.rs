@@ -133,6 +133,7 @@ async fn the_first_enterprise_has_five_stars_and_is_explained_to_itself() {
     let suite = Suite::sample(date("2026-11-24")).await;
     let request = pb::GetAssessmentRequest {
         name: "enterprises/91110115MAX000015J/assessment".into(),
+        ..Default::default()
     };
     let mut firm = suite.ratings("enterprises/91110115MAX000015J");
     let answer = firm.get_assessment(request).await.unwrap().into_inner();

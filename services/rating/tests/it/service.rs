@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use greenstar_kernel::{Clock as _, Date, ManualClock, Timestamp};
 use greenstar_proto::rating::v1 as pb;
+use greenstar_proto::rating::v1::data_quality_service_client::DataQualityServiceClient;
 use greenstar_proto::rating::v1::enterprise_service_client::EnterpriseServiceClient;
+use greenstar_proto::rating::v1::event_service_client::EventServiceClient;
+use greenstar_proto::rating::v1::notice_service_client::NoticeServiceClient;
 use greenstar_proto::rating::v1::rating_service_client::RatingServiceClient;
 use greenstar_proto::rating::v1::round_service_client::RoundServiceClient;
 use greenstar_proto::rating::v1::scheme_service_client::SchemeServiceClient;
@@ -90,6 +93,22 @@ impl Suite {
         RatingServiceClient::new(self.client(who))
     }
 
+    pub(crate) fn events(&self, who: &str) -> EventServiceClient<Client> {
+        EventServiceClient::new(self.client(who))
+    }
+
+    pub(crate) fn notices(&self, who: &str) -> NoticeServiceClient<Client> {
+        NoticeServiceClient::new(self.client(who))
+    }
+
+    pub(crate) fn quality(&self, who: &str) -> DataQualityServiceClient<Client> {
+        DataQualityServiceClient::new(self.client(who))
+    }
+
+    pub(crate) fn public_quality(&self) -> DataQualityServiceClient<Channel> {
+        DataQualityServiceClient::new(self.channel.clone())
+    }
+
     pub(crate) fn enterprises(&self, who: &str) -> EnterpriseServiceClient<Client> {
         EnterpriseServiceClient::new(self.client(who))
     }
@@ -118,7 +137,7 @@ impl Suite {
     pub(crate) async fn rating_of(&self, who: &str, uscc: &str) -> pb::Rating {
         let request = pb::GetRatingRequest {
             name: format!("enterprises/{uscc}/rating"),
-            consistency: None,
+            ..Default::default()
         };
         self.ratings(who)
             .get_rating(request)

@@ -11,7 +11,7 @@ pub(super) async fn run(common: &Common, asked: Rating) -> Result<Answer, Failur
     let mut client = RatingServiceClient::new(connect(common, "rating")?);
     let request = GetRatingRequest {
         name: format!("enterprises/{}/rating", asked.uscc),
-        consistency: None,
+        ..GetRatingRequest::default()
     };
     let answer = client.get_rating(request).await?.into_inner();
     let Some(rating) = &answer.rating else {

@@ -201,6 +201,7 @@ async fn assessment(desk: &Desk, asker: &Asker, decision: &pb::Decision) -> Opti
     let version = decision.versions.as_ref().map(|versions| versions.rating)?;
     let mut request = Request::new(GetAssessmentRequest {
         name: format!("{}/assessment", decision.enterprise),
+        ..GetAssessmentRequest::default()
     });
     request.set_timeout(PATIENCE);
     asker.show(request.metadata_mut());

@@ -522,6 +522,13 @@ impl RatingService for Rpc {
         confirm_rectification(rating::ConfirmRectificationRequest) -> rating::ConfirmRectificationResponse;
         repair_event(rating::RepairEventRequest) -> rating::RepairEventResponse;
         list_events(rating::ListEventsRequest) -> rating::ListEventsResponse;
+        list_rating_history(rating::ListRatingHistoryRequest) -> rating::ListRatingHistoryResponse;
+        create_snapshot(rating::CreateSnapshotRequest) -> rating::CreateSnapshotResponse;
+        get_snapshot(rating::GetSnapshotRequest) -> rating::GetSnapshotResponse;
+        list_snapshots(rating::ListSnapshotsRequest) -> rating::ListSnapshotsResponse;
+        list_snapshot_entries(rating::ListSnapshotEntriesRequest) -> rating::ListSnapshotEntriesResponse;
+        suspend_rating(rating::SuspendRatingRequest) -> rating::SuspendRatingResponse;
+        resume_rating(rating::ResumeRatingRequest) -> rating::ResumeRatingResponse;
         acknowledge_ratings(rating::AcknowledgeRatingsRequest) -> rating::AcknowledgeRatingsResponse;
         wait_converged(rating::WaitConvergedRequest) -> Answers<rating::WaitConvergedResponse>;
         list_subscribers(rating::ListSubscribersRequest) -> rating::ListSubscribersResponse;

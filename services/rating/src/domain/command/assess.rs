@@ -38,10 +38,14 @@ pub(super) fn record(
             .any(|known| known.code == *site)
     };
     if let Some(site) = new.site.as_ref().filter(|site| !registered(site)) {
-        return Err(Refusal::SiteUnknown(site.clone()));
+        let sites = firm.enterprise.profile.sites.iter();
+        return Err(Refusal::SiteUnknown {
+            site: site.clone(),
+            known: sites.map(|known| known.code.clone()).collect(),
+        });
     }
     let meaning =
-        Meaning::of(&stored.scheme, &new.kind).ok_or_else(|| Refusal::KindUnknown(new.kind.clone()))?;
+        Meaning::of(&stored.scheme, &new.kind).ok_or_else(|| Refusal::kind(&stored.scheme, &new.kind))?;
     rounds::accepted(std::iter::once(&new.evidence), meaning.evidence())?;
     let mut event = Event {
         id: new.id.clone(),
@@ -125,7 +129,7 @@ pub(super) fn repair(
     let repairable = |event: &Event| follow::repairable(world, &firm, event) && !event.is_struck();
     let meaning = Repeats::of(&stored.scheme, &firm.events)
         .meaning(&named)
-        .ok_or_else(|| Refusal::KindUnknown(named.kind.clone()))?;
+        .ok_or_else(|| Refusal::kind(&stored.scheme, &named.kind))?;
     if !meaning.repairable() {
         return Err(Refusal::NotRepairable(named.kind));
     }
@@ -252,6 +256,9 @@ fn rescored(
     let uscc = firm.enterprise.uscc;
     for event in changed {
         world.changed_event(uscc, event);
+        if firm.rated.is_none() {
+            world.tell_unrated(&firm, &stored.scheme, event, verb);
+        }
     }
     world.append(&firm, assessment, format!("events/{} {verb}", first.id));
     let notice = world.fact(&firm);

@@ -3,6 +3,8 @@
 mod activate;
 mod assess;
 mod follow;
+mod living;
+mod quality;
 mod register;
 mod rounds;
 mod world;
@@ -11,15 +13,20 @@ use greenstar_kernel::{Caller, Code, Document, LocalizedText, Timestamp, Uscc};
 use serde::{Deserialize, Serialize};
 
 pub use follow::{Cursor, Followed, Frame};
+pub use living::Recorded;
+pub use quality::Claimed;
 pub use world::{Changes, StoredScheme, Version, World};
 
 use super::enterprise::{Change, Enterprise, Profile};
 use super::error::Refusal;
 use super::event::{Event, Evidence};
 use super::firm::{Fact, RatingView};
+use super::notice::RatingNotice;
+use super::quality::{DataError, SourceCutoff, SourceId};
 use super::round::{Claim, Round, RoundState};
 use super::scheme::SchemeKey;
 use super::score::Grant;
+use super::snapshot::{Snapshot, StagedEntry};
 
 /// One thing to do.
 #[derive(Clone, Debug)]
@@ -95,6 +102,60 @@ pub enum Command {
     },
     /// Record an event.
     RecordEvent(NewEvent),
+    /// Record several events, each for itself, in one transaction.
+    RecordEvents(Vec<NewEvent>),
+    /// Set a rating aside.
+    SuspendRating {
+        /// Whose.
+        uscc: Uscc,
+        /// Which authority decides what.
+        reason: String,
+    },
+    /// End a suspension.
+    ResumeRating {
+        /// Whose.
+        uscc: Uscc,
+        /// What was decided.
+        reason: String,
+    },
+    /// Note that a firm has read a notice.
+    AcknowledgeNotice {
+        /// Whose.
+        uscc: Uscc,
+        /// The notice.
+        notice: String,
+    },
+    /// Prepare entries of a snapshot.
+    StageSnapshot {
+        /// The snapshot to come.
+        id: Code,
+        /// Some of its entries.
+        entries: Vec<StagedEntry>,
+    },
+    /// Freeze a snapshot whose entries are prepared.
+    FreezeSnapshot(Snapshot),
+    /// Note up to when a source is complete.
+    SetCutoff {
+        /// Which.
+        source: SourceId,
+        /// Everything of it up to here is in.
+        cutoff: Timestamp,
+        /// How many days it may be behind; 0: as before.
+        promise_days: u16,
+    },
+    /// Track a claim that a datum is wrong.
+    ReportDataError(Claimed),
+    /// Answer a claim.
+    DecideDataError {
+        /// Whose datum.
+        uscc: Uscc,
+        /// The claim.
+        id: Code,
+        /// The datum was wrong.
+        accepted: bool,
+        /// What was found.
+        answer: String,
+    },
     /// Confirm a rectification.
     ConfirmRectification {
         /// Whose.
@@ -166,6 +227,18 @@ pub enum Answer {
     Items(u32),
     /// The event, and the rating from now on.
     Event(Box<(Event, RatingView)>),
+    /// What became of several events.
+    Events(Vec<Recorded>),
+    /// The rating from now on.
+    Rating(Box<RatingView>),
+    /// The notice as it stands now.
+    Notice(Box<RatingNotice>),
+    /// The frozen snapshot.
+    Snapshot(Box<Snapshot>),
+    /// What a source says of itself now.
+    Cutoff(SourceCutoff),
+    /// The claim as it stands now.
+    DataError(Box<DataError>),
     /// What came of a frame of the sanctions log.
     Followed(Followed),
     /// Whether the transition was written; otherwise it had been before, or is not due by the writer's clock.
@@ -188,6 +261,16 @@ pub enum Notice {
     Round(Code, RoundState),
     /// A declaration of a round changed.
     Declaration(Code, Uscc),
+    /// A firm has read a notice.
+    Acknowledged(Uscc, String),
+    /// So many entries of a snapshot were prepared.
+    Staged(Code, u32),
+    /// A snapshot was frozen, with its digest.
+    Snapshot(Code, String),
+    /// A source said how far it is.
+    Source(String),
+    /// A claim was made or answered.
+    DataError(Uscc, Code),
 }
 
 /// Decides one command. When it refuses, `world` is as before.
@@ -196,7 +279,8 @@ pub enum Notice {
 /// [`Refusal`]
 pub fn decide(world: &mut World, order: &Order) -> Result<(Answer, Vec<Notice>), Refusal> {
     let Order { by, at, command } = order;
-    match command {
+    world.at = *at;
+    let outcome = match command {
         Command::CreateScheme { source } => activate::create(world, by, source, *at),
         Command::ActivateScheme { key, from } => activate::activate(world, by, key, *from, *at),
         Command::CreateEnterprise { uscc, profile } => register::create(world, uscc, profile),
@@ -211,9 +295,29 @@ pub fn decide(world: &mut World, order: &Order) -> Result<(Answer, Vec<Notice>),
         } => rounds::verify(world, by, round, uscc, verdicts),
         Command::Publish { round, approval } => rounds::publish(world, by, round, approval, *at),
         Command::RecordEvent(new) => assess::record(world, by, new, *at),
+        Command::RecordEvents(new) => living::record_all(world, by, new, *at),
+        Command::SuspendRating { uscc, reason } => living::suspend(world, by, uscc, reason, *at),
+        Command::ResumeRating { uscc, reason } => living::resume(world, by, uscc, reason, *at),
+        Command::AcknowledgeNotice { uscc, notice } => living::acknowledge(world, by, uscc, notice, *at),
+        Command::StageSnapshot { id, entries } => living::stage(world, id, entries),
+        Command::FreezeSnapshot(snapshot) => living::freeze(world, snapshot, *at),
+        Command::SetCutoff {
+            source,
+            cutoff,
+            promise_days,
+        } => quality::set_cutoff(world, by, source, *cutoff, *promise_days, *at),
+        Command::ReportDataError(claimed) => quality::report(world, by, claimed, *at),
+        Command::DecideDataError {
+            uscc,
+            id,
+            accepted,
+            answer,
+        } => quality::decide_claim(world, by, (uscc, id), *accepted, answer, *at),
         Command::ConfirmRectification { uscc, event } => assess::confirm(world, by, uscc, event, *at),
         Command::RepairEvent { uscc, event, reason } => assess::repair(world, by, uscc, event, reason, *at),
         Command::Follow(frame) => follow::follow(world, frame, *at),
         Command::Lapse { uscc, due } => assess::lapse(world, uscc, *due, *at),
-    }
+    }?;
+    quality::received(world, by, command, &outcome.0);
+    Ok(outcome)
 }

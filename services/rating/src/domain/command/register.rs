@@ -50,7 +50,10 @@ pub(super) fn update(
         .filter_map(|event| event.site.as_ref())
         .find(|site| !sites.iter().any(|kept| kept.code == **site));
     if let Some(site) = lost {
-        return Err(Refusal::SiteUnknown(site.clone()));
+        return Err(Refusal::SiteUnknown {
+            site: site.clone(),
+            known: sites.iter().map(|kept| kept.code.clone()).collect(),
+        });
     }
     let moved = (firm.enterprise.profile.district != before).then_some(before);
     let (answer, mut notices) = store(world, firm);

@@ -203,6 +203,8 @@ pub(super) fn publish(
     for ((_, uscc), enrolment) in cohort() {
         let mut firm = world.firm(uscc)?.clone();
         let before = firm.rated.as_ref().map_or(0, |rated| rated.version);
+        // An authority that has not decided yet is not overtaken by a round.
+        let suspended = firm.rated.as_ref().and_then(|rated| rated.suspended.clone());
         firm.rated = Some(Rated {
             version: before,
             round: id.clone(),
@@ -218,6 +220,7 @@ pub(super) fn publish(
             total: Points::ZERO,
             categories: Vec::new(),
             next: None,
+            suspended,
         });
         let assessment = firm.rate(scheme, at)?;
         firms.push((firm, assessment));

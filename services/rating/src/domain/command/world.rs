@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use greenstar_kernel::{Code, Officer, Timestamp, Uscc};
+use greenstar_kernel::{Code, Officer, Points, Standing, Timestamp, Uscc};
 
 use super::{Cursor, Notice};
 use crate::domain::activation::Activation;
@@ -11,9 +11,13 @@ use crate::domain::error::Refusal;
 use crate::domain::event::{Event, Meaning};
 use crate::domain::firm::{Firm, Rated};
 use crate::domain::flagged::Documents;
+use crate::domain::history::{self, Explained, Side};
+use crate::domain::notice::{self, RatingNotice, Told};
+use crate::domain::quality::{DataError, SourceCutoff, SourceId};
 use crate::domain::round::{DirectoryLine, Enrolment, Round};
 use crate::domain::scheme::{Scheme, SchemeKey};
-use crate::domain::score::{Assessment, ItemLine};
+use crate::domain::score::{ActiveVeto, Assessment, Award, ItemLine};
+use crate::domain::snapshot::{Snapshot, StagedEntry};
 
 /// A scheme as it is stored.
 #[derive(Debug)]
@@ -45,6 +49,16 @@ pub struct World {
     pub documents: BTreeMap<Uscc, Documents>,
     /// Up to where that log was taken.
     pub cursor: Option<Cursor>,
+    /// Loaded notices to firms.
+    pub notices: BTreeMap<(Uscc, String), RatingNotice>,
+    /// Loaded snapshots.
+    pub snapshots: BTreeMap<Code, Snapshot>,
+    /// What sources say of themselves.
+    pub sources: BTreeMap<SourceId, SourceCutoff>,
+    /// Loaded claims against data.
+    pub data_errors: BTreeMap<(Uscc, Code), DataError>,
+    /// When the command is decided that is decided now.
+    pub at: Timestamp,
     /// What was changed so far.
     pub changes: Changes,
 }
@@ -72,6 +86,18 @@ pub struct Changes {
     pub versions: Vec<Version>,
     /// Lines of directories that were published.
     pub directory: Vec<(Code, DirectoryLine)>,
+    /// New or acknowledged notices.
+    pub notices: BTreeSet<(Uscc, String)>,
+    /// Entries of snapshots that are prepared.
+    pub staged: Vec<StagedEntry>,
+    /// New snapshots.
+    pub snapshots: BTreeSet<Code>,
+    /// Sources that said how far they are.
+    pub sources: BTreeSet<SourceId>,
+    /// New or answered claims.
+    pub data_errors: BTreeSet<(Uscc, Code)>,
+    /// How much came in from each source.
+    pub received: BTreeMap<SourceId, u32>,
 }
 
 /// One version of a rating, for the history: appended, never updated.
@@ -85,6 +111,12 @@ pub struct Version {
     pub lines: Vec<ItemLine>,
     /// What it came from.
     pub cause: String,
+    /// Since when it is known.
+    pub recorded_at: Timestamp,
+    /// Vetoes and gates.
+    pub explained: Explained,
+    /// What was awarded, if that is not as in the version before.
+    pub awards: Option<Vec<Award>>,
 }
 
 impl World {
@@ -105,7 +137,15 @@ impl World {
     /// # Errors
     /// [`Refusal::KindUnknown`]
     pub(super) fn scheme_for(&self, firm: &Firm, kind: &Code) -> Result<Arc<StoredScheme>, Refusal> {
-        let unknown = || Refusal::KindUnknown(kind.clone());
+        let rated = firm.rated.as_ref();
+        let unknown = || {
+            let mut schemes = self.schemes.iter().rev();
+            let asked = schemes.find(|stored| rated.is_none_or(|rated| stored.scheme.key == rated.scheme));
+            Refusal::KindUnknown {
+                kind: kind.clone(),
+                known: asked.map(|stored| stored.scheme.kinds()).unwrap_or_default(),
+            }
+        };
         let knows = |stored: &&Arc<StoredScheme>| Meaning::of(&stored.scheme, kind).is_some();
         let found = match &firm.rated {
             Some(rated) => self
@@ -183,25 +223,104 @@ impl World {
         self.changes.events.insert((uscc, event.id.clone()));
     }
 
-    /// Keeps a version that [`Firm::rate`] just made.
+    /// Keeps a version that [`Firm::rate`] just made, and tells its firm unless a round made it: what a round makes is
+    /// told by the round.
     pub(super) fn append(&mut self, firm: &Firm, assessment: Option<Assessment>, cause: String) {
         let (Some(rated), Some(assessment)) = (&firm.rated, assessment) else {
             return;
         };
+        let before = self.before(firm, rated.version);
+        let awards = before.as_ref().is_none_or(|before| before.awards != rated.awards);
+        if let Some(before) = before.filter(|_| !cause.starts_with("rounds/"))
+            && let Ok(stored) = self.scheme(&rated.scheme)
+        {
+            let told = Told {
+                scheme: &stored.scheme,
+                events: &firm.events,
+                before: before.stood,
+                rated,
+                changes: history::changes(&stored.scheme, &firm.events, before.side(), Side::of(&assessment)),
+                cause: &cause,
+                at: self.at,
+            };
+            self.put_notice(told.notice(firm.enterprise.uscc));
+        }
+        let explained = Explained::of(&assessment);
         let lines = assessment
             .lines
             .into_iter()
             .filter(|line| line.points.milli() != 0 || !line.deductions.is_empty())
             .collect();
-        let rated = Rated {
-            awards: Vec::new(),
-            ..rated.clone()
-        };
+        let awards = awards.then(|| rated.awards.clone());
         self.changes.versions.push(Version {
             uscc: firm.enterprise.uscc,
-            rated,
+            rated: Rated {
+                awards: Vec::new(),
+                ..rated.clone()
+            },
             lines,
             cause,
+            recorded_at: self.at,
+            explained,
+            awards,
         });
+    }
+
+    /// The version before `version` of a firm: one of this batch, or what the loaded firm was last scored as.
+    fn before(&self, firm: &Firm, version: u32) -> Option<Before> {
+        let uscc = firm.enterprise.uscc;
+        let loaded = self.firms.get(&uscc)?;
+        let rated = loaded.rated.as_ref().filter(|rated| rated.version < version)?;
+        let made = self.changes.versions.iter().rev();
+        let mut made = made.filter(|made| made.uscc == uscc && made.rated.version + 1 == version);
+        if let Some(made) = made.next() {
+            return Some(Before {
+                stood: (made.rated.standing, made.rated.total),
+                lines: made.lines.clone(),
+                vetoes: made.explained.vetoes.clone(),
+                // Within a batch only a round awards, and that is compared with what was loaded.
+                awards: rated.awards.clone(),
+            });
+        }
+        let stored = self.scheme(&rated.scheme).ok()?;
+        // As of the instant at which it was made: what it was made of is still there.
+        let assessed = loaded.assessment(&stored.scheme, rated.rated_at).ok()??;
+        Some(Before {
+            stood: (rated.standing, rated.total),
+            lines: assessed.lines,
+            vetoes: assessed.vetoes,
+            awards: rated.awards.clone(),
+        })
+    }
+
+    /// Tells a firm that no round has rated what became of an event.
+    pub(super) fn tell_unrated(&mut self, firm: &Firm, scheme: &Scheme, event: &Event, verb: &str) {
+        if let Some((event, meaning)) = history::meaning(scheme, &firm.events, &event.id) {
+            let told = notice::of_unrated(firm.enterprise.uscc, scheme, (event, meaning), verb, self.at);
+            self.put_notice(told);
+        }
+    }
+
+    pub(super) fn put_notice(&mut self, notice: RatingNotice) {
+        let key = (notice.uscc, notice.id.clone());
+        self.changes.notices.insert(key.clone());
+        self.notices.insert(key, notice);
+    }
+}
+
+/// What a new version is compared with.
+struct Before {
+    stood: (Standing, Points),
+    lines: Vec<ItemLine>,
+    vetoes: Vec<ActiveVeto>,
+    awards: Vec<Award>,
+}
+
+impl Before {
+    fn side(&self) -> Side<'_> {
+        Side {
+            lines: &self.lines,
+            vetoes: &self.vetoes,
+        }
     }
 }

@@ -407,6 +407,18 @@ impl Scheme {
         self.vetoes.iter().find(|veto| veto.code == *code)
     }
 
+    /// Everything that can be recorded: events by item, then vetoes.
+    pub fn kinds(&self) -> Vec<Code> {
+        let events = self.items.iter().flat_map(|item| match &item.scoring {
+            Scoring::Deduction { rules, .. } => rules.as_slice(),
+            Scoring::Steps | Scoring::Tiers(_) => &[],
+        });
+        let events = events.map(|rule| rule.event.clone());
+        events
+            .chain(self.vetoes.iter().map(|veto| veto.code.clone()))
+            .collect()
+    }
+
     /// An item by code.
     pub fn item(&self, code: &Code) -> Option<&Item> {
         self.items.iter().find(|item| item.code == *code)
