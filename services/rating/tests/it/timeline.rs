@@ -207,10 +207,11 @@ proptest! {
             prop_assert_eq!(&made.categories, &again.categories);
         }
         // Nobody was told nothing: each version has its notice.
-        prop_assert!(world.changes.versions.iter().all(|version| {
+        let told = world.changes.versions.iter().all(|version| {
             let id = format!("v{}", version.rated.version);
             world.notices.contains_key(&(uscc(), id))
-        }));
+        });
+        prop_assert!(told);
     }
 
     #[test]
