@@ -226,7 +226,7 @@ pub(super) fn star(raw: i32) -> Result<Star, Status> {
 
 /// The instant that a question about the past names: a day to its end, or an instant, neither in the future; `now` if
 /// nothing is written.
-pub(super) fn instant(field: &'static str, raw: &str, now: Timestamp) -> Result<Timestamp, Status> {
+pub(super) fn past(field: &'static str, raw: &str, now: Timestamp) -> Result<Timestamp, Status> {
     if raw.is_empty() {
         return Ok(now);
     }

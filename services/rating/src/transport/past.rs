@@ -34,8 +34,8 @@ impl Desk {
             return Ok(None);
         }
         let now = self.instant();
-        let valid = parse::instant("as_of", as_of, now)?;
-        let known = parse::instant("as_of_known", known, now)?;
+        let valid = parse::past("as_of", as_of, now)?;
+        let known = parse::past("as_of_known", known, now)?;
         // What was known then of then, where only that is asked for.
         let valid = if as_of.is_empty() { known } else { valid };
         Ok(Some((valid, known)))
@@ -76,7 +76,7 @@ impl Desk {
         name: &str,
         as_of: &str,
     ) -> Result<Vec<Code>, Status> {
-        let at = parse::instant("as_of", as_of, self.instant())?;
+        let at = parse::past("as_of", as_of, self.instant())?;
         let failed = |error| status::store(&error);
         if name == "rounds/-" {
             return rounds_at(tx, at).await.map_err(failed);
@@ -106,7 +106,7 @@ impl Desk {
         let page = pages::page(request.page_size, &request.page_token, &query)?;
         let below = page.after.as_deref().map(|raw| raw.parse::<u32>());
         let below = below.transpose().map_err(|_| parse::stale_page())?;
-        let known = parse::instant("as_of_known", &request.as_of_known, self.instant())?;
+        let known = parse::past("as_of_known", &request.as_of_known, self.instant())?;
         let (mut tx, token) = self.reading().await?;
         let mut found = versions(&mut tx, &uscc, below, known, page.size + 1)
             .await
@@ -256,7 +256,7 @@ impl Desk {
             .clone();
         // One instant for all pages: what is recorded while they are read is not in it.
         let now = self.instant();
-        let as_of = parse::instant("as_of", &request.as_of, now)?;
+        let as_of = parse::past("as_of", &request.as_of, now)?;
         let (mut tx, _) = self.reading().await?;
         if !snapshots(&mut tx, vec![id.as_str().into()])
             .await

@@ -26,7 +26,7 @@ impl DataQualityService for Desk {
             .ok_or_else(|| status::refused(&Refusal::SourceUnknown(request.name.clone())))?;
         let command = Command::SetCutoff {
             source: source.clone(),
-            cutoff: parse::instant("cutoff", &request.cutoff, self.instant())?,
+            cutoff: parse::past("cutoff", &request.cutoff, self.instant())?,
             promise_days: u16::try_from(request.promise_days).unwrap_or(0),
         };
         let (answer, token) = self.submit(&call, command, None).await?;

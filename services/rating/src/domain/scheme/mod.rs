@@ -411,7 +411,7 @@ impl Scheme {
     pub fn kinds(&self) -> Vec<Code> {
         let events = self.items.iter().flat_map(|item| match &item.scoring {
             Scoring::Deduction { rules, .. } => rules.as_slice(),
-            Scoring::Steps | Scoring::Tiers(_) => &[],
+            Scoring::Steps | Scoring::Tiers(_) | Scoring::Marks => &[],
         });
         let events = events.map(|rule| rule.event.clone());
         events
