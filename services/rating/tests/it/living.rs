@@ -49,7 +49,7 @@ fn mixed() -> Vec<pb::RecordEventRequest> {
         with(FIRST, |made| made.kind = "fine_huge".into()),
         with(FIRST, |made| made.evidence.as_mut().unwrap().kind = "PET".into()),
         with("91110115MAX000066T", |_| {}),
-        with("91110115MAX000066X", |_| {}),
+        with("91310115MA1G4L1WXK", |_| {}),
         with(FIRST, |made| made.document = None),
         event(FIRST, "fine_ordinary", "1", "2026-03-01"),
         with(FIRST, |made| {
