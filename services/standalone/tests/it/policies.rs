@@ -64,7 +64,7 @@ fn a_firm_asks_by_command_what_gives_it_a_better_outcome() {
     let verdict = asked["verdict"].as_str().unwrap();
     match verdict {
         "IMPROVEMENT_VERDICT_BEST" => assert_eq!(asked["outcome"], "PRIORITY"),
-        _ => assert_eq!(asked["improvements"][0]["steps"][0]["kind"], "IMPROVEMENT_KIND_STAR"),
+        _ => assert!(asked["improvements"][0]["steps"][0]["text"]["zh"].is_string(), "{asked}"),
     }
     let whole = "departments/finance/matters/green-loan";
     let again = suite.ask(&["improve", whole, firm, "--fully-consistent"]);

@@ -108,11 +108,12 @@ impl Following {
         reading: &Reading,
         as_of: Timestamp,
     ) -> BTreeSet<usize> {
-        if touched.all && self.members.portfolio.is_hashed() {
-            if let Some(population) = reading.population() {
-                for uscc in (0..population.end()).filter_map(|position| population.uscc(position)) {
-                    self.members.recognise(uscc);
-                }
+        if touched.all
+            && self.members.portfolio.is_hashed()
+            && let Some(population) = reading.population()
+        {
+            for uscc in (0..population.end()).filter_map(|position| population.uscc(position)) {
+                self.members.recognise(uscc);
             }
         }
         let mut places = BTreeSet::new();
