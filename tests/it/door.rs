@@ -37,6 +37,15 @@ impl Door {
         Door::open_on(folder, settings).await
     }
 
+    /// The suite in one process with its sample round, known to these callers only.
+    pub(crate) async fn open_for(callers: &[&str]) -> Door {
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places::new(folder.path());
+        greenstar_rpc::credentials::create(&places.credentials(), callers).unwrap();
+        let settings = Settings::new(folder.path(), "127.0.0.1:0".parse().unwrap(), Sample::Today);
+        Door::open_on(folder, settings).await
+    }
+
     /// The suite in one process, with its own settings.
     pub(crate) async fn open_on(folder: TempDir, settings: Settings) -> Door {
         let suite = Suite::start(settings).await.expect("the suite starts");

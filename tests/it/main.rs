@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod apart;
+mod assistance;
 mod bad_input;
+mod colours;
 mod converged;
 mod deploy;
 mod directory;

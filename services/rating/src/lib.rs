@@ -18,6 +18,7 @@ use std::sync::Arc;
 use greenstar_feed::Feed;
 use greenstar_kernel::{Caller, Clock, Date, LocalizedText, Log, Said, Trust};
 use greenstar_proto::rating::v1::data_quality_service_server::DataQualityServiceServer;
+use greenstar_proto::rating::v1::assistance_service_server::AssistanceServiceServer;
 use greenstar_proto::rating::v1::enterprise_service_server::EnterpriseServiceServer;
 use greenstar_proto::rating::v1::event_service_server::EventServiceServer;
 use greenstar_proto::rating::v1::notice_service_server::NoticeServiceServer;
@@ -163,6 +164,7 @@ impl Rating {
             .with(EventServiceServer::new(self.desk.clone()))
             .with(NoticeServiceServer::new(self.desk.clone()))
             .with(DataQualityServiceServer::new(self.desk.clone()))
+            .with(AssistanceServiceServer::new(self.desk.clone()))
             .tells_of(Log::Rating, &self.desk.feed, self.desk.writer.tally())
             .tells_of_followers(&self.desk.watching)
     }

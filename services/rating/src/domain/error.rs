@@ -3,6 +3,7 @@
 use greenstar_kernel::{Code, Date, Department, LocalizedText, Officer, Said, Timestamp, Uscc};
 
 use super::quality::ClaimState;
+use super::assistance::AssistanceRefusal;
 use super::round::{MAX_ENROLLED, RoundState};
 use super::scheme::{Scheme, SchemeFaults, SchemeKey};
 use super::score::{GrantError, ScoreError};
@@ -199,6 +200,15 @@ pub enum Refusal {
         /// The field.
         field: &'static str,
     },
+    /// The date lies where it cannot.
+    #[error("{field} must not lie in the past")]
+    DateInPast {
+        /// The field.
+        field: &'static str,
+    },
+    /// A step of assistance.
+    #[error(transparent)]
+    Assistance(#[from] AssistanceRefusal),
     /// The filter cannot be read.
     #[error("the filter cannot be read at character {position}: {problem}")]
     Filter {
@@ -486,6 +496,11 @@ impl Said for Refusal {
                 format!("{field} 不能晚于今天，请更正。"),
                 format!("{field} must not lie in the future. Correct it."),
             ),
+            Refusal::DateInPast { field } => both(
+                format!("{field} 不能早于今天，请更正。"),
+                format!("{field} must not lie in the past. Correct it."),
+            ),
+            Refusal::Assistance(refusal) => refusal.said(),
             Refusal::Filter { position, problem, .. } => both(
                 format!(
                     "筛选条件在第 {position} 个字符处无法识别（{problem}），请按 字段 = \"值\" 的形式书写。"

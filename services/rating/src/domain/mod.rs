@@ -1,6 +1,7 @@
 //! What rating means: schemes, enterprises, rounds, events and the score. No I/O, no proto, no SQL, no clock.
 
 pub mod activation;
+pub mod assistance;
 pub mod command;
 pub mod dry_run;
 pub mod enterprise;

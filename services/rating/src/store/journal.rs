@@ -8,8 +8,10 @@ use greenstar_store::{Journal, Request, StoreError, Turn, Tx, Value};
 
 use super::rows::{self, json};
 use super::schemes::{Schemes, activations};
-use super::{followed, notices, quality, snapshots};
-use crate::domain::command::{Answer, Command, Frame, NewEvent, Notice, Order, World, decide};
+use super::{assistance, followed, notices, quality, snapshots};
+use crate::domain::command::{
+    Answer, Assist, AtFirm, Command, Frame, NewEvent, Notice, Order, World, decide,
+};
 use crate::domain::error::Refusal;
 use crate::domain::snapshot::Snapshot;
 
@@ -74,6 +76,12 @@ struct Named<'a> {
     /// Enterprises against whose data somebody claims.
     claimed: BTreeSet<Uscc>,
     claims: Vec<(Uscc, Code)>,
+    /// Cohorts that are helped together.
+    cohorts_of_assistance: BTreeSet<Code>,
+    /// Enterprises of whose assistance it matters what was done.
+    assistance: BTreeSet<Uscc>,
+    /// The rules of service lists are needed.
+    rules: bool,
 }
 
 impl<'a> Named<'a> {
@@ -115,6 +123,19 @@ impl<'a> Named<'a> {
                 Command::DecideDataError { uscc, id, .. } => {
                     named.firms.insert(*uscc);
                     named.claims.push((*uscc, id.clone()));
+                }
+                Command::Assist(Assist::Draw { id, members, .. }) => {
+                    named.cohorts_of_assistance.insert(id.clone());
+                    named.firms.extend(members);
+                }
+                Command::Assist(Assist::Assign { cohort, .. }) => {
+                    named.cohorts_of_assistance.insert(cohort.clone());
+                }
+                Command::Assist(Assist::Rules { .. }) => named.rules = true,
+                Command::Assist(Assist::At(uscc, step)) => {
+                    named.firms.insert(*uscc);
+                    named.assistance.insert(*uscc);
+                    named.rules |= matches!(step, AtFirm::List { .. });
                 }
                 Command::Follow(frame) => {
                     named.frames.push(frame);
@@ -178,6 +199,11 @@ impl Journal for RatingJournal {
         };
         if named.activations {
             world.activations = activations(tx).await?;
+        }
+        world.cohorts = assistance::cohorts(tx, codes(&named.cohorts_of_assistance)).await?;
+        world.assistance = assistance::assistance(tx, usccs(&named.assistance)).await?;
+        if named.rules {
+            world.rules = assistance::rules(tx, None).await?;
         }
         world.rounds = rows::rounds(tx, codes(&named.rounds)).await?;
         const ENROLMENT: &str = "SELECT round, uscc, body FROM enrolment WHERE";
@@ -337,6 +363,7 @@ impl Journal for RatingJournal {
         notices::write(tx, &world).await?;
         snapshots::write(tx, &world).await?;
         quality::write(tx, &world).await?;
+        assistance::write(tx, &world).await?;
         followed::write(tx, &world).await
     }
 }

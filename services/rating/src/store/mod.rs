@@ -1,5 +1,6 @@
 //! The rating service's tables. One SQL text for both engines.
 
+mod assistance;
 mod followed;
 mod history;
 mod journal;
@@ -12,6 +13,7 @@ mod snapshots;
 
 use greenstar_store::Migrations;
 
+pub(crate) use assistance::{assistance, cohorts, cohorts_after, rules};
 pub(crate) use followed::cursor;
 pub(crate) use history::{Version, awards, firms_at, one_version, rounds_at, versions};
 pub(crate) use journal::{FACT, RatingJournal, RequestId, Submission};
@@ -42,6 +44,11 @@ pub static MIGRATIONS: Migrations = Migrations {
             13,
             "scheme_activation",
             include_str!("../../migrations/0013_scheme_activation.sql"),
+        ),
+        (
+            14,
+            "assistance",
+            include_str!("../../migrations/0014_assistance.sql"),
         ),
     ],
 };

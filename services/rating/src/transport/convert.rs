@@ -250,7 +250,7 @@ pub(super) fn document(document: Document) -> common::Document {
     }
 }
 
-fn evidence(evidence: Evidence) -> pb::Evidence {
+pub(super) fn evidence(evidence: Evidence) -> pb::Evidence {
     pb::Evidence {
         kind: evidence.kind.to_string(),
         reference: evidence.reference,

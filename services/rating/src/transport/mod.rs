@@ -1,5 +1,7 @@
 //! The contract's services over the domain: parse, ask, convert.
 
+mod assistance_convert;
+mod assistance_service;
 mod converge;
 mod convert;
 mod enterprise_service;

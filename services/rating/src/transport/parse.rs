@@ -166,19 +166,22 @@ pub(super) fn document(raw: Option<common::Document>) -> Result<Document, Status
 pub(super) fn evidence(field: &'static str, raw: pb::Evidence) -> Result<Evidence, Status> {
     let sha256 = match raw.sha256.as_str() {
         "" => None,
-        digest if digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-            Some(digest.to_ascii_lowercase())
-        }
-        _ => {
-            let said = ("64 位十六进制数字", "64 hexadecimal digits");
-            return Err(refused(&Refusal::field("evidence.sha256", said)));
-        }
+        digest => Some(self::sha256("evidence.sha256", digest)?),
     };
     Ok(Evidence {
         kind: code(field, &raw.kind)?,
         reference: raw.reference,
         sha256,
     })
+}
+
+/// The hash of a file.
+pub(super) fn sha256(field: &'static str, raw: &str) -> Result<String, Status> {
+    if raw.len() == 64 && raw.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(raw.to_ascii_lowercase());
+    }
+    let said = ("64 位十六进制数字", "64 hexadecimal digits");
+    Err(refused(&Refusal::field(field, said)))
 }
 
 /// Points or conditions, not both; neither is no condition.

@@ -10,6 +10,7 @@ pub(super) use stored::store;
 use tonic::{Code, Status};
 
 use super::convert::scheme_name;
+use crate::domain::assistance::AssistanceRefusal;
 use crate::domain::error::Refusal;
 use crate::domain::round::MAX_ENROLLED;
 use crate::domain::scheme::{SchemeFault, SchemeFaults, SchemeProblem};
@@ -149,7 +150,8 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
             vec![("officer", officer.to_string())],
         ),
         Refusal::NotYours => (PermissionDenied, R::NotYourEnterprise, vec![]),
-        Refusal::DateInFuture { field } => {
+        Refusal::Assistance(refusal) => return assistance(refusal),
+        Refusal::DateInFuture { field } | Refusal::DateInPast { field } => {
             return greenstar_rpc::field(field, R::DateInvalid, &refusal.said(), &[]);
         }
         Refusal::Filter { filter, position, .. } => {
@@ -158,6 +160,70 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
         }
     };
     status(code, reason, &refusal.said(), &metadata)
+}
+
+fn assistance(refusal: &AssistanceRefusal) -> Status {
+    use AssistanceRefusal as A;
+    use Code::{AlreadyExists, FailedPrecondition, InvalidArgument, NotFound};
+    use ErrorReason as R;
+    let said = refusal.said();
+    let (code, reason, metadata) = match refusal {
+        A::CohortUnknown(_) => (NotFound, R::CohortUnknown, vec![]),
+        A::CohortExists(_) => (AlreadyExists, R::CohortExists, vec![]),
+        A::CohortEmpty => (FailedPrecondition, R::CohortEmpty, vec![]),
+        A::NotInCohort(uscc) => (
+            FailedPrecondition,
+            R::NotInCohort,
+            vec![("enterprise", uscc.as_str().to_owned())],
+        ),
+        A::FindingUnknown(_) => (NotFound, R::FindingUnknown, vec![]),
+        A::RequestUnknown => (NotFound, R::HelpRequestUnknown, vec![]),
+        A::RequestAnswered => (FailedPrecondition, R::HelpRequestAnswered, vec![]),
+        A::RulesUnknown(_) => (NotFound, R::ServiceRulesUnknown, vec![]),
+        A::RulesUnreadable { place, .. } => (
+            InvalidArgument,
+            R::ServiceRulesInvalid,
+            vec![("place", place.clone())],
+        ),
+        A::RulesTable(errors) => {
+            let place = errors
+                .0
+                .first()
+                .map(|error| error.place.to_string())
+                .unwrap_or_default();
+            let places: Vec<_> = errors
+                .0
+                .iter()
+                .take(10)
+                .map(|error| (error.place.to_string(), R::ServiceRulesInvalid, error.said()))
+                .collect();
+            return greenstar_rpc::fields(R::ServiceRulesInvalid, &said, &[("place", place)], &places);
+        }
+        A::TermUnknown { list, .. } => return greenstar_rpc::field(list, R::FieldInvalid, &said, &[]),
+        A::PlanUnknown => (NotFound, R::PlanUnknown, vec![]),
+        A::PlanState { state, needed } => {
+            let metadata = vec![
+                ("state", state.as_str().to_owned()),
+                ("needed", (*needed).to_owned()),
+            ];
+            (FailedPrecondition, R::PlanState, metadata)
+        }
+        A::PlanExists(id) => (FailedPrecondition, R::PlanExists, vec![("plan", id.to_string())]),
+        A::MeasureUnknown => (NotFound, R::PlanMeasureUnknown, vec![]),
+        A::MeasureState { state, needed } => {
+            let metadata = vec![
+                ("state", state.as_str().to_owned()),
+                ("needed", needed.as_str().to_owned()),
+            ];
+            (FailedPrecondition, R::PlanMeasureState, metadata)
+        }
+        A::MeasuresOpen(open) => (
+            FailedPrecondition,
+            R::PlanMeasuresOpen,
+            vec![("measures", list(open))],
+        ),
+    };
+    status(code, reason, &said, &metadata)
 }
 
 /// `request_id`: of the request, for its caller.

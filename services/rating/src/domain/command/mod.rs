@@ -2,6 +2,7 @@
 
 mod activate;
 mod assess;
+mod assist;
 mod follow;
 mod living;
 mod quality;
@@ -12,11 +13,13 @@ mod world;
 use greenstar_kernel::{Caller, Code, Document, LocalizedText, Timestamp, Uscc};
 use serde::{Deserialize, Serialize};
 
+pub use assist::{Assist, AtFirm, OfPlan, StoredRules};
 pub use follow::{Cursor, Followed, Frame};
 pub use living::Recorded;
 pub use quality::Claimed;
 pub use world::{Changes, StoredScheme, Version, World};
 
+use super::assistance::{Assistance, Cohort};
 use super::enterprise::{Change, Enterprise, Profile};
 use super::error::Refusal;
 use super::event::{Event, Evidence};
@@ -172,6 +175,8 @@ pub enum Command {
         /// The decision to repair.
         reason: String,
     },
+    /// A step of assistance.
+    Assist(Assist),
     /// Take what the sanctions log tells. Idempotent by epoch and revision.
     Follow(Frame),
     /// Write down what time has changed. Idempotent by enterprise and instant.
@@ -225,6 +230,12 @@ pub enum Answer {
     Round(Round),
     /// Number of items.
     Items(u32),
+    /// The cohort as it stands now.
+    Cohort(Box<Cohort>),
+    /// Everything of the three steps at an enterprise, as it stands now.
+    Assistance(Box<Assistance>),
+    /// Version of the stored service rules.
+    Rules(u32),
     /// The event, and the rating from now on.
     Event(Box<(Event, RatingView)>),
     /// What became of several events.
@@ -315,6 +326,7 @@ pub fn decide(world: &mut World, order: &Order) -> Result<(Answer, Vec<Notice>),
         } => quality::decide_claim(world, by, (uscc, id), *accepted, answer, *at),
         Command::ConfirmRectification { uscc, event } => assess::confirm(world, by, uscc, event, *at),
         Command::RepairEvent { uscc, event, reason } => assess::repair(world, by, uscc, event, reason, *at),
+        Command::Assist(step) => assist::assist(world, by, step, *at),
         Command::Follow(frame) => follow::follow(world, frame, *at),
         Command::Lapse { uscc, due } => assess::lapse(world, uscc, *due, *at),
     }?;

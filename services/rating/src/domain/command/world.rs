@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use greenstar_kernel::{Code, Officer, Points, Standing, Timestamp, Uscc};
 
-use super::{Cursor, Notice};
+use super::{Cursor, Notice, StoredRules};
 use crate::domain::activation::Activation;
+use crate::domain::assistance::{Assistance, Cohort};
 use crate::domain::error::Refusal;
 use crate::domain::event::{Event, Meaning};
 use crate::domain::firm::{Firm, Rated};
@@ -59,6 +60,12 @@ pub struct World {
     pub data_errors: BTreeMap<(Uscc, Code), DataError>,
     /// When the command is decided that is decided now.
     pub at: Timestamp,
+    /// Cohorts of assistance by id.
+    pub cohorts: BTreeMap<Code, Cohort>,
+    /// What was found, asked, offered and planned, by enterprise.
+    pub assistance: BTreeMap<Uscc, Assistance>,
+    /// The newest rules of service lists, where they matter.
+    pub rules: Option<StoredRules>,
     /// What was changed so far.
     pub changes: Changes,
 }
@@ -80,6 +87,12 @@ pub struct Changes {
     pub enrolments: BTreeSet<(Code, Uscc)>,
     /// Enterprises of whose documents something else is known.
     pub documents: BTreeSet<Uscc>,
+    /// New or changed cohorts.
+    pub cohorts: BTreeSet<Code>,
+    /// Enterprises whose assistance went on.
+    pub assistance: BTreeSet<Uscc>,
+    /// New rules of service lists.
+    pub rules: Vec<StoredRules>,
     /// The cursor in the sanctions log moved.
     pub cursor: bool,
     /// Versions to append to the ratings' history.
@@ -192,6 +205,11 @@ impl World {
     pub(super) fn put_activation(&mut self, activation: Activation) {
         self.changes.activations.push(activation.clone());
         self.activations.push(activation);
+    }
+
+    pub(super) fn put_rules(&mut self, rules: StoredRules) {
+        self.changes.rules.push(rules.clone());
+        self.rules = Some(rules);
     }
 
     pub(super) fn put_documents(&mut self, uscc: Uscc, documents: Documents) {
