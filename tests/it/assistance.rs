@@ -326,7 +326,7 @@ async fn a_plan_that_fails_gives_the_points_back_and_rules_are_the_officers_own(
         )
         .await;
     assert_eq!(failed["plan"]["state"], "PLAN_STATE_FAILED");
-    assert_eq!(failed["plan"]["suspendedEvents"], Value::Null);
+    assert_eq!(failed["plan"]["suspendedEvents"], json!([]));
     assert_eq!(points(&door, uscc).await, fined);
 
     let shipped = door.get("rating", "/v1/serviceRules/latest").await;

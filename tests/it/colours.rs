@@ -69,6 +69,14 @@ async fn publish(door: &Door, source: &str) {
         .await;
     let name = draft["draft"]["name"].as_str().unwrap();
     let etag = &draft["draft"]["etag"];
+    let validated = door
+        .post("pricing", &format!("/v1/{name}:validate"), json!({"etag": etag}))
+        .await;
+    assert_eq!(
+        validated["draft"]["state"], "DRAFT_STATE_VALIDATED",
+        "{validated}"
+    );
+    let etag = &validated["draft"]["etag"];
     let approved = door
         .post("pricing/2", &format!("/v1/{name}:approve"), json!({"etag": etag}))
         .await;

@@ -14,6 +14,7 @@ pub mod next_star;
 pub mod history;
 pub mod notice;
 pub mod quality;
+mod grant;
 pub mod repeat;
 pub mod round;
 pub mod scheme;
