@@ -289,15 +289,12 @@ fn at_firm(
             site,
             proofs,
         } => {
-            let known = |site: &String| {
-                firm.enterprise
-                    .profile
-                    .sites
-                    .iter()
-                    .any(|known| known.code == *site)
-            };
-            if let Some(site) = site.as_ref().filter(|site| !known(site)) {
-                return Err(Refusal::SiteUnknown(site.clone()));
+            let sites = || firm.enterprise.profile.sites.iter().map(|known| &known.code);
+            if let Some(site) = site.as_ref().filter(|site| sites().all(|known| known != *site)) {
+                return Err(Refusal::SiteUnknown {
+                    site: site.clone(),
+                    known: sites().cloned().collect(),
+                });
             }
             one.findings.push(Finding {
                 id: id.clone(),
