@@ -9,6 +9,7 @@ mod colours;
 mod converged;
 mod deploy;
 mod directory;
+mod district;
 mod door;
 mod everywhere;
 mod foreign;

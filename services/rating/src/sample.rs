@@ -12,7 +12,7 @@ use greenstar_store::{StoreError, SubmitError, Writer};
 use serde::Deserialize;
 use tokio::task::unconstrained;
 
-use crate::domain::command::{Command, NewEvent};
+use crate::domain::command::{Command, NewEvent, NewRound, Step};
 use crate::domain::enterprise::{District, PolluterClass, Profile, Sector, Site, sites};
 use crate::domain::error::Refusal;
 use crate::domain::event::Evidence;
@@ -26,6 +26,8 @@ const FILE: &str = include_str!("../data/sample/daxing-2021-sample.yaml");
 const DISTRICT: &str = "110115";
 /// Body printed on the documents.
 const ISSUER: &str = "北京市大兴区生态环境局";
+/// Who approves the directory.
+const GOVERNMENT: &str = "北京市大兴区人民政府";
 
 /// Why the sample could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +71,11 @@ struct Days {
     enrolled: i32,
     declared: i32,
     verified: i32,
+    confirmed: i32,
+    noticed: i32,
+    commented: i32,
+    deliberated: i32,
+    approved: i32,
     published: i32,
 }
 
@@ -188,6 +195,11 @@ impl Loader {
             .plus(Duration::from_secs(10 * 3600))
     }
 
+    fn step(&mut self, by: &Caller, day: i32, round: &Code, step: Step) {
+        let round = round.clone();
+        self.push(by, day, Command::Proceed { round, step });
+    }
+
     /// Commands are numbered in order, which is the same at every load; their days are not, so the request ids
     /// are bound to no body.
     fn push(&mut self, by: &Caller, day: i32, command: Command) {
@@ -224,11 +236,12 @@ fn submissions(first_day: Date) -> Result<Vec<Submission>, SampleError> {
         enterprises,
     } = serde_yaml_ng::from_str(FILE)?;
     let (rating, second) = (officer("rating", "rating")?, officer("rating", "rating/2")?);
+    let third = officer("rating", "rating/3")?;
     let scheme = SchemeKey::new(round.scheme, &round.version)
         .ok_or_else(|| Refusal::SchemeUnknown(round.version.clone()))?;
     let mut loader = Loader {
         first_day,
-        submissions: Vec::with_capacity(enterprises.len() * 5),
+        submissions: Vec::with_capacity(enterprises.len() * 6),
     };
 
     let mut cohort = Vec::with_capacity(enterprises.len());
@@ -242,11 +255,13 @@ fn submissions(first_day: Date) -> Result<Vec<Submission>, SampleError> {
         );
         cohort.push(uscc);
     }
-    let create = Command::CreateRound {
+    let create = Command::CreateRound(NewRound {
         id: round.id.clone(),
         title: round.title,
         scheme,
-    };
+        review_of: None,
+        declare_by: None,
+    });
     loader.push(&rating, days.enrolled, create);
     let enrol = Command::Enrol {
         round: round.id.clone(),
@@ -259,7 +274,31 @@ fn submissions(first_day: Date) -> Result<Vec<Submission>, SampleError> {
     for enterprise in &enterprises {
         verify(&mut loader, &second, &round.id, enterprise, days.verified)?;
     }
-    events(&mut loader, &enterprises, |day| day < days.published)?;
+    for enterprise in &enterprises {
+        let step = Step::Confirm {
+            uscc: code(&enterprise.uscc)?,
+            items: Vec::new(),
+        };
+        loader.step(&third, days.confirmed, &round.id, step);
+    }
+    // Who would lose is told of what was recorded until then.
+    events(&mut loader, &enterprises, |day| day < days.confirmed)?;
+    loader.step(&rating, days.noticed, &round.id, Step::IssueNotices);
+    loader.step(
+        &rating,
+        days.commented,
+        &round.id,
+        Step::OpenComment { days: None },
+    );
+    events(&mut loader, &enterprises, |day| {
+        (days.confirmed..days.published).contains(&day)
+    })?;
+    let document = Document {
+        issuer: GOVERNMENT.to_owned(),
+        number: round.approval.clone(),
+        date: loader.first_day.plus_days(days.approved),
+    };
+    deliberate(&mut loader, &round.id, &days, [&rating, &third], document)?;
     loader.push(
         &rating,
         days.published,
@@ -271,6 +310,36 @@ fn submissions(first_day: Date) -> Result<Vec<Submission>, SampleError> {
     // What happened since is recorded in ratings that live.
     events(&mut loader, &enterprises, |day| day >= days.published)?;
     Ok(loader.submissions)
+}
+
+/// The members confirm what is proposed, and the government approves it.
+fn deliberate(
+    loader: &mut Loader,
+    round: &Code,
+    days: &Days,
+    [rating, other]: [&Caller; 2],
+    document: Document,
+) -> Result<(), Refusal> {
+    loader.step(rating, days.deliberated, round, Step::OpenDeliberation);
+    let enforcement = officer("enforcement", "enforcement")?;
+    let licensing = officer("licensing", "licensing")?;
+    let finance = officer("finance", "finance")?;
+    for member in [rating, &enforcement, &licensing, &finance] {
+        let vote = Step::Vote {
+            votes: Vec::new(),
+            confirm_others: true,
+        };
+        loader.step(member, days.deliberated, round, vote);
+    }
+    let minutes = "四个成员单位均到会，一致同意拟定结果。".to_owned();
+    loader.step(
+        rating,
+        days.deliberated,
+        round,
+        Step::CloseDeliberation { minutes },
+    );
+    loader.step(other, days.approved, round, Step::Approve { document });
+    Ok(())
 }
 
 fn code(raw: &str) -> Result<Uscc, Refusal> {

@@ -1,5 +1,7 @@
 //! Why a command or question is refused, for the caller: what is wrong, and what to do next.
 
+mod round;
+
 use greenstar_kernel::{Code, Date, Department, LocalizedText, Officer, Said, Timestamp, Uscc};
 
 use super::quality::ClaimState;
@@ -7,6 +9,8 @@ use super::assistance::AssistanceRefusal;
 use super::round::{MAX_ENROLLED, RoundState};
 use super::scheme::{Scheme, SchemeFaults, SchemeKey};
 use super::score::{GrantError, ScoreError};
+
+pub use round::RoundRefusal;
 
 /// A refusal. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -209,6 +213,9 @@ pub enum Refusal {
     /// A step of assistance.
     #[error(transparent)]
     Assistance(#[from] AssistanceRefusal),
+    /// A step of a round, or an objection.
+    #[error(transparent)]
+    Round(#[from] RoundRefusal),
     /// The filter cannot be read.
     #[error("the filter cannot be read at character {position}: {problem}")]
     Filter {
@@ -501,6 +508,7 @@ impl Said for Refusal {
                 format!("{field} must not lie in the past. Correct it."),
             ),
             Refusal::Assistance(refusal) => refusal.said(),
+            Refusal::Round(refusal) => refusal.said(),
             Refusal::Filter { position, problem, .. } => both(
                 format!(
                     "筛选条件在第 {position} 个字符处无法识别（{problem}），请按 字段 = \"值\" 的形式书写。"

@@ -1,8 +1,11 @@
 //! An enterprise with its events and its rating: what one command changes as a whole.
 
+use std::collections::BTreeSet;
+
 use greenstar_kernel::{Code, Date, LocalizedText, Officer, Points, Standing, Timestamp, Uscc};
 use serde::{Deserialize, Serialize};
 
+use super::course::Limit;
 use super::enterprise::{District, Enterprise, PolluterClass, Sector, uscc_text};
 use super::event::Event;
 use super::repeat::Repeats;
@@ -47,6 +50,12 @@ pub struct Rated {
     /// It is set aside while an authority decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<Suspension>,
+    /// Joint deliberation allows no more than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
+    /// Objections that nobody has decided, by id.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub objections: BTreeSet<Code>,
 }
 
 /// Why a rating is set aside.
@@ -203,6 +212,9 @@ impl Rated {
 
     fn assess(&self, scheme: &Scheme, events: &[Event], at: Timestamp) -> Result<Assessment, ScoreError> {
         let mut assessment = assess(scheme, &self.awards, events, self.valid_until, at)?;
+        if let Some(limit) = &self.limit {
+            limit.apply(&mut assessment);
+        }
         assessment.standing = self.held(assessment.standing);
         Ok(assessment)
     }
@@ -215,6 +227,9 @@ impl Rated {
     ) -> Result<Option<Transition>, ScoreError> {
         let mut next = next_transition(scheme, &self.awards, events, self.valid_until, at)?;
         if let Some(next) = &mut next {
+            if let Some(limit) = &self.limit {
+                next.standing = limit.on(next.standing);
+            }
             next.standing = self.held(next.standing);
         }
         Ok(next)
@@ -338,10 +353,13 @@ impl Firm {
         }
     }
 
-    /// Whether an appeal is open against the document of an event that was neither repaired nor annulled.
+    /// Whether an objection to the rating is open, or an appeal against the document of an event that was neither
+    /// repaired nor annulled.
     pub fn objection_open(&self) -> bool {
         let mut events = self.events.iter();
-        events.any(|event| event.under_appeal && !event.is_struck())
+        let objected = |rated: &Rated| !rated.objections.is_empty();
+        self.rated.as_ref().is_some_and(objected)
+            || events.any(|event| event.under_appeal && !event.is_struck())
     }
 
     /// An event by id.

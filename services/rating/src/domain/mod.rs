@@ -3,6 +3,7 @@
 pub mod activation;
 pub mod assistance;
 pub mod command;
+pub mod course;
 pub mod dry_run;
 pub mod enterprise;
 pub mod error;
@@ -15,6 +16,9 @@ pub mod history;
 pub mod notice;
 pub mod quality;
 mod grant;
+mod gate;
+pub mod objection;
+pub mod outcome;
 pub mod repeat;
 pub mod round;
 pub mod scheme;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use greenstar_kernel::{Code, LocalizedText, Officer, Star, Timestamp, Uscc};
+use greenstar_kernel::{Code, Department, LocalizedText, Officer, Standing, Star, Timestamp, Uscc};
 use serde::{Deserialize, Serialize};
 
+use super::course::{Course, Limit, LossNotice, Returned, Vote};
 use super::enterprise::{District, Sector, uscc_text};
 use super::event::Evidence;
 use super::scheme::SchemeKey;
@@ -86,6 +87,9 @@ pub struct Round {
     pub enrolled: u32,
     /// What publishing added.
     pub publication: Option<Publication>,
+    /// What lay between.
+    #[serde(default)]
+    pub course: Box<Course>,
 }
 
 /// The end of a round.
@@ -106,6 +110,21 @@ pub struct Publication {
 pub struct Enrolment {
     /// What it declared, if it did.
     pub declaration: Option<Declaration>,
+    /// It was sent back and is not in again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned: Option<Returned>,
+    /// What it was told that it would lose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<LossNotice>,
+    /// What the public is shown, and what members deliberate on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed: Option<Standing>,
+    /// A department each; those that confirm everyone are in the round.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub votes: BTreeMap<Department, Vote>,
+    /// What deliberation decided, if it lowered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lowered: Option<Limit>,
 }
 
 /// What an enterprise says of the scheme's items, and what officers found.
@@ -141,16 +160,20 @@ pub struct Verdict {
     pub note: String,
     /// Who found it.
     pub by: Officer,
+    /// The second officer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_by: Option<Officer>,
 }
 
 impl Declaration {
-    /// What counts: claims with a verdict.
-    pub fn awards(&self) -> Vec<Award> {
+    /// What counts: claims with a verdict; where the scheme asks for a second officer, with a confirmed one.
+    pub fn awards(&self, second_officer: bool) -> Vec<Award> {
         self.claims
             .iter()
             .filter_map(|claim| {
                 let verdict = self.verdicts.get(&claim.item)?;
-                Some(Award {
+                let stands = !second_officer || verdict.confirmed_by.is_some();
+                stands.then(|| Award {
                     item: claim.item.clone(),
                     grant: verdict.grant.clone(),
                     claimed: claim.grant.clone(),

@@ -104,7 +104,15 @@ pub fn followed(caller: &Caller, fact: Fact) -> Fact {
     }
 }
 
-/// A round: unpublished ones are for the rating department only.
+/// A round: for others than the rating department from its proposal on, unless it was given up.
 pub fn round(caller: &Caller, round: &Round) -> bool {
-    is_rating(caller) || round.state == RoundState::Published
+    match round.state {
+        RoundState::PublicComment
+        | RoundState::Deliberation
+        | RoundState::GovApproval
+        | RoundState::Published => true,
+        RoundState::Draft | RoundState::Declaring | RoundState::Verifying | RoundState::Withdrawn => {
+            is_rating(caller)
+        }
+    }
 }

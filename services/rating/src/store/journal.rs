@@ -8,9 +8,9 @@ use greenstar_store::{Journal, Request, StoreError, Turn, Tx, Value};
 
 use super::rows::{self, json};
 use super::schemes::{Schemes, activations};
-use super::{assistance, followed, notices, quality, snapshots};
+use super::{assistance, course, followed, notices, quality, snapshots};
 use crate::domain::command::{
-    Answer, Assist, AtFirm, Command, Frame, NewEvent, Notice, Order, World, decide,
+    Answer, Assist, AtFirm, Command, Frame, NewEvent, Notice, Objecting, Order, Step, World, decide,
 };
 use crate::domain::error::Refusal;
 use crate::domain::snapshot::Snapshot;
@@ -82,6 +82,10 @@ struct Named<'a> {
     assistance: BTreeSet<Uscc>,
     /// The rules of service lists are needed.
     rules: bool,
+    /// Comments, by round.
+    comments: Vec<(Code, Code)>,
+    /// Enterprises of whose objections it matters which there are.
+    objections: BTreeSet<Uscc>,
 }
 
 impl<'a> Named<'a> {
@@ -143,9 +147,23 @@ impl<'a> Named<'a> {
                     named.firms.extend(codes());
                     named.documents.extend(codes());
                 }
-                Command::CreateRound { id, .. } => {
+                Command::CreateRound(new) => {
                     named.activations = true;
-                    named.rounds.insert(id.clone());
+                    named.rounds.insert(new.id.clone());
+                    named.rounds.extend(new.review_of.clone());
+                }
+                Command::Proceed { round, step } => {
+                    named.rounds.insert(round.clone());
+                    named.step(round, step);
+                }
+                Command::Objection { uscc, what, .. } => {
+                    named.firms.insert(*uscc);
+                    named.documents.insert(*uscc);
+                    named.enrolments.insert(*uscc);
+                    named.objections.insert(*uscc);
+                    if let Objecting::File { round, .. } = what {
+                        named.rounds.extend(round.clone());
+                    }
                 }
                 Command::Enrol { round, enterprises } => {
                     named.rounds.insert(round.clone());
@@ -163,6 +181,25 @@ impl<'a> Named<'a> {
             }
         }
         named
+    }
+
+    fn step(&mut self, round: &Code, step: &Step) {
+        match step {
+            Step::Return { uscc, .. } | Step::Confirm { uscc, .. } | Step::AnswerNotice { uscc, .. } => {
+                self.enrolments.insert(*uscc);
+            }
+            Step::Comment { uscc, .. } => self.enrolments.extend(uscc),
+            Step::AnswerComment { id, .. } => self.comments.push((round.clone(), id.clone())),
+            Step::Recuse { enterprises, .. } => self.enrolments.extend(enterprises),
+            Step::Vote { votes, .. } => self.enrolments.extend(votes.iter().map(|(uscc, _)| uscc)),
+            Step::IssueNotices
+            | Step::OpenComment { .. }
+            | Step::OpenDeliberation
+            | Step::CloseDeliberation { .. } => {
+                self.cohorts.insert(round.clone());
+            }
+            Step::Approve { .. } | Step::Withdraw { .. } => {}
+        }
     }
 }
 
@@ -213,15 +250,21 @@ impl Journal for RatingJournal {
         let parts = tx
             .rows_in(&format!("{ENROLMENT} uscc"), usccs(&named.enrolments), "")
             .await?;
+        // Of who is named its parts in all rounds, since it sits in one open round at a time.
+        let mut elsewhere = BTreeSet::new();
         for row in whole.iter().chain(&parts) {
             let (key, enrolment) = rows::enrolment(row)?;
             if named.cohorts.contains(&key.0) {
                 named.firms.insert(key.1);
             }
-            if named.rounds.contains(&key.0) {
-                world.enrolments.insert(key, enrolment);
+            if !named.rounds.contains(&key.0) {
+                elsewhere.insert(key.0.clone());
             }
+            world.enrolments.insert(key, enrolment);
         }
+        world.rounds.extend(rows::rounds(tx, codes(&elsewhere)).await?);
+        world.comments = course::comments(tx, &named.comments).await?;
+        world.objections = course::objections_of(tx, usccs(&named.objections)).await?;
         if !named.frames.is_empty() {
             world.cursor = followed::cursor(tx).await?;
             for frame in &named.frames {
@@ -364,6 +407,7 @@ impl Journal for RatingJournal {
         snapshots::write(tx, &world).await?;
         quality::write(tx, &world).await?;
         assistance::write(tx, &world).await?;
+        course::write(tx, &world).await?;
         followed::write(tx, &world).await
     }
 }

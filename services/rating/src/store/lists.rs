@@ -229,7 +229,11 @@ pub(crate) async fn rounds(
 ) -> Result<Vec<Round>, StoreError> {
     let mut conditions = Conditions::default();
     if published_only {
-        conditions.and("state = $", RoundState::Published.as_str());
+        // The public knows of a round from its proposal on.
+        conditions.and(
+            "state IN ('PUBLIC_COMMENT', 'DELIBERATION', 'GOV_APPROVAL', $)",
+            RoundState::Published.as_str(),
+        );
     }
     if let Some((at, id)) = after {
         let at = conditions.value(at);

@@ -1,6 +1,7 @@
 //! The rating service's tables. One SQL text for both engines.
 
 mod assistance;
+mod course;
 mod followed;
 mod history;
 mod journal;
@@ -14,6 +15,9 @@ mod snapshots;
 use greenstar_store::Migrations;
 
 pub(crate) use assistance::{assistance, cohorts, cohorts_after, rules};
+pub(crate) use course::{
+    Shown, Wanted, cohort, enrolled, objection, open_rounds, page_of_comments, page_of_objections, steps,
+};
 pub(crate) use followed::cursor;
 pub(crate) use history::{Version, awards, firms_at, one_version, rounds_at, versions};
 pub(crate) use journal::{FACT, RatingJournal, RequestId, Submission};
@@ -40,6 +44,12 @@ pub static MIGRATIONS: Migrations = Migrations {
         (10, "history", include_str!("../../migrations/0010_history.sql")),
         (11, "snapshot", include_str!("../../migrations/0011_snapshot.sql")),
         (12, "quality", include_str!("../../migrations/0012_quality.sql")),
+        (7, "course", include_str!("../../migrations/0007_course.sql")),
+        (
+            8,
+            "objection",
+            include_str!("../../migrations/0008_objection.sql"),
+        ),
         (
             13,
             "scheme_activation",

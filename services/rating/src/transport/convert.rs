@@ -329,7 +329,43 @@ pub(super) fn round(round: Round, whole: bool) -> pb::Round {
         out.valid_until_time = Some(time(publication.valid_until));
         out.approval = publication.approval;
     }
+    let course = *round.course;
+    out.review_of = course
+        .review_of
+        .map(|id| format!("rounds/{id}"))
+        .unwrap_or_default();
+    out.declare_by_date = course.declare_by.map(|day| day.to_string()).unwrap_or_default();
+    out.withdraw_reason = course.withdrawn.unwrap_or_default();
+    if let Some(period) = course.comment {
+        out.comment_until_time = Some(time(period.until));
+        out.unanswered_comments = whole.then(|| i32::try_from(period.unanswered).unwrap_or(i32::MAX));
+    }
+    if let Some(approval) = course.approval {
+        out.approval.clone_from(&approval.document.number);
+        out.approval_document = Some(document(approval.document));
+        out.publish_by_time = Some(time(approval.publish_by));
+    }
+    if whole {
+        let deliberated = course.deliberation;
+        out.minutes = deliberated.and_then(|known| known.minutes).unwrap_or_default();
+        out.answer_notices_by_time = course.noticed.map(|noticed| time(noticed.answer_by));
+    }
     out
+}
+
+/// What a round would do to an enterprise.
+pub(super) fn dry_run_line(uscc: &Uscc, from: Standing, to: &Assessment, loses: bool) -> pb::DryRunLine {
+    let ((from_star, from_state), (to_star, to_state)) = (standing(from), standing(to.standing));
+    pb::DryRunLine {
+        enterprise: enterprise_name(uscc),
+        from_star,
+        from_state,
+        to_star,
+        to_state,
+        points: to.total.to_string(),
+        loses,
+        blocked_by: to.blocked.iter().map(|gate| text(gate.text())).collect(),
+    }
 }
 
 pub(super) fn directory_entry(line: DirectoryLine) -> pb::DirectoryEntry {

@@ -4,6 +4,7 @@ mod assistance_convert;
 mod assistance_service;
 mod converge;
 mod convert;
+mod course_convert;
 mod enterprise_service;
 mod next_star;
 mod event_service;
@@ -12,6 +13,9 @@ mod parse;
 mod past;
 mod past_convert;
 mod quality_service;
+mod objection_service;
+mod parse;
+mod procedure;
 mod rating_service;
 mod round_service;
 mod scheme_convert;
@@ -124,15 +128,13 @@ impl Desk {
     /// The scheme by which an enterprise is rated; `None` if it never was.
     async fn scheme_of(&self, tx: &mut Tx, firm: &Firm) -> Result<Option<Arc<StoredScheme>>, Status> {
         let Some(rated) = &firm.rated else { return Ok(None) };
-        self.stored(tx, &rated.scheme).await?.map_or_else(
-            || {
-                Err(status::store(&StoreError::corrupt(format!(
-                    "scheme {} is missing",
-                    rated.scheme
-                ))))
-            },
-            |stored| Ok(Some(stored)),
-        )
+        self.scheme_named(tx, &rated.scheme).await.map(Some)
+    }
+
+    /// A scheme that a rating or a round names.
+    async fn scheme_named(&self, tx: &mut Tx, key: &SchemeKey) -> Result<Arc<StoredScheme>, Status> {
+        let missing = || status::store(&StoreError::corrupt(format!("scheme {key} is missing")));
+        self.stored(tx, key).await?.ok_or_else(missing)
     }
 
     async fn stored(&self, tx: &mut Tx, key: &SchemeKey) -> Result<Option<Arc<StoredScheme>>, Status> {

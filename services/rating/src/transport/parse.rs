@@ -138,15 +138,14 @@ pub(super) fn changes(uscc: &Uscc, raw: pb::Enterprise, mask: &str) -> Result<Ve
     Ok(changes)
 }
 
-pub(super) fn document(raw: Option<common::Document>) -> Result<Document, Status> {
-    let raw = raw.ok_or_else(|| missing("document"))?;
-    let date = raw.date.parse().map_err(|_| {
+/// A civil day.
+pub(super) fn date(field: &'static str, raw: &str) -> Result<Date, Status> {
+    raw.parse().map_err(|_| {
         // Well written, but of a year that no paper here is of.
         let year = raw
-            .date
             .split('-')
             .next()
-            .filter(|year| year.len() == 4 && raw.date.len() == 10);
+            .filter(|year| year.len() == 4 && raw.len() == 10);
         let year: Option<i16> = year.and_then(|year| year.parse().ok());
         let said = match year {
             Some(year) if !(1970..=2200).contains(&year) => LocalizedText::new(
@@ -158,8 +157,13 @@ pub(super) fn document(raw: Option<common::Document>) -> Result<Document, Status
                 "a date is written YYYY-MM-DD; correct it",
             ),
         };
-        greenstar_rpc::field("document.date", ErrorReason::DateInvalid, &said, &[])
-    })?;
+        greenstar_rpc::field(field, ErrorReason::DateInvalid, &said, &[])
+    })
+}
+
+pub(super) fn document(raw: Option<common::Document>) -> Result<Document, Status> {
+    let raw = raw.ok_or_else(|| missing("document"))?;
+    let date = date("document.date", &raw.date)?;
     Ok(Document::typed(&raw.issuer, &raw.number, date))
 }
 

@@ -15,8 +15,8 @@ use greenstar_telemetry::attributes;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Span;
 
-use super::{Desk, converge, convert, parse, repeat, status, unexpected, watch};
-use crate::domain::command::{Answer, Command, StoredScheme};
+use super::{Desk, converge, convert, objection_service, parse, repeat, status, unexpected, watch};
+use crate::domain::command::{Answer, Command, NewEvent, StoredScheme};
 use crate::domain::enterprise::District;
 use crate::domain::error::Refusal;
 use crate::domain::event::Event;
@@ -490,6 +490,38 @@ impl RatingService for Desk {
         Ok(Response::new(pb::SyncRatingsResponse {
             head: Some(convert::position(&head)),
         }))
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn file_objection(
+        &self,
+        request: Request<pb::FileObjectionRequest>,
+    ) -> Result<Response<pb::FileObjectionResponse>, Status> {
+        objection_service::file(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn decide_objection(
+        &self,
+        request: Request<pb::DecideObjectionRequest>,
+    ) -> Result<Response<pb::DecideObjectionResponse>, Status> {
+        objection_service::decide(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn get_objection(
+        &self,
+        request: Request<pb::GetObjectionRequest>,
+    ) -> Result<Response<pb::GetObjectionResponse>, Status> {
+        objection_service::get(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn list_objections(
+        &self,
+        request: Request<pb::ListObjectionsRequest>,
+    ) -> Result<Response<pb::ListObjectionsResponse>, Status> {
+        objection_service::list(self, request).await
     }
 }
 

@@ -6,8 +6,8 @@ use greenstar_proto::rating::v1::round_service_server::RoundService;
 use greenstar_rpc::{Call, accept, names, pages};
 use tonic::{Request, Response, Status};
 
-use super::{Desk, convert, parse, repeat, status, unexpected};
-use crate::domain::command::{Answer, Command};
+use super::{Desk, convert, parse, procedure, repeat, status, unexpected};
+use crate::domain::command::{Answer, Command, NewRound};
 use crate::domain::error::Refusal;
 use crate::domain::visibility;
 use crate::store::{RequestId, round, rounds};
@@ -22,11 +22,19 @@ impl RoundService for Desk {
         let (call, mut request) = accept(request)?;
         let id = std::mem::take(&mut request.request_id);
         let repeat = repeat("CreateRound", id, &request);
-        let command = Command::CreateRound {
+        let command = Command::CreateRound(NewRound {
             id: parse::round_id(&request.round_id)?,
             title: parse::text("display_name", request.display_name)?,
             scheme: parse::scheme("scheme", &request.scheme)?,
-        };
+            review_of: match request.review_of.as_str() {
+                "" => None,
+                name => Some(parse::round("review_of", name)?),
+            },
+            declare_by: match request.declare_by_date.as_str() {
+                "" => None,
+                raw => Some(parse::date("declare_by_date", raw)?),
+            },
+        });
         let (round, token) = self.moved(&call, command, repeat).await?;
         Ok(Response::new(pb::CreateRoundResponse {
             round: Some(round),
@@ -172,6 +180,158 @@ impl RoundService for Desk {
             token,
         }))
     }
+
+    #[tracing::instrument(skip_all)]
+    async fn get_declaration(
+        &self,
+        request: Request<pb::GetDeclarationRequest>,
+    ) -> Result<Response<pb::GetDeclarationResponse>, Status> {
+        procedure::get_declaration(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn return_declaration(
+        &self,
+        request: Request<pb::ReturnDeclarationRequest>,
+    ) -> Result<Response<pb::ReturnDeclarationResponse>, Status> {
+        procedure::return_declaration(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn confirm_verification(
+        &self,
+        request: Request<pb::ConfirmVerificationRequest>,
+    ) -> Result<Response<pb::ConfirmVerificationResponse>, Status> {
+        procedure::confirm_verification(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn issue_notices(
+        &self,
+        request: Request<pb::IssueNoticesRequest>,
+    ) -> Result<Response<pb::IssueNoticesResponse>, Status> {
+        procedure::issue_notices(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn answer_notice(
+        &self,
+        request: Request<pb::AnswerNoticeRequest>,
+    ) -> Result<Response<pb::AnswerNoticeResponse>, Status> {
+        procedure::answer_notice(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn open_public_comment(
+        &self,
+        request: Request<pb::OpenPublicCommentRequest>,
+    ) -> Result<Response<pb::OpenPublicCommentResponse>, Status> {
+        procedure::open_public_comment(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn list_proposals(
+        &self,
+        request: Request<pb::ListProposalsRequest>,
+    ) -> Result<Response<pb::ListProposalsResponse>, Status> {
+        procedure::list_proposals(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn add_comment(
+        &self,
+        request: Request<pb::AddCommentRequest>,
+    ) -> Result<Response<pb::AddCommentResponse>, Status> {
+        procedure::add_comment(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn list_comments(
+        &self,
+        request: Request<pb::ListCommentsRequest>,
+    ) -> Result<Response<pb::ListCommentsResponse>, Status> {
+        procedure::list_comments(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn answer_comment(
+        &self,
+        request: Request<pb::AnswerCommentRequest>,
+    ) -> Result<Response<pb::AnswerCommentResponse>, Status> {
+        procedure::answer_comment(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn open_deliberation(
+        &self,
+        request: Request<pb::OpenDeliberationRequest>,
+    ) -> Result<Response<pb::OpenDeliberationResponse>, Status> {
+        procedure::open_deliberation(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn recuse(
+        &self,
+        request: Request<pb::RecuseRequest>,
+    ) -> Result<Response<pb::RecuseResponse>, Status> {
+        procedure::recuse(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn cast_vote(
+        &self,
+        request: Request<pb::CastVoteRequest>,
+    ) -> Result<Response<pb::CastVoteResponse>, Status> {
+        procedure::cast_vote(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn close_deliberation(
+        &self,
+        request: Request<pb::CloseDeliberationRequest>,
+    ) -> Result<Response<pb::CloseDeliberationResponse>, Status> {
+        procedure::close_deliberation(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn approve_round(
+        &self,
+        request: Request<pb::ApproveRoundRequest>,
+    ) -> Result<Response<pb::ApproveRoundResponse>, Status> {
+        procedure::approve_round(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn withdraw_round(
+        &self,
+        request: Request<pb::WithdrawRoundRequest>,
+    ) -> Result<Response<pb::WithdrawRoundResponse>, Status> {
+        procedure::withdraw_round(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn dry_run_round(
+        &self,
+        request: Request<pb::DryRunRoundRequest>,
+    ) -> Result<Response<pb::DryRunRoundResponse>, Status> {
+        procedure::dry_run_round(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn list_round_steps(
+        &self,
+        request: Request<pb::ListRoundStepsRequest>,
+    ) -> Result<Response<pb::ListRoundStepsResponse>, Status> {
+        procedure::list_round_steps(self, request).await
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn list_overdue_steps(
+        &self,
+        request: Request<pb::ListOverdueStepsRequest>,
+    ) -> Result<Response<pb::ListOverdueStepsResponse>, Status> {
+        procedure::list_overdue_steps(self, request).await
+    }
 }
 
 impl Desk {
@@ -188,7 +348,7 @@ impl Desk {
         }
     }
 
-    async fn counted(
+    pub(super) async fn counted(
         &self,
         call: &Call,
         command: Command,

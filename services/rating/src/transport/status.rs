@@ -1,7 +1,7 @@
 //! Why a call has no answer, as the contract says it. No `_` arm: a new variant must choose its code here.
 
 use greenstar_feed::FeedError;
-use greenstar_kernel::{Code as Name, Log, Said};
+use greenstar_kernel::{Code as Name, Log, Said, Uscc};
 use greenstar_proto::common::v1::ErrorReason;
 use greenstar_rpc::{status, stored};
 
@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 
 use super::convert::scheme_name;
 use crate::domain::assistance::AssistanceRefusal;
-use crate::domain::error::Refusal;
+use crate::domain::error::{Refusal, RoundRefusal};
 use crate::domain::round::MAX_ENROLLED;
 use crate::domain::scheme::{SchemeFault, SchemeFaults, SchemeProblem};
 use crate::domain::score::GrantError;
@@ -154,6 +154,7 @@ pub(super) fn refused(refusal: &Refusal) -> Status {
         Refusal::DateInFuture { field } | Refusal::DateInPast { field } => {
             return greenstar_rpc::field(field, R::DateInvalid, &refusal.said(), &[]);
         }
+        Refusal::Round(refusal) => round(refusal),
         Refusal::Filter { filter, position, .. } => {
             let metadata = vec![("filter", filter.clone()), ("position", position.to_string())];
             (InvalidArgument, R::FilterInvalid, metadata)
@@ -224,6 +225,92 @@ fn assistance(refusal: &AssistanceRefusal) -> Status {
         ),
     };
     status(code, reason, &said, &metadata)
+}
+
+/// Of a step of a round, or of an objection.
+fn round(refusal: &RoundRefusal) -> (Code, ErrorReason, Vec<(&'static str, String)>) {
+    use Code::{AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied};
+    use ErrorReason as R;
+    use RoundRefusal as No;
+    let enterprise = |uscc: &Uscc| ("enterprise", format!("enterprises/{uscc}"));
+    match refusal {
+        No::StepNotAsked => (FailedPrecondition, R::StepNotAsked, vec![]),
+        No::TooEarly { earliest } => (
+            FailedPrecondition,
+            R::StepTooEarly,
+            vec![("earliest", earliest.to_string())],
+        ),
+        No::DeadlinePassed { deadline } => (
+            FailedPrecondition,
+            R::DeadlinePassed,
+            vec![("deadline", deadline.to_string())],
+        ),
+        No::NotDeclared(uscc) => (FailedPrecondition, R::NotDeclared, vec![enterprise(uscc)]),
+        No::NotVerified(item) => (
+            FailedPrecondition,
+            R::NotVerified,
+            vec![("item", item.to_string())],
+        ),
+        No::VerificationOpen { uscc, items } => {
+            let metadata = vec![enterprise(uscc), ("items", items.to_string())];
+            (FailedPrecondition, R::VerificationOpen, metadata)
+        }
+        No::EvidenceTooWeak { item, most } => {
+            let metadata = vec![("item", item.to_string()), ("maximum", most.to_string())];
+            (InvalidArgument, R::EvidenceTooWeak, metadata)
+        }
+        No::EnrolledElsewhere { uscc, round } => {
+            let metadata = vec![enterprise(uscc), ("round", format!("rounds/{round}"))];
+            (FailedPrecondition, R::EnrolledElsewhere, metadata)
+        }
+        No::NoticesMissing => (FailedPrecondition, R::NoticesMissing, vec![]),
+        No::NoticeUnknown(uscc) => (NotFound, R::RoundNoticeUnknown, vec![enterprise(uscc)]),
+        No::CommentOpen { until } => (
+            FailedPrecondition,
+            R::CommentOpen,
+            vec![("until", until.to_string())],
+        ),
+        No::CommentsUnanswered(count) => (
+            FailedPrecondition,
+            R::CommentsUnanswered,
+            vec![("comments", count.to_string())],
+        ),
+        No::CommentUnknown => (NotFound, R::CommentUnknown, vec![]),
+        No::NotAMember => (PermissionDenied, R::NotAMember, vec![]),
+        No::Recused { officer, uscc } => {
+            let metadata = vec![("officer", officer.to_string()), enterprise(uscc)];
+            (PermissionDenied, R::Recused, metadata)
+        }
+        No::VoteCannotRaise { uscc } => (InvalidArgument, R::VoteCannotRaise, vec![enterprise(uscc)]),
+        No::QuorumMissing { uscc, votes, quorum } => {
+            let metadata = vec![
+                enterprise(uscc),
+                ("votes", votes.to_string()),
+                ("quorum", quorum.to_string()),
+            ];
+            (FailedPrecondition, R::QuorumMissing, metadata)
+        }
+        No::ApprovalMissing => (FailedPrecondition, R::ApprovalMissing, vec![]),
+        No::ApprovalExists => (AlreadyExists, R::ApprovalExists, vec![]),
+        No::ObjectionUnknown => (NotFound, R::ObjectionUnknown, vec![]),
+        No::ObjectionExists { objection } => (
+            AlreadyExists,
+            R::ObjectionExists,
+            vec![("objection", objection.to_string())],
+        ),
+        No::ObjectionDecided => (FailedPrecondition, R::ObjectionDecided, vec![]),
+        No::ObjectionByDocument { flag } => (
+            FailedPrecondition,
+            R::ObjectionByDocument,
+            vec![("flag", flag.clone())],
+        ),
+        No::FindingsIncomplete => (InvalidArgument, R::FindingsIncomplete, vec![]),
+        No::VersionUnknown { newest, .. } => (
+            NotFound,
+            R::RatingVersionUnknown,
+            vec![("newest", newest.to_string())],
+        ),
+    }
 }
 
 /// `request_id`: of the request, for its caller.

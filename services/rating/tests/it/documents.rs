@@ -59,6 +59,8 @@ pub(crate) fn world() -> World {
         categories: Vec::new(),
         next: None,
         suspended: None,
+        limit: None,
+        objections: std::collections::BTreeSet::new(),
     });
     firm.rate(&scheme, at()).unwrap();
     let mut world = World::default();

@@ -3,6 +3,7 @@
 
 mod binary;
 mod comparison;
+mod declaring;
 mod documents;
 mod enterprises;
 mod events;
@@ -12,6 +13,8 @@ mod next_star;
 mod living;
 mod past;
 mod quality;
+mod objections;
+mod procedure;
 mod reference;
 mod rounds;
 mod sample;

@@ -5,11 +5,29 @@ use greenstar_proto::rating::v1 as pb;
 use tonic::Code;
 
 use crate::enterprises::{FIRST, SECOND, THIRD, create, firm, text};
-use crate::facts::noon;
+use crate::facts::{FILE, noon};
 use crate::service::{Suite, refused};
 
 pub(crate) const ROUND: &str = "rounds/spring-2026";
-const SCHEME: &str = "schemes/daxing-green-credit/versions/2021.1-proposal";
+/// The district's method without its procedure: what is verified is published. Most tests are about what comes after;
+/// the procedure has its own (`procedure.rs`).
+const SHORT: &str = "schemes/daxing-green-credit/versions/2021.1-short";
+
+fn short() -> String {
+    let steps = [
+        "notice_before_publication",
+        "public_comment:",
+        "publication_after",
+        "procedure:",
+    ];
+    let mut members = false;
+    let kept = FILE.lines().filter(|line| {
+        members = line.starts_with("procedure:") || (members && line.starts_with(' '));
+        !members && !steps.iter().any(|step| line.trim_start().starts_with(step))
+    });
+    let kept: Vec<&str> = kept.collect();
+    kept.join("\n").replacen("2021.1-proposal", "2021.1-short", 1)
+}
 
 fn proof(kind: &str) -> Vec<pb::Evidence> {
     vec![pb::Evidence {
@@ -19,7 +37,7 @@ fn proof(kind: &str) -> Vec<pb::Evidence> {
     }]
 }
 
-fn claim(item: &str, points: &str, tiers: &[&str], kind: &str) -> pb::ItemClaim {
+pub(crate) fn claim(item: &str, points: &str, tiers: &[&str], kind: &str) -> pb::ItemClaim {
     pb::ItemClaim {
         item: item.into(),
         points: points.into(),
@@ -28,7 +46,7 @@ fn claim(item: &str, points: &str, tiers: &[&str], kind: &str) -> pb::ItemClaim 
     }
 }
 
-fn verdict(claim: &pb::ItemClaim) -> pb::ItemVerdict {
+pub(crate) fn verdict(claim: &pb::ItemClaim) -> pb::ItemVerdict {
     pb::ItemVerdict {
         item: claim.item.clone(),
         points: claim.points.clone(),
@@ -59,11 +77,16 @@ pub(crate) fn excellent() -> Vec<pb::ItemClaim> {
 }
 
 pub(crate) async fn begin(suite: &Suite, firms: &[&str]) {
+    let request = pb::CreateSchemeRequest {
+        source: short(),
+        request_id: String::new(),
+    };
+    suite.schemes("rating").create_scheme(request).await.unwrap();
     let request = pb::CreateRoundRequest {
         round_id: "spring-2026".into(),
         display_name: text("2026 年春季", "Spring 2026"),
-        scheme: SCHEME.into(),
-        request_id: String::new(),
+        scheme: SHORT.into(),
+        ..Default::default()
     };
     suite.rounds("rating").create_round(request).await.unwrap();
     let request = pb::EnrolEnterprisesRequest {

@@ -21,6 +21,10 @@ use tonic::{Code, Status};
 const CREDENTIALS: &str = r#"{
     "rating": "secret-rating-0001",
     "rating/2": "secret-rating-0002",
+    "rating/3": "secret-rating-0003",
+    "finance": "secret-finance-0001",
+    "finance/2": "secret-finance-0002",
+    "awards": "secret-awards-00001",
     "enforcement": "secret-enforcement-1",
     "enforcement/2": "secret-enforcement-2",
     "licensing": "secret-licensing-01",

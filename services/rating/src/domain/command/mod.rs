@@ -6,11 +6,17 @@ mod assist;
 mod follow;
 mod living;
 mod quality;
+mod comments;
+mod deliberation;
+mod follow;
+mod objections;
+mod proceed;
 mod register;
 mod rounds;
+mod verification;
 mod world;
 
-use greenstar_kernel::{Caller, Code, Document, LocalizedText, Timestamp, Uscc};
+use greenstar_kernel::{Caller, Code, Document, Timestamp, Uscc};
 use serde::{Deserialize, Serialize};
 
 pub use assist::{Assist, AtFirm, OfPlan, StoredRules};
@@ -20,12 +26,19 @@ pub use quality::Claimed;
 pub use world::{Changes, StoredScheme, Version, World};
 
 use super::assistance::{Assistance, Cohort};
+pub use objections::Objecting;
+pub use proceed::{Said, Step};
+pub use rounds::NewRound;
+pub use world::{Changes, StoredScheme, Version, World};
+
+use super::course::Comment;
 use super::enterprise::{Change, Enterprise, Profile};
 use super::error::Refusal;
 use super::event::{Event, Evidence};
 use super::firm::{Fact, RatingView};
 use super::notice::RatingNotice;
 use super::quality::{DataError, SourceCutoff, SourceId};
+use super::objection::Objection;
 use super::round::{Claim, Round, RoundState};
 use super::scheme::SchemeKey;
 use super::score::Grant;
@@ -63,14 +76,7 @@ pub enum Command {
         changes: Vec<Change>,
     },
     /// Begin a round.
-    CreateRound {
-        /// Its id.
-        id: Code,
-        /// Its title.
-        title: LocalizedText,
-        /// Its scheme.
-        scheme: SchemeKey,
-    },
+    CreateRound(NewRound),
     /// Take enterprises into a round.
     Enrol {
         /// The round.
@@ -102,6 +108,22 @@ pub enum Command {
         round: Code,
         /// Record of the government's approval.
         approval: String,
+    },
+    /// Take a round a step further.
+    Proceed {
+        /// The round.
+        round: Code,
+        /// The step.
+        step: Step,
+    },
+    /// File or decide an objection.
+    Objection {
+        /// Whose.
+        uscc: Uscc,
+        /// Its id; of a new one made at the edge.
+        id: Code,
+        /// What is done.
+        what: Objecting,
     },
     /// Record an event.
     RecordEvent(NewEvent),
@@ -250,6 +272,10 @@ pub enum Answer {
     Cutoff(SourceCutoff),
     /// The claim as it stands now.
     DataError(Box<DataError>),
+    /// The comment, and of which round.
+    Comment(Code, Box<Comment>),
+    /// The objection, and the rating from now on.
+    Objection(Box<(Objection, RatingView)>),
     /// What came of a frame of the sanctions log.
     Followed(Followed),
     /// Whether the transition was written; otherwise it had been before, or is not due by the writer's clock.
@@ -296,15 +322,24 @@ pub fn decide(world: &mut World, order: &Order) -> Result<(Answer, Vec<Notice>),
         Command::ActivateScheme { key, from } => activate::activate(world, by, key, *from, *at),
         Command::CreateEnterprise { uscc, profile } => register::create(world, uscc, profile),
         Command::UpdateEnterprise { uscc, etag, changes } => register::update(world, uscc, etag, changes),
-        Command::CreateRound { id, title, scheme } => rounds::create(world, id, title, scheme, *at),
-        Command::Enrol { round, enterprises } => rounds::enrol(world, round, enterprises),
+        Command::CreateRound(new) => rounds::create(world, by, new, *at),
+        Command::Enrol { round, enterprises } => rounds::enrol(world, by, round, enterprises, *at),
         Command::Declare { round, uscc, claims } => rounds::declare(world, by, round, uscc, claims, *at),
         Command::Verify {
             round,
             uscc,
             verdicts,
-        } => rounds::verify(world, by, round, uscc, verdicts),
+        } => rounds::verify(world, by, round, uscc, verdicts, *at),
         Command::Publish { round, approval } => rounds::publish(world, by, round, approval, *at),
+        Command::Proceed { round, step } => proceed::proceed(world, by, round, step, *at),
+        Command::Objection { uscc, id, what } => match what {
+            Objecting::File {
+                version,
+                round,
+                points,
+            } => objections::file(world, by, uscc, id, (*version, round.as_ref(), points), *at),
+            Objecting::Decide { findings } => objections::decide(world, by, uscc, id, findings, *at),
+        },
         Command::RecordEvent(new) => assess::record(world, by, new, *at),
         Command::RecordEvents(new) => living::record_all(world, by, new, *at),
         Command::SuspendRating { uscc, reason } => living::suspend(world, by, uscc, reason, *at),

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use greenstar_kernel::{Code, Officer, Points, Standing, Timestamp, Uscc};
+use greenstar_kernel::{Caller, Code, Officer, Points, Standing, Timestamp, Uscc};
 
 use super::{Cursor, Notice, StoredRules};
 use crate::domain::activation::Activation;
 use crate::domain::assistance::{Assistance, Cohort};
+use crate::domain::course::{Comment, Step, StepKind};
 use crate::domain::error::Refusal;
 use crate::domain::event::{Event, Meaning};
 use crate::domain::firm::{Firm, Rated};
@@ -15,6 +16,7 @@ use crate::domain::flagged::Documents;
 use crate::domain::history::{self, Explained, Side};
 use crate::domain::notice::{self, RatingNotice, Told};
 use crate::domain::quality::{DataError, SourceCutoff, SourceId};
+use crate::domain::objection::Objection;
 use crate::domain::round::{DirectoryLine, Enrolment, Round};
 use crate::domain::scheme::{Scheme, SchemeKey};
 use crate::domain::score::{ActiveVeto, Assessment, Award, ItemLine};
@@ -66,6 +68,10 @@ pub struct World {
     pub assistance: BTreeMap<Uscc, Assistance>,
     /// The newest rules of service lists, where they matter.
     pub rules: Option<StoredRules>,
+    /// Comments of the public, by round and id.
+    pub comments: BTreeMap<(Code, Code), Comment>,
+    /// Objections of the loaded enterprises.
+    pub objections: BTreeMap<(Uscc, Code), Objection>,
     /// What was changed so far.
     pub changes: Changes,
 }
@@ -111,6 +117,12 @@ pub struct Changes {
     pub data_errors: BTreeSet<(Uscc, Code)>,
     /// How much came in from each source.
     pub received: BTreeMap<SourceId, u32>,
+    /// Steps of rounds to append.
+    pub steps: Vec<(Code, Step)>,
+    /// New or changed comments.
+    pub comments: BTreeSet<(Code, Code)>,
+    /// New or changed objections.
+    pub objections: BTreeSet<(Uscc, Code)>,
 }
 
 /// One version of a rating, for the history: appended, never updated.
@@ -235,6 +247,40 @@ impl World {
     pub(super) fn put_enrolment(&mut self, round: &Code, uscc: Uscc, enrolment: Enrolment) {
         self.changes.enrolments.insert((round.clone(), uscc));
         self.enrolments.insert((round.clone(), uscc), enrolment);
+    }
+
+    pub(super) fn put_comment(&mut self, round: &Code, comment: Comment) {
+        let key = (round.clone(), comment.id.clone());
+        self.changes.comments.insert(key.clone());
+        self.comments.insert(key, comment);
+    }
+
+    pub(super) fn put_objection(&mut self, uscc: Uscc, objection: Objection) {
+        let key = (uscc, objection.id.clone());
+        self.changes.objections.insert(key.clone());
+        self.objections.insert(key, objection);
+    }
+
+    /// Writes down who did what of a round, when and on what basis. The round counts its steps, so it is to be kept.
+    pub(super) fn step(
+        &mut self,
+        round: &mut Round,
+        kind: StepKind,
+        by: &Caller,
+        on: Option<Uscc>,
+        basis: String,
+        at: Timestamp,
+    ) {
+        round.course.steps += 1;
+        let step = Step {
+            number: round.course.steps,
+            kind,
+            at,
+            by: by.principal(),
+            on: on.map(|uscc| format!("enterprises/{uscc}")),
+            basis,
+        };
+        self.changes.steps.push((round.id.clone(), step));
     }
 
     pub(super) fn changed_event(&mut self, uscc: Uscc, event: &Event) {

@@ -8,6 +8,7 @@ use greenstar_kernel::{Code, LocalizedText, Month, Points, RatingState};
 use super::fault::Faults;
 use super::grades::grades;
 use super::items::{escalations, index, items};
+use super::procedure::procedure;
 use super::raw::{self, Number};
 use super::{
     Category, Effect, EvidenceKind, Item, Mode, Publicity, STEP, Scheme, SchemeFaults, SchemeKey,
@@ -92,6 +93,7 @@ pub(super) fn checked(file: raw::File) -> Result<Scheme, SchemeFaults> {
         .clone()
         .or_else(|| below.note.clone())
         .unwrap_or_else(|| "not listed".to_owned());
+    let procedure = procedure(&mut faults, &file.process_days.days, file.procedure.as_ref());
     let Some(key) = key else {
         return Err(faults.into_faults());
     };
@@ -110,6 +112,7 @@ pub(super) fn checked(file: raw::File) -> Result<Scheme, SchemeFaults> {
         below: LocalizedText::new(below.zh.clone(), below_en),
         escalations,
         valid: days.rating_valid_months,
+        procedure,
         process_days: days.days.clone(),
         evidence_kinds,
         publicity,

@@ -6,6 +6,7 @@ mod check;
 mod fault;
 mod grades;
 mod items;
+mod procedure;
 mod prove;
 mod raw;
 mod sums;
@@ -18,6 +19,8 @@ use serde::{Deserialize, Serialize};
 
 use fault::Faults;
 pub use fault::{Obstacle, Offset, SchemeFault, SchemeFaults, SchemeProblem};
+
+pub use procedure::{Joint, LEAST_COMMENT, Procedure, Span};
 
 /// Points come in halves where a scheme does not say otherwise.
 const STEP: Points = Points::from_milli(500);
@@ -68,7 +71,7 @@ pub enum Mode {
 }
 
 /// Who makes a kind of evidence, from the strongest to the weakest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Issuer {
     /// An authority.
@@ -343,6 +346,8 @@ pub struct Scheme {
     pub valid: Month,
     /// Days of the procedure as written, by step.
     pub process_days: BTreeMap<String, String>,
+    /// What its rounds go through.
+    pub procedure: Procedure,
     publicity: [Publicity; 3],
     rules: BTreeMap<Code, (usize, usize)>,
 }
@@ -422,6 +427,12 @@ impl Scheme {
     /// An item by code.
     pub fn item(&self, code: &Code) -> Option<&Item> {
         self.items.iter().find(|item| item.code == *code)
+    }
+
+    /// Who issues a kind of evidence; a kind that the scheme does not know is nobody's.
+    pub fn issuer(&self, evidence: &Code) -> Option<Issuer> {
+        let mut kinds = self.evidence_kinds.iter();
+        kinds.find(|kind| kind.code == *evidence).map(|kind| kind.issuer)
     }
 
     /// How long records of a severity are shown.

@@ -1,6 +1,6 @@
 //! The scheme file as written, before anything of it is believed.
 
-use greenstar_kernel::{Code, LocalizedText, Month, Points, Star};
+use greenstar_kernel::{Code, Department, LocalizedText, Month, Points, Star};
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use serde_yaml_ng::Value;
@@ -24,6 +24,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) round_states: Option<Vec<String>>,
     pub(super) process_days: Process,
+    #[serde(default)]
+    pub(super) procedure: Option<Procedure>,
     #[serde(default)]
     pub(super) calculation_order: Option<Vec<String>>,
     /// Read by tests, not by the scorer.
@@ -244,9 +246,24 @@ pub(super) struct Below {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Procedure {
+    #[serde(default)]
+    pub(super) second_officer: bool,
+    #[serde(default)]
+    pub(super) notice_answer: Option<String>,
+    #[serde(default)]
+    pub(super) members: Vec<Department>,
+    #[serde(default)]
+    pub(super) quorum: Option<u16>,
+    #[serde(default)]
+    pub(super) self_evidence_percent: Option<u16>,
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct Process {
     pub(super) rating_valid_months: Month,
-    /// Days of the procedure as the authority writes them (`10WD`, `7D`); shown, not computed with.
+    /// Days of the procedure as the authority writes them (`10WD`, `7D`).
     #[serde(flatten)]
     pub(super) days: std::collections::BTreeMap<String, String>,
 }
