@@ -190,7 +190,7 @@ pub fn prefilled(firm: &Firm, scheme: &Scheme) -> Vec<Prefilled> {
 /// Whether an item is one that enterprises declare.
 pub fn declared(scheme: &Scheme, item: &Code) -> bool {
     scheme.item(item).is_some_and(|item| match item.scoring {
-        Scoring::Steps | Scoring::Tiers(_) => true,
+        Scoring::Steps | Scoring::Tiers(_) | Scoring::Marks => true,
         Scoring::Deduction { .. } => false,
     })
 }

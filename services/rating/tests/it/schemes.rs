@@ -109,7 +109,7 @@ async fn begin(suite: &Suite, id: &str, scheme: &str) -> Result<(), tonic::Statu
             en: "Round".to_owned(),
         }),
         scheme: scheme.to_owned(),
-        request_id: String::new(),
+        ..Default::default()
     };
     suite.rounds("rating").create_round(request).await.map(|_| ())
 }
