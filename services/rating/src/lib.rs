@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use greenstar_feed::Feed;
 use greenstar_kernel::{Caller, Clock, Date, LocalizedText, Log, Said, Trust};
-use greenstar_proto::rating::v1::data_quality_service_server::DataQualityServiceServer;
 use greenstar_proto::rating::v1::assistance_service_server::AssistanceServiceServer;
+use greenstar_proto::rating::v1::data_quality_service_server::DataQualityServiceServer;
 use greenstar_proto::rating::v1::enterprise_service_server::EnterpriseServiceServer;
 use greenstar_proto::rating::v1::event_service_server::EventServiceServer;
 use greenstar_proto::rating::v1::notice_service_server::NoticeServiceServer;

@@ -4,8 +4,8 @@ mod round;
 
 use greenstar_kernel::{Code, Date, Department, LocalizedText, Officer, Said, Timestamp, Uscc};
 
-use super::quality::ClaimState;
 use super::assistance::AssistanceRefusal;
+use super::quality::ClaimState;
 use super::round::{MAX_ENROLLED, RoundState};
 use super::scheme::{Scheme, SchemeFaults, SchemeKey};
 use super::score::{GrantError, ScoreError};

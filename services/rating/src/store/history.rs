@@ -104,7 +104,8 @@ pub(crate) async fn awards(tx: &mut Tx, uscc: &Uscc, rated: &Rated) -> Result<Ve
     let enrolment: Option<Enrolment> = row.map(|row| row.json("body")).transpose()?;
     let declaration = enrolment.and_then(|enrolment| enrolment.declaration);
     Ok(declaration
-        .map(|declaration| declaration.awards())
+        // Nothing is published before all of it is verified, and confirmed where the scheme asks for that.
+        .map(|declaration| declaration.awards(false))
         .unwrap_or_default())
 }
 

@@ -14,8 +14,8 @@ use crate::domain::command::{Answer, Command};
 use crate::domain::enterprise::District;
 use crate::domain::error::Refusal;
 use crate::domain::firm::{Firm, Rated, RatingView};
-use crate::domain::next_star::next_star;
 use crate::domain::history::{self, Side, events_at};
+use crate::domain::next_star::next_star;
 use crate::domain::score::{Assessment, Gate};
 use crate::domain::snapshot::{Snapshot, SnapshotEntry, StagedEntry};
 use crate::domain::visibility;
@@ -196,8 +196,14 @@ impl Desk {
         // What is missing is a question of the living; a version that was is not to be improved.
         let next = match request.version {
             Some(_) => None,
-            None => next_star(&stored.scheme, &rated.awards, &then.events, rated.valid_until, view.as_of)
-                .map_err(corrupt)?,
+            None => next_star(
+                &stored.scheme,
+                &rated.awards,
+                &then.events,
+                rated.valid_until,
+                view.as_of,
+            )
+            .map_err(corrupt)?,
         };
         let mut assessment = convert::assessment(view, assessed, rated, &now.events, &stored.scheme, next);
         if let Some(rating) = &mut assessment.rating {

@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::Span;
 
 use super::{Desk, converge, convert, objection_service, parse, repeat, status, unexpected, watch};
-use crate::domain::command::{Answer, Command, NewEvent, StoredScheme};
+use crate::domain::command::{Answer, Command, StoredScheme};
 use crate::domain::enterprise::District;
 use crate::domain::error::Refusal;
 use crate::domain::event::Event;

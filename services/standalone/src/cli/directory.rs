@@ -34,6 +34,7 @@ pub(super) async fn run(common: &Common, asked: Directory) -> Result<Answer, Fai
         name_contains: asked.name.unwrap_or_default(),
         page_size: 1000,
         page_token: String::new(),
+        ..Default::default()
     };
     let mut whole = client.list_directory(request.clone()).await?.into_inner();
     while !whole.next_page_token.is_empty() {

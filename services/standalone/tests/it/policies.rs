@@ -64,13 +64,19 @@ fn a_firm_asks_by_command_what_gives_it_a_better_outcome() {
     let verdict = asked["verdict"].as_str().unwrap();
     match verdict {
         "IMPROVEMENT_VERDICT_BEST" => assert_eq!(asked["outcome"], "PRIORITY"),
-        _ => assert!(asked["improvements"][0]["steps"][0]["text"]["zh"].is_string(), "{asked}"),
+        _ => assert!(
+            asked["improvements"][0]["steps"][0]["text"]["zh"].is_string(),
+            "{asked}"
+        ),
     }
     let whole = "departments/finance/matters/green-loan";
     let again = suite.ask(&["improve", whole, firm, "--fully-consistent"]);
     assert_eq!(again["outcome"], asked["outcome"]);
     let other = suite.command(&["improve", whole, firm, "--as", "licensing"]);
     let said = String::from_utf8_lossy(&other.stderr).into_owned();
-    assert!(!other.status.success() && said.contains("MATTER_NOT_YOURS"), "{said}");
+    assert!(
+        !other.status.success() && said.contains("MATTER_NOT_YOURS"),
+        "{said}"
+    );
     suite.kill();
 }

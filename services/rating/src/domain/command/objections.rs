@@ -437,8 +437,10 @@ fn amended(
             changed
         }
         Ruling::Partly(Milder::Kind(kind)) => {
-            let meaning =
-                Meaning::of(&stored.scheme, kind).ok_or_else(|| Refusal::KindUnknown(kind.clone()))?;
+            let meaning = Meaning::of(&stored.scheme, kind).ok_or_else(|| Refusal::KindUnknown {
+                kind: kind.clone(),
+                known: stored.scheme.kinds(),
+            })?;
             let before = Repeats::of(&stored.scheme, &firm.events)
                 .meaning(&event)
                 .ok_or_else(said)?;
