@@ -15,8 +15,18 @@ const ELECTRICITY: &str =
 const SEWAGE: &str =
     include_str!("../../services/supervision-policy/data/jurisdictions/jiangsu-sewage-price.yaml");
 
+/// Code, what it did, and what is expected of it.
+type Firm = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static str,
+    &'static str,
+    &'static str,
+    i64,
+);
+
 /// Firm, event with its evidence, points, label and colour afterwards.
-const FIRMS: [(&str, &[(&str, &str)], &str, &str, &str, i64); 5] = [
+const FIRMS: [Firm; 5] = [
     ("91310000631696382C", &[], "12", "绿色", "green", 5),
     (
         "91350900587527783P",

@@ -19,6 +19,7 @@ mod rating_service;
 mod round_service;
 mod scheme_convert;
 mod scheme_service;
+mod scored;
 mod status;
 mod watch;
 

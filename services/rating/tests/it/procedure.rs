@@ -290,7 +290,7 @@ async fn a_round_goes_through_every_step_of_the_district_and_none_can_be_left_ou
                 text: "?".into(),
             }
         );
-        assert_eq!(refused(unasked), is(Code::NotFound, "NOTICE_UNKNOWN"));
+        assert_eq!(refused(unasked), is(Code::NotFound, "ROUND_NOTICE_UNKNOWN"));
         noticed(&suite).await;
         let unseen = suite
             .public_rounds()

@@ -510,7 +510,7 @@ impl RatingService for Rpc {
         };
         Ok(Response::new(rating::GetAssessmentResponse {
             assessment: Some(assessment),
-            token: String::new(),
+            ..Default::default()
         }))
     }
 
@@ -522,6 +522,10 @@ impl RatingService for Rpc {
         confirm_rectification(rating::ConfirmRectificationRequest) -> rating::ConfirmRectificationResponse;
         repair_event(rating::RepairEventRequest) -> rating::RepairEventResponse;
         list_events(rating::ListEventsRequest) -> rating::ListEventsResponse;
+        file_objection(rating::FileObjectionRequest) -> rating::FileObjectionResponse;
+        decide_objection(rating::DecideObjectionRequest) -> rating::DecideObjectionResponse;
+        get_objection(rating::GetObjectionRequest) -> rating::GetObjectionResponse;
+        list_objections(rating::ListObjectionsRequest) -> rating::ListObjectionsResponse;
         list_rating_history(rating::ListRatingHistoryRequest) -> rating::ListRatingHistoryResponse;
         create_snapshot(rating::CreateSnapshotRequest) -> rating::CreateSnapshotResponse;
         get_snapshot(rating::GetSnapshotRequest) -> rating::GetSnapshotResponse;
