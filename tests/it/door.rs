@@ -100,6 +100,8 @@ impl Door {
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }
+        // A stream comes as one array then, not as events.
+        request = request.header("accept", "application/json");
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let reply = self
             .http

@@ -147,8 +147,14 @@ async fn a_claim_against_a_datum_is_tracked_answered_by_others_and_counted() {
             ..Default::default()
         };
         assert_eq!(list(&suite, "rating", all.clone()).await.len(), 3);
-        assert_eq!(list(&suite, "licensing", all.clone()).await, std::slice::from_ref(&item));
-        assert_eq!(list(&suite, FIRM, all.clone()).await, std::slice::from_ref(&claimed));
+        assert_eq!(
+            list(&suite, "licensing", all.clone()).await,
+            std::slice::from_ref(&item)
+        );
+        assert_eq!(
+            list(&suite, FIRM, all.clone()).await,
+            std::slice::from_ref(&claimed)
+        );
         let own = pb::ListDataErrorsRequest {
             parent: FIRM.into(),
             ..Default::default()

@@ -332,6 +332,7 @@ async fn a_batch_does_not_say_who_was_not_listed(suite: &Suite) {
         uscc_verdict: told.uscc_verdict,
         display_name: text("北京小橘灯饮料有限公司", "Orange Lantern"),
         as_of: told.as_of,
+        sources: told.sources.clone(),
         ..pb::Rating::default()
     };
     assert_eq!(told, never_rated);
